@@ -1,0 +1,55 @@
+"""The errors a person can meet, and the exit code each one ends with.
+
+Drawn once so that the command line can turn any of them into a sentence and a code without a table of its own.
+Our own mistakes are `assert`s, not members of this tree.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How `gameday` ends; fixed, because pipelines branch on it."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    STOPPED = 4
+    BROKEN = 5
+    UNCLEAN = 6
+
+
+class GamedayError(Exception):
+    """What went wrong, where, what was expected and what to do, in one message."""
+
+    exit_code = ExitCode.BROKEN
+
+
+class ExperimentError(GamedayError):
+    """A file or an argument that a person wrote is wrong; nothing was started."""
+
+    exit_code = ExitCode.USAGE
+
+
+class TargetError(GamedayError):
+    """The system under test could not be started, reached or driven."""
+
+
+class LoadError(GamedayError):
+    """The load generator could not be started or died."""
+
+
+class FaultError(GamedayError):
+    """A fault could not be injected as asked; whatever was done has been undone."""
+
+
+class RecordError(GamedayError):
+    """A run's record is missing, damaged or of an unknown format version."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UncleanError(GamedayError):
+    """A fault could not be shown to be reverted; the message holds the commands that fix it."""
+
+    exit_code = ExitCode.UNCLEAN

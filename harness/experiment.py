@@ -1,0 +1,245 @@
+"""All that a person may write in an experiment file, and nothing else.
+
+These types are the reference: the loader checks files against them, the JSON Schema for editors is generated from
+them, and the plan repeats them with every default written out. Times of `faults` and of the load's `changes` count from
+the start of the phase `disturbed`.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.units import BytesPerSecond, PerSecond, Ratio, Seconds
+
+DISTURBED = "disturbed"
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every word a person writes must be known."""
+
+
+# --- load -----------------------------------------------------------------------------------------------------------
+
+
+class Arrivals(StrEnum):
+    """How scheduled requests are spaced: evenly, or with exponential gaps as independent users would."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
+
+
+class Step(_Strict, frozen=True, kw_only=True, tag_field="shape", tag="step"):
+    """From `at` on, the rate is `to`."""
+
+    at: Seconds
+    to: PerSecond
+
+
+class Ramp(_Strict, frozen=True, kw_only=True, tag_field="shape", tag="ramp"):
+    """From `at`, the rate moves in a straight line to `to` within `over`, and stays."""
+
+    at: Seconds
+    to: PerSecond
+    over: Seconds
+
+
+class Spike(_Strict, frozen=True, kw_only=True, tag_field="shape", tag="spike"):
+    """The rate is `to` for `lasts`, then again what it was before."""
+
+    at: Seconds
+    to: PerSecond
+    lasts: Seconds
+
+
+RateChange = Step | Ramp | Spike
+
+
+class Load(_Strict, frozen=True, kw_only=True):
+    """Offered load: who comes (the profile), how many a second (`rate`, then `changes`), and from which seed."""
+
+    profile: str
+    rate: PerSecond
+    changes: tuple[RateChange, ...] = ()
+    arrivals: Arrivals = Arrivals.POISSON
+    seed: int = 1
+    shards: int = 1
+    deadline: Seconds = Seconds(8.0)
+    in_flight_limit: int = 800
+
+
+# --- phases ---------------------------------------------------------------------------------------------------------
+
+
+class Phases(_Strict, frozen=True, kw_only=True):
+    """The run's phases in their fixed order; a phase of 0s is left out."""
+
+    warm_up: Seconds = Seconds(5.0)
+    baseline: Seconds = Seconds(20.0)
+    disturbed: Seconds = Seconds(0.0)
+    recovery: Seconds = Seconds(0.0)
+    final_reads: Seconds = Seconds(0.0)
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+class _LinkFault(_Strict, frozen=True, kw_only=True, tag_field="kind"):
+    link: str
+    at: Seconds
+    lasts: Seconds
+
+
+class _ServiceFault(_Strict, frozen=True, kw_only=True, tag_field="kind"):
+    service: str
+    at: Seconds
+    lasts: Seconds
+
+
+class LatencyFault(_LinkFault, frozen=True, kw_only=True, tag="latency"):
+    """Answers on the link are late by `latency` ± `jitter` per round trip (uniform)."""
+
+    latency: Seconds
+    jitter: Seconds = Seconds(0.0)
+
+
+class BandwidthFault(_LinkFault, frozen=True, kw_only=True, tag="bandwidth"):
+    """Each connection of the link carries at most `rate` in each direction."""
+
+    rate: BytesPerSecond
+
+
+class ResetFault(_LinkFault, frozen=True, kw_only=True, tag="reset"):
+    """Connections of the link are reset (RST) `after` their first byte; `share` of them, drawn per connection."""
+
+    after: Seconds = Seconds(0.0)
+    share: Ratio = Ratio(1.0)
+
+
+class BlackholeFault(_LinkFault, frozen=True, kw_only=True, tag="blackhole"):
+    """Connections of the link stay open and carry nothing."""
+
+
+class DownFault(_LinkFault, frozen=True, kw_only=True, tag="down"):
+    """The link refuses connections and drops those it has."""
+
+
+class KillFault(_ServiceFault, frozen=True, kw_only=True, tag="kill"):
+    """The service's process is killed at once (SIGKILL); reverting starts it again."""
+
+
+class PauseFault(_ServiceFault, frozen=True, kw_only=True, tag="pause"):
+    """The service is frozen: it accepts connections and says nothing; reverting lets it go on."""
+
+
+class RestartFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="restart"):
+    """The service is asked to stop (SIGTERM) and started again; over once it is healthy."""
+
+    service: str
+    at: Seconds
+
+
+LinkFault = LatencyFault | BandwidthFault | ResetFault | BlackholeFault | DownFault
+ServiceFault = KillFault | PauseFault | RestartFault
+Fault = LinkFault | ServiceFault
+
+
+# --- stop conditions ------------------------------------------------------------------------------------------------
+
+
+class WatchedMetric(StrEnum):
+    """What a live run may be stopped for; measured from the load's own answers."""
+
+    ERROR_RATIO = "error_ratio"
+    LATENCY_P99 = "latency_p99"
+
+
+class StopCondition(_Strict, frozen=True, kw_only=True):
+    """Stop the run when `metric` stays above the bound (a ratio, or seconds for latency) for longer than that."""
+
+    metric: WatchedMetric
+    above: Ratio | Seconds | str
+    for_longer_than: Seconds
+
+
+# --- expectations ---------------------------------------------------------------------------------------------------
+
+
+class SloCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="slo"):
+    """Objectives on what users saw in a phase (or in the window `from`–`to` seconds of it).
+
+    Latency counts from the scheduled time over answered requests; `error_ratio` counts failed, unknown and unsent
+    over all offered; `goodput_ratio` is the share of offered requests answered correctly within `within`.
+    """
+
+    phase: str = "baseline"
+    start: Seconds | None = None
+    end: Seconds | None = None
+    operation: str | None = None
+    priority: int | None = None
+    p50: Seconds | None = None
+    p95: Seconds | None = None
+    p99: Seconds | None = None
+    error_ratio: Ratio | None = None
+    goodput_ratio: Ratio | None = None
+    within: Seconds = Seconds(1.0)
+
+
+class DegradationCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="degradation"):
+    """The level follows the target's promise second by second, and the features follow the level.
+
+    `reaches` names the level that the run has to reach (so that a quiet run cannot pass), `visits` levels that must each
+    be shown at least once, `ends_at` the level at the end of the run.
+    """
+
+    reaches: str | None = None
+    visits: tuple[str, ...] = ()
+    ends_at: str = "NORMAL"
+
+
+class SheddingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="shedding"):
+    """Requests are shed as the promised curve says, by priority, and refusals are cheap."""
+
+    tolerance: Ratio = Ratio(0.04)
+    refusal_p99: Seconds = Seconds(0.05)
+    expect_shedding: bool = True
+
+
+class RecoveryCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="recovery"):
+    """After the last revert, goodput and level are back to the baseline's within `rto`, and stay."""
+
+    rto: Seconds
+    goodput_share: Ratio = Ratio(0.95)
+    hold: Seconds = Seconds(3.0)
+
+
+class RetriesCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="retries"):
+    """Attempts on dependencies stay within 1 + `budget` of the calls made, second by second and overall."""
+
+    budget: Ratio = Ratio(0.20)
+
+
+Check = SloCheck | DegradationCheck | SheddingCheck | RecoveryCheck | RetriesCheck
+
+
+# --- the whole ------------------------------------------------------------------------------------------------------
+
+Variable = str | int | float | bool
+
+
+class Experiment(_Strict, frozen=True, kw_only=True):
+    """One falsifiable sentence, how it is tried, and what has to hold.
+
+    `variables` may be used as `${name}` anywhere below; `short` overrides some of them for a shorter run
+    (`gameday run --short`), `--set name=value` any of them.
+    """
+
+    title: str
+    hypothesis: str
+    target: str
+    load: Load
+    phases: Phases
+    faults: tuple[Fault, ...] = ()
+    stop_when: tuple[StopCondition, ...] = ()
+    expect: tuple[Check, ...]
+    variables: dict[str, Variable] = {}
+    short: dict[str, Variable] = {}

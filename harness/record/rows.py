@@ -1,0 +1,233 @@
+"""Every type that reaches a run's disk, with its units. Nothing is written that is not declared here.
+
+All instants are nanoseconds of CLOCK_MONOTONIC (`*_ns`); `environment.json` holds the anchor to the wall clock.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+import pyarrow as pa
+
+from harness.clock import ClockAnchor
+
+FORMAT_VERSION = 1
+NOT_SENT_NS = -1
+LEVEL_UNKNOWN = -1
+
+
+class Outcome(StrEnum):
+    """How a scheduled request ended; exactly one for each, so their counts add up to the offered load.
+
+    ok: answered as asked. shed: refused by the load shedder, marked so, definitely did not happen. disabled: refused
+    because its feature is off at this level, marked so. failed: an error, definitely did not happen (or was a read).
+    unknown: a write that may have happened, or may yet. not_sent: scheduled, but the generator could not send it.
+    """
+
+    OK = "ok"
+    SHED = "shed"
+    DISABLED = "disabled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+
+class ErrorClass(StrEnum):
+    """Why a request is failed, unknown or not sent; a closed set, so that a million errors stay readable."""
+
+    NONE = ""
+    REFUSED = "refused"
+    RESET = "reset"
+    CLOSED = "closed"
+    DEADLINE = "deadline"
+    STATUS_4XX = "status_4xx"
+    STATUS_5XX = "status_5xx"
+    WRONG_ANSWER = "wrong_answer"
+    CLIENT_LIMIT = "client_limit"
+    RUN_STOPPED = "run_stopped"
+    OTHER = "other"
+
+
+def _words() -> pa.DataType:
+    return pa.dictionary(pa.int16(), pa.string())
+
+
+# One row per scheduled request. Words are dictionary-encoded; empty string where there is nothing to say.
+REQUESTS = pa.schema(
+    [
+        ("scheduled_ns", pa.int64()),  # when it should have been sent
+        ("sent_ns", pa.int64()),  # NOT_SENT_NS if never
+        ("finished_ns", pa.int64()),  # end of the answer, or when it was given up
+        ("operation", _words()),
+        ("route", _words()),
+        ("priority", pa.int8()),  # 1–4 as the profile declares it
+        ("user", pa.int64()),
+        ("outcome", _words()),  # Outcome
+        ("error", _words()),  # ErrorClass
+        ("status", pa.int16()),  # HTTP status; 0 where none came
+        ("region_asked", _words()),
+        ("region_served", _words()),
+        ("served_by", _words()),
+        ("level", pa.int8()),  # degradation level on the answer; LEVEL_UNKNOWN where none came
+        ("cache", _words()),
+        ("shed_reason", _words()),
+        ("disabled_feature", _words()),
+        ("banner", pa.bool_()),
+        ("features_on", _words()),  # features seen working in the answer's content, sorted, comma-joined
+        ("features_off", _words()),  # features seen absent in the answer's content
+        ("written", pa.string()),  # id of what was written, or empty
+        ("seen", pa.string()),  # ids of what was read that the profile follows, comma-joined, or empty
+    ]
+)
+
+# One row per scraped sample. `labels` is the sorted exposition form without braces: a="1",b="2".
+METRICS = pa.schema(
+    [
+        ("at_ns", pa.int64()),  # middle of the scrape
+        ("service", _words()),
+        ("metric", _words()),
+        ("labels", _words()),
+        ("value", pa.float64()),
+    ]
+)
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid_unknown_fields=True):
+    at_ns: int
+
+
+class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
+    """`load_start_ns` is the zero of the plan's timeline."""
+
+    load_start_ns: int
+
+
+class PhaseStarted(_Event, frozen=True, kw_only=True, tag="phase_started"):
+    phase: str
+
+
+class PhaseEnded(_Event, frozen=True, kw_only=True, tag="phase_ended"):
+    phase: str
+
+
+class FaultEdge(_Event, frozen=True, kw_only=True, tag="fault_edge"):
+    """An inject or revert call: asked at `at_ns`, done at `done_ns`; `confirmed` by reading back and by the canary."""
+
+    fault: str
+    action: Literal["inject", "revert"]
+    done_ns: int
+    confirmed: bool
+    detail: str
+
+
+class CanaryReading(_Event, frozen=True, kw_only=True, tag="canary"):
+    """One probe through a data path. `stage` tells whether it was taken before, during or after the fault.
+
+    `dose` and `wanted_dose` compare what was delivered with what was configured, in `dose_unit`; `agrees` says whether
+    the reading is what this stage calls for (fault bites / fault is gone).
+    """
+
+    fault: str
+    path: str
+    stage: Literal["before", "during", "after"]
+    connected: bool
+    answered: bool
+    round_trip_s: float | None
+    dose: float | None
+    wanted_dose: float | None
+    dose_unit: str
+    agrees: bool
+    detail: str
+
+
+class ScrapeMissed(_Event, frozen=True, kw_only=True, tag="scrape_missed"):
+    service: str
+    why: str
+
+
+class HealthChanged(_Event, frozen=True, kw_only=True, tag="health_changed"):
+    service: str
+    healthy: bool
+
+
+class ServiceExited(_Event, frozen=True, kw_only=True, tag="service_exited"):
+    """A service's process ended; `expected` when a fault of this run did it."""
+
+    service: str
+    expected: bool
+    detail: str
+
+
+class ShardState(_Event, frozen=True, kw_only=True, tag="shard_state"):
+    shard: int
+    state: Literal["ready", "started", "drained", "done", "died"]
+    detail: str
+
+
+class ShardHealth(_Event, frozen=True, kw_only=True, tag="shard_health"):
+    """The generator's own health over the last second."""
+
+    shard: int
+    scheduled: int
+    sent: int
+    in_flight: int
+    lag_s_p99: float
+    cpu_ratio: float
+    open_files: int
+
+
+class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
+    """The run ended before its time."""
+
+    by: Literal["operator", "stop_condition", "error"]
+    reason: str
+
+
+class RunEnded(_Event, frozen=True, kw_only=True, tag="run_ended"):
+    """The conductor reached its end; the record may still be unclean (see the journal)."""
+
+    clean: bool
+
+
+Event = (
+    RunStarted
+    | PhaseStarted
+    | PhaseEnded
+    | FaultEdge
+    | CanaryReading
+    | ScrapeMissed
+    | HealthChanged
+    | ServiceExited
+    | ShardState
+    | ShardHealth
+    | RunStopped
+    | RunEnded
+)
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where and with what the run was made. `build` are extra words, e.g. versions of servers."""
+
+    format_version: int = FORMAT_VERSION
+    run_id: str
+    clock: ClockAnchor
+    started_at: str
+    command: tuple[str, ...]
+    git_commit: str
+    git_dirty: bool
+    versions: dict[str, str]
+    cpu_count: int
+    machine: str
+    runtime: str
+    defect: str | None
+    harness_defect: str | None
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From the seal on a run's evidence is read-only: SHA-256 and size of each file, and row counts by outcome."""
+
+    format_version: int = FORMAT_VERSION
+    files: dict[str, str]
+    sizes: dict[str, int]
+    offered: int
+    outcomes: dict[str, int]

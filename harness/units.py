@@ -1,0 +1,111 @@
+'''Quantities with their units: "250ms", "40/s", "0.1%", "64KB/s" to numbers and back. The only parser of them.
+
+In files a value carries its unit, in code the name does. Each type is a `float` in one base unit, so arithmetic needs
+no unwrapping; `msgspec` reads and writes them through `dec_hook` and `enc_hook`, and what is written reads back equal.
+'''
+
+import math
+import re
+from typing import Any, ClassVar, Self
+
+_QUANTITY = re.compile(r"^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.]\S*)?\s*$")
+
+
+class Quantity(float):
+    """A finite number >= 0 in `base_unit`; `units` maps every accepted suffix to its size in base units."""
+
+    base_unit: ClassVar[str]
+    units: ClassVar[dict[str, float]]
+    example: ClassVar[str]
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read a number with its unit; raise ValueError with what was expected."""
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} has no unit: write {cls._suggestion(text)}")
+        match = _QUANTITY.match(text)
+        if match is None:
+            raise ValueError(f'"{text}" is not {cls._noun()}: write it like {cls.example}')
+        number, unit = match.group(1), match.group(2)
+        if unit is None:
+            raise ValueError(f'"{text}" has no unit: write {cls._suggestion(number)}')
+        if unit not in cls.units:
+            known = ", ".join(cls.units)
+            raise ValueError(f'"{text}": "{unit}" is not a unit of {cls._noun()} (known: {known})')
+        value = float(number) * cls.units[unit]
+        if not math.isfinite(value) or value < 0:
+            raise ValueError(f'"{text}" must be finite and not negative')
+        return cls(value)
+
+    @classmethod
+    def _noun(cls) -> str:
+        return f"a {cls.__name__.lower()}"
+
+    @classmethod
+    def _suggestion(cls, number: object) -> str:
+        return f'"{number}{cls.base_unit}"'
+
+    def __str__(self) -> str:
+        return f"{self:.15g}{self.base_unit}"
+
+
+class Seconds(Quantity):
+    base_unit = "s"
+    units: ClassVar = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+    example = '"250ms", "30s" or "5m"'
+
+    @classmethod
+    def _noun(cls) -> str:
+        return "a duration"
+
+    def __str__(self) -> str:
+        if 0 < self < 1:
+            return f"{self * 1000:.12g}ms"
+        return f"{self:.15g}s"
+
+
+class PerSecond(Quantity):
+    base_unit = "/s"
+    units: ClassVar = {"/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600}
+    example = '"40/s" or "600/min"'
+
+    @classmethod
+    def _noun(cls) -> str:
+        return "a rate"
+
+
+class Ratio(Quantity):
+    base_unit = "%"
+    units: ClassVar = {"%": 0.01}
+    example = '"0.1%" or "50%"'
+
+    @classmethod
+    def _noun(cls) -> str:
+        return "a ratio"
+
+    def __str__(self) -> str:
+        return f"{self * 100:.12g}%"
+
+
+class BytesPerSecond(Quantity):
+    base_unit = "B/s"
+    units: ClassVar = {"B/s": 1.0, "KB/s": 1e3, "MB/s": 1e6}
+    example = '"64KB/s" or "2MB/s"'
+
+    @classmethod
+    def _noun(cls) -> str:
+        return "a bandwidth"
+
+
+def dec_hook(wanted: type, value: Any) -> Any:
+    """msgspec's door in: called for every field whose type is one of the quantities."""
+    if issubclass(wanted, Quantity):
+        return wanted.parse(value)
+    raise NotImplementedError(f"no reader for {wanted}")
+
+
+def enc_hook(value: Any) -> Any:
+    """msgspec's door out: the inverse of `dec_hook`."""
+    if isinstance(value, Quantity):
+        return str(value)
+    raise NotImplementedError(f"no writer for {type(value)}")

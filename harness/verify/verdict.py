@@ -1,0 +1,84 @@
+"""What a check says: pass, inconclusive or fail, why, and with which evidence. The worst wins."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+
+class Outcome(StrEnum):
+    PASS = "pass"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
+
+
+_ORDER = (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL)
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Interval(_Strict, frozen=True, kw_only=True):
+    """A confidence interval; `None` is unbounded on that side."""
+
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+
+
+class Figure(_Strict, frozen=True, kw_only=True):
+    """One measured quantity: what it is, its value and error bar, how many samples, and what would have been accepted.
+
+    `outcome` is this figure's own; `needed_samples` is how many would decide an inconclusive one.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+    interval: Interval | None = None
+    samples: int
+    blocks: int | None = None
+    accept: str
+    outcome: Outcome
+    reason: str = ""
+    needed_samples: int | None = None
+
+
+class Evidence(_Strict, frozen=True, kw_only=True):
+    """A moment of the record that shows the point: run time in seconds, a sentence, and what to look at."""
+
+    at_s: float
+    until_s: float | None = None
+    sentence: str
+    source: Literal["requests", "metrics", "events", "logs", "journal", "plan"]
+
+
+class Verdict(_Strict, frozen=True, kw_only=True):
+    """A check's answer. `sentence` is whole without the rest: it says what was expected and what was measured."""
+
+    check: str
+    name: str
+    outcome: Outcome
+    sentence: str
+    figures: tuple[Figure, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Verdicts(_Strict, frozen=True, kw_only=True):
+    """All verdicts of a run, `validity` first, and the one they come to."""
+
+    format_version: int = FORMAT_VERSION
+    run_id: str
+    outcome: Outcome
+    stopped: bool
+    clean: bool
+    verdicts: tuple[Verdict, ...]
+
+
+def worst(outcomes: list[Outcome]) -> Outcome:
+    """The worst of several outcomes; nothing measured is inconclusive."""
+    return max(outcomes, key=_ORDER.index, default=Outcome.INCONCLUSIVE)
