@@ -146,19 +146,21 @@ Fault = LinkFault | ServiceFault
 # --- stop conditions ------------------------------------------------------------------------------------------------
 
 
-class WatchedMetric(StrEnum):
-    """What a live run may be stopped for; measured from the load's own answers."""
+class ErrorRatioStop(_Strict, frozen=True, kw_only=True, tag_field="metric", tag="error_ratio"):
+    """Stop the run when the share of failed answers stays above a bound for longer than that."""
 
-    ERROR_RATIO = "error_ratio"
-    LATENCY_P99 = "latency_p99"
-
-
-class StopCondition(_Strict, frozen=True, kw_only=True):
-    """Stop the run when `metric` stays above the bound (a ratio, or seconds for latency) for longer than that."""
-
-    metric: WatchedMetric
-    above: Ratio | Seconds | str
+    above: Ratio
     for_longer_than: Seconds
+
+
+class LatencyStop(_Strict, frozen=True, kw_only=True, tag_field="metric", tag="latency_p99"):
+    """Stop the run when the p99 of a second's answers stays above a bound for longer than that."""
+
+    above: Seconds
+    for_longer_than: Seconds
+
+
+StopCondition = ErrorRatioStop | LatencyStop
 
 
 # --- expectations ---------------------------------------------------------------------------------------------------
