@@ -1,8 +1,8 @@
-'''Quantities with their units: "250ms", "40/s", "0.1%", "64KB/s" to numbers and back. The only parser of them.
+"""Quantities with their units: 250ms, 40/s, 0.1%, 64KB/s to numbers and back. The only parser of them.
 
 In files a value carries its unit, in code the name does. Each type is a `float` in one base unit, so arithmetic needs
 no unwrapping; `msgspec` reads and writes them through `dec_hook` and `enc_hook`, and what is written reads back equal.
-'''
+"""
 
 import math
 import re
@@ -46,7 +46,16 @@ class Quantity(float):
         return f'"{number}{cls.base_unit}"'
 
     def __str__(self) -> str:
-        return f"{self:.15g}{self.base_unit}"
+        """The shortest text that reads back as the very same number."""
+        return self._in(self.base_unit)
+
+    def _in(self, unit: str) -> str:
+        number = self / self.units[unit]
+        neighbours = (math.nextafter(number, math.inf), math.nextafter(number, 0.0))
+        candidates = [f"{number:.{digits}g}{unit}" for digits in (6, 12, 17)] + [
+            f"{near!r}{unit}" for near in neighbours
+        ]
+        return next((text for text in candidates if self.parse(text) == self), candidates[2])
 
 
 class Seconds(Quantity):
@@ -59,9 +68,7 @@ class Seconds(Quantity):
         return "a duration"
 
     def __str__(self) -> str:
-        if 0 < self < 1:
-            return f"{self * 1000:.12g}ms"
-        return f"{self:.15g}s"
+        return self._in("ms" if 0 < self < 1 else "s")
 
 
 class PerSecond(Quantity):
@@ -82,9 +89,6 @@ class Ratio(Quantity):
     @classmethod
     def _noun(cls) -> str:
         return "a ratio"
-
-    def __str__(self) -> str:
-        return f"{self * 100:.12g}%"
 
 
 class BytesPerSecond(Quantity):
