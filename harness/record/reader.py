@@ -33,3 +33,27 @@ class Run:
     journal: tuple[dict[str, object], ...]
     sealed: bool
     damage: tuple[str, ...]  # what is missing or does not match its checksum, in sentences
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder; RecordError where there is no readable plan or environment."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One line of `gameday runs`; `problem` says why the rest is empty."""
+
+    run_id: str
+    folder: Path
+    experiment: str
+    title: str
+    started_at: str
+    sealed: bool
+    outcome: str  # of verdicts.json, or empty
+    problem: str
+
+
+def runs(folder: Path) -> list[RunSummary]:
+    """Summaries of all runs in a folder, oldest first; `latest` is not one of them."""
+    raise NotImplementedError
