@@ -55,7 +55,10 @@ class Quantity(float):
         candidates = [f"{number:.{digits}g}{unit}" for digits in (6, 12, 17)] + [
             f"{near!r}{unit}" for near in neighbours
         ]
-        return next((text for text in candidates if self.parse(text) == self), f"{float(self)!r}{self.base_unit}")
+        return next(
+            (text for text in candidates if self.parse(text) == self),
+            f"{self / self.units[self.base_unit]!r}{self.base_unit}",
+        )
 
 
 class Seconds(Quantity):
