@@ -192,3 +192,12 @@ def planned_faults(faults: tuple[Fault, ...], *, disturbed_s: float) -> tuple[Pl
         kind = type(fault).__struct_config__.tag
         planned.append(PlannedFault(id=f"{kind}-{number}", fault=fault, inject_s=inject_s, revert_s=inject_s + lasts_s))
     return tuple(planned)
+
+
+def rate_at(plan: Plan, now_s: float) -> float:
+    """The planned arrival rate at a run time, per second; 0 outside the run."""
+    for piece in plan.rate:
+        if piece.start_s <= now_s < piece.end_s:
+            share = (now_s - piece.start_s) / (piece.end_s - piece.start_s)
+            return piece.from_per_s + share * (piece.to_per_s - piece.from_per_s)
+    return 0.0

@@ -5,6 +5,7 @@ the declaration into a `RunningTarget`.
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -182,6 +183,14 @@ class RunningTarget(Protocol):
         ...
 
     async def is_healthy(self, service: str) -> bool: ...
+
+    def exited(self) -> dict[str, str]:
+        """Services whose process has ended without this object's doing, each with what is known of it."""
+        ...
+
+    def log_files(self) -> dict[str, Path]:
+        """Where each service's log is written."""
+        ...
 
     async def down(self) -> None:
         """Stop everything that was started, in reverse order, and leave nothing behind."""

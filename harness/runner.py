@@ -1,0 +1,305 @@
+"""The conductor: target, load, faults and observers, in the order that the plan says. Reads like the experiment.
+
+It writes facts and nothing else. What it watches while the run is live may *stop* the run, never pass or fail it; the
+verdict is made later, from the record alone.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from harness import clock
+from harness.environment import environment
+from harness.errors import FaultError, GamedayError, UncleanError
+from harness.experiment import ServiceFault
+from harness.faults.guard import Guard
+from harness.faults.injector import Injector
+from harness.faults.journal import Journal
+from harness.load.locust_driver import LiveFigures, LocustDriver
+from harness.observe import logs
+from harness.observe.health_probe import HealthProbe
+from harness.observe.scraper import Scraper, ScrapeHole
+from harness.observe.stop_conditions import StopWatch
+from harness.plan import Plan, rate_at
+from harness.record import rows
+from harness.record.writer import RunWriter, Sample, create_run_folder
+from harness.target.target import RunningTarget
+
+LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
+SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
+GUARD_RENEWAL_S = 1.0
+
+Action = Callable[[], Coroutine[None, None, None]]
+StoppedBy = Literal["operator", "stop_condition", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a person may see of a live run."""
+
+    phase: str
+    left_s: float
+    run_left_s: float
+    load: LiveFigures
+    offered_per_s: float
+    level: int | None
+    active_faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Where the record is, and how the conducting ended (which is no verdict)."""
+
+    folder: Path
+    stopped_by: StoppedBy | None
+    reason: str
+    unclean: str  # how to clean up by hand, empty when clean
+
+
+@dataclass(slots=True)
+class Stop:
+    """The one way to end a run early; the first reason counts."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    by: StoppedBy | None = None
+    reason: str = ""
+
+    def ask(self, by: StoppedBy, reason: str) -> None:
+        if self.by is None:
+            self.by, self.reason = by, reason
+            self.asked.set()
+
+    async def asked_before(self, at_ns: int) -> bool:
+        """Wait until an instant or a stop, whichever comes first; whether it was the stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, (at_ns - clock.now_ns()) / clock.NS_PER_S)):
+                await self.asked.wait()
+        return self.asked.is_set()
+
+
+class Conductor:
+    """One run on a started target."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: RunningTarget,
+        runs: Path,
+        *,
+        log_files: dict[str, Path],
+        harness_defect: str | None = None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self.plan = plan
+        self.target = target
+        self.folder = create_run_folder(runs, name=plan.experiment, at=clock.utc_now())
+        self.writer = RunWriter(self.folder)
+        self.stop = Stop()
+        self._on_progress = on_progress
+        self._log_marks = logs.mark(log_files)
+        self._journal = Journal(self.folder / "journal.jsonl")
+        self._guard = Guard(self.folder / "journal.jsonl")
+        self._harness_defect = harness_defect
+        self._active_faults: list[str] = []
+        self._level: int | None = None
+        self._unclean = ""
+        self._injector = Injector(
+            target, plan.faults, self._journal, on_event=self.writer.event, harness_defect=harness_defect
+        )
+        self._driver = LocustDriver(
+            plan,
+            self.folder / "plan.json",
+            self.folder,
+            "http://{}:{}".format(*target.address(plan.target.entry)),
+            on_event=self.writer.event,
+            harness_defect=harness_defect,
+        )
+
+    async def conduct(self) -> RunResult:
+        """Run the plan from the first preparation to the seal; what goes wrong stops the run and is recorded."""
+        self.writer.write_plan(self.plan)
+        self.writer.write_environment(
+            environment(self.writer.run_id, self.plan, harness_defect=self._harness_defect)
+        )
+        self._guard.start()
+        with stopped_by_signals(self.stop):
+            try:
+                await self._prepare()
+                await self._load_and_disturb()
+            except* GamedayError as errors:
+                self.stop.ask("error", "; ".join(str(error) for error in _leaves(errors)))
+            finally:
+                await self._clean_up()
+        return RunResult(
+            folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean
+        )
+
+    async def _prepare(self) -> None:
+        await self._injector.prepare()
+        await self._driver.start()
+
+    async def _load_and_disturb(self) -> None:
+        start_ns = clock.now_ns() + int(LEAD_S * clock.NS_PER_S)
+        self.writer.event(rows.RunStarted(at_ns=clock.now_ns(), load_start_ns=start_ns))
+        self._driver.begin(start_ns)
+        async with asyncio.TaskGroup() as observers:
+            watching = [observers.create_task(watch) for watch in self._observers(start_ns)]
+            try:
+                await self._follow_plan(start_ns)
+            finally:
+                for task in watching:
+                    task.cancel()
+
+    async def _follow_plan(self, start_ns: int) -> None:
+        """Do what the plan says when it says it; an action that takes long does not delay the next."""
+        async with asyncio.TaskGroup() as actions:
+            for at_s, action in self._timeline():
+                if await self.stop.asked_before(start_ns + int(at_s * clock.NS_PER_S)):
+                    break
+                actions.create_task(action())
+            if self.stop.asked.is_set():
+                actions.create_task(self._driver.stop(self.stop.reason))
+        await self._injector.revert_all()
+        await self._driver.wait()
+
+    def _timeline(self) -> list[tuple[float, Action]]:
+        moments: list[tuple[float, Action]] = []
+        for phase in self.plan.phases:
+            moments.append((phase.start_s, partial(self._phase_starts, phase.name)))
+            moments.append((phase.end_s, partial(self._phase_ends, phase.name)))
+        for fault in self.plan.faults:
+            moments.append((fault.inject_s, partial(self._inject, fault.id)))
+            moments.append((fault.revert_s, partial(self._revert, fault.id)))
+        return sorted(moments, key=lambda moment: moment[0])
+
+    async def _phase_starts(self, phase: str) -> None:
+        self.writer.event(rows.PhaseStarted(at_ns=clock.now_ns(), phase=phase))
+
+    async def _phase_ends(self, phase: str) -> None:
+        self.writer.event(rows.PhaseEnded(at_ns=clock.now_ns(), phase=phase))
+
+    async def _inject(self, fault: str) -> None:
+        self._active_faults.append(fault)
+        try:
+            await self._injector.inject(fault)
+        except FaultError as error:
+            self.stop.ask("error", str(error))
+
+    async def _revert(self, fault: str) -> None:
+        try:
+            await self._injector.revert(fault)
+        except UncleanError as error:
+            self.stop.ask("error", str(error))
+        finally:
+            self._active_faults.remove(fault)
+
+    def _observers(self, start_ns: int) -> list[Coroutine[None, None, None]]:
+        metrics = {name: service for name, service in self.plan.target.services.items() if service.metrics}
+        endpoints = {
+            name: "http://{}:{}{}".format(*self.target.address(name), service.metrics)
+            for name, service in metrics.items()
+        }
+        hole = ScrapeHole(start_s=5.0, lasts_s=6.0) if self._harness_defect == "scrape_hole" else None
+        scraper = Scraper(
+            endpoints, every_s=SCRAPE_EVERY_S, on_samples=self._take_samples, on_event=self.writer.event, hole=hole
+        )
+        probe = HealthProbe(self.target.is_healthy, list(self.plan.target.services), on_event=self.writer.event)
+        return [scraper.run(), probe.run(), self._keep_guard(), self._notice_exits(), self._watch_second(start_ns)]
+
+    def _take_samples(self, samples: list[Sample]) -> None:
+        self.writer.metrics(samples)
+        for sample in samples:
+            if sample.metric == self.plan.target.metrics.level:
+                self._level = int(sample.value)
+
+    async def _keep_guard(self) -> None:
+        while True:
+            self._guard.renew()
+            if not self._guard.alive:
+                self.stop.ask("error", "The guard process has ended; without it no fault may be active.")
+            await asyncio.sleep(GUARD_RENEWAL_S)
+
+    async def _notice_exits(self) -> None:
+        known: set[str] = set()
+        while True:
+            exited = self.target.exited()
+            for service in exited.keys() - known:
+                attacked = service in self._attacked_services()
+                self.writer.event(
+                    rows.ServiceExited(
+                        at_ns=clock.now_ns(), service=service, expected=attacked, detail=exited[service]
+                    )
+                )
+            known = set(exited)
+            await asyncio.sleep(0.25)
+
+    def _attacked_services(self) -> set[str]:
+        active = [fault.fault for fault in self.plan.faults if fault.id in self._active_faults]
+        return {fault.service for fault in active if isinstance(fault, ServiceFault)}
+
+    async def _watch_second(self, start_ns: int) -> None:
+        """Once a second: the stop conditions, and what a person may see."""
+        watch = StopWatch(self.plan.stop_when)
+        second = 0
+        while True:
+            second += 1
+            await asyncio.sleep(max(0.0, (start_ns - clock.now_ns()) / clock.NS_PER_S + second))
+            live = self._driver.live
+            reason = watch.observe(second, live.error_ratio, live.latency_s_p99)
+            if reason is not None:
+                self.stop.ask("stop_condition", reason)
+            self._on_progress(self._progress(float(second), live))
+
+    def _progress(self, now_s: float, live: LiveFigures) -> Progress:
+        phase = next((span for span in self.plan.phases if span.start_s <= now_s < span.end_s), self.plan.phases[-1])
+        return Progress(
+            phase=phase.name,
+            left_s=max(0.0, phase.end_s - now_s),
+            run_left_s=max(0.0, self.plan.duration_s - now_s),
+            load=live,
+            offered_per_s=rate_at(self.plan, now_s),
+            level=self._level,
+            active_faults=tuple(self._active_faults),
+        )
+
+    async def _clean_up(self) -> None:
+        """Undo everything, whatever happened before, then close the record. The load is ended first: it is ours."""
+        await self._driver.close()
+        try:
+            await self._injector.revert_all()
+        except UncleanError as error:
+            self._unclean = str(error)
+        self._guard.release()
+        if self.stop.by is not None:
+            self.writer.event(rows.RunStopped(at_ns=clock.now_ns(), by=self.stop.by, reason=self.stop.reason))
+        self.writer.event(rows.RunEnded(at_ns=clock.now_ns(), clean=not self._unclean))
+        logs.collect(self._log_marks, self.folder / "logs")
+        self._journal.close()
+        self.writer.seal()
+
+
+@contextmanager
+def stopped_by_signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask the run to stop and clean up; a second one changes nothing, cleaning goes on."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop.ask, "operator", f"{number.name} from the operator")
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
