@@ -1,0 +1,63 @@
+"""What came back for one request, and what a profile finds in it.
+
+The evidence that checks rest on is made here: features are reported from an answer's *content*, by the profile that
+knows what the content should look like, never from what the target says about itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+SWITCHING_PROTOCOLS = 101
+
+
+class Answer:
+    """A complete answer: status, headers (any capitals) and body; plus the profile's findings."""
+
+    __slots__ = ("_headers", "body", "ids_seen", "id_written", "off", "on", "status", "why_wrong")
+
+    def __init__(self, status: int, headers: Mapping[str, Any], body: bytes) -> None:
+        self.status = status
+        self._headers = headers
+        self.body = body
+        self.on: set[str] | None = None
+        self.off: set[str] | None = None
+        self.id_written = ""
+        self.ids_seen = ""
+        self.why_wrong: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Answered as asked: 2xx, or the switch to a WebSocket."""
+        return 200 <= self.status < 300 or self.status == SWITCHING_PROTOCOLS
+
+    def header(self, name: str) -> str:
+        """The header's value, empty where it is missing; the first one where it was repeated."""
+        value = self._headers.get(name)
+        if value is None:
+            return ""
+        return value if isinstance(value, str) else str(value[0])
+
+    def json(self) -> Any:
+        """The body as JSON; what is not JSON raises ValueError, which makes this a wrong answer."""
+        return msgspec.json.decode(self.body)
+
+    def saw(self, feature: str, *, working: bool) -> None:
+        """The content shows that the feature works, or that it is absent. Say nothing where it shows neither."""
+        if working:
+            self.on = (self.on or set()) | {feature}
+        else:
+            self.off = (self.off or set()) | {feature}
+
+    def wrote(self, identifier: object) -> None:
+        """The id under which the target acknowledged what was written."""
+        self.id_written = str(identifier)
+
+    def read(self, identifiers: Iterable[object]) -> None:
+        """The ids in this answer that the profile follows."""
+        self.ids_seen = ",".join(map(str, identifiers))
+
+    def wrong(self, why: str) -> None:
+        """It arrived, but it is not an answer to what was asked."""
+        self.why_wrong = why
