@@ -140,6 +140,23 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
 
 
+class StartCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """All it takes to start a service's process without the harness, for a guard that outlives its runner.
+
+    `env` is added to the starter's own environment (so that no secret of the operator reaches a journal); `user` and
+    `group` are set when the starter is root. `identity_path`, where there is one, is a JSON file in which the runtime
+    keeps service → ProcessIdentity: whoever starts the service writes the new one there.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    log_path: str
+    user: int | None = None
+    group: int | None = None
+    identity_path: str | None = None
+
+
 class RunningTarget(Protocol):
     """A started target. Every method is safe to repeat; all raise TargetError."""
 
@@ -183,6 +200,10 @@ class RunningTarget(Protocol):
         ...
 
     async def is_healthy(self, service: str) -> bool: ...
+
+    def start_command(self, service: str) -> StartCommand | None:
+        """How anybody could start the service again, or None where this runtime cannot say."""
+        ...
 
     def exited(self) -> dict[str, str]:
         """Services whose process has ended without this object's doing, each with what is known of it."""
