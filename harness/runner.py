@@ -17,9 +17,9 @@ from harness import clock
 from harness.environment import environment
 from harness.errors import FaultError, GamedayError, UncleanError
 from harness.experiment import ServiceFault
-from harness.faults.guard import Guard
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal
+from harness.faults.lease import Guard
 from harness.load.locust_driver import LiveFigures, LocustDriver
 from harness.observe import logs
 from harness.observe.health_probe import HealthProbe
@@ -32,7 +32,7 @@ from harness.target.target import RunningTarget
 
 LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
-GUARD_RENEWAL_S = 1.0
+EXITS_EVERY_S = 0.25
 
 Action = Callable[[], Coroutine[None, None, None]]
 StoppedBy = Literal["operator", "stop_condition", "error"]
@@ -81,6 +81,19 @@ class Stop:
                 await self.asked.wait()
         return self.asked.is_set()
 
+    async def interrupts(self, work: Coroutine[None, None, None]) -> bool:
+        """Do some work unless a stop comes first; whether it was done."""
+        working = asyncio.ensure_future(work)
+        waiting = asyncio.ensure_future(self.asked.wait())
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+            return False
+        working.result()
+        return not self.asked.is_set()
+
 
 class Conductor:
     """One run on a started target."""
@@ -91,7 +104,6 @@ class Conductor:
         target: RunningTarget,
         runs: Path,
         *,
-        log_files: dict[str, Path],
         harness_defect: str | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
@@ -101,9 +113,9 @@ class Conductor:
         self.writer = RunWriter(self.folder)
         self.stop = Stop()
         self._on_progress = on_progress
-        self._log_marks = logs.mark(log_files)
-        self._journal = Journal(self.folder / "journal.jsonl")
-        self._guard = Guard(self.folder / "journal.jsonl")
+        self._log_marks = logs.mark(target.log_files())
+        self._journal = Journal(self.folder / "journal.jsonl", run=self.writer.run_id)
+        self._guard: Guard | None = None
         self._harness_defect = harness_defect
         self._active_faults: list[str] = []
         self._level: int | None = None
@@ -126,20 +138,18 @@ class Conductor:
         self.writer.write_environment(
             environment(self.writer.run_id, self.plan, harness_defect=self._harness_defect)
         )
-        self._guard.start()
         with stopped_by_signals(self.stop):
             try:
-                await self._prepare()
-                await self._load_and_disturb()
+                if await self.stop.interrupts(self._prepare()):
+                    await self._load_and_disturb()
             except* GamedayError as errors:
                 self.stop.ask("error", "; ".join(str(error) for error in _leaves(errors)))
             finally:
                 await self._clean_up()
-        return RunResult(
-            folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean
-        )
+        return RunResult(folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean)
 
     async def _prepare(self) -> None:
+        self._guard = await asyncio.to_thread(Guard.start, self._journal.path)
         await self._injector.prepare()
         await self._driver.start()
 
@@ -160,12 +170,17 @@ class Conductor:
         async with asyncio.TaskGroup() as actions:
             for at_s, action in self._timeline():
                 if await self.stop.asked_before(start_ns + int(at_s * clock.NS_PER_S)):
+                    actions.create_task(self._driver.stop(self.stop.reason))
                     break
                 actions.create_task(action())
-            if self.stop.asked.is_set():
-                actions.create_task(self._driver.stop(self.stop.reason))
-        await self._injector.revert_all()
+            actions.create_task(self._revert_all())
         await self._driver.wait()
+
+    async def _revert_all(self) -> None:
+        try:
+            await self._injector.revert_all()
+        except UncleanError as error:
+            self._unclean = str(error)
 
     def _timeline(self) -> list[tuple[float, Action]]:
         moments: list[tuple[float, Action]] = []
@@ -187,6 +202,7 @@ class Conductor:
         self._active_faults.append(fault)
         try:
             await self._injector.inject(fault)
+            await self._injector.watch(fault)
         except FaultError as error:
             self.stop.ask("error", str(error))
 
@@ -209,7 +225,7 @@ class Conductor:
             endpoints, every_s=SCRAPE_EVERY_S, on_samples=self._take_samples, on_event=self.writer.event, hole=hole
         )
         probe = HealthProbe(self.target.is_healthy, list(self.plan.target.services), on_event=self.writer.event)
-        return [scraper.run(), probe.run(), self._keep_guard(), self._notice_exits(), self._watch_second(start_ns)]
+        return [scraper.run(), probe.run(), self._hold_guard(), self._notice_exits(), self._watch_second(start_ns)]
 
     def _take_samples(self, samples: list[Sample]) -> None:
         self.writer.metrics(samples)
@@ -217,12 +233,12 @@ class Conductor:
             if sample.metric == self.plan.target.metrics.level:
                 self._level = int(sample.value)
 
-    async def _keep_guard(self) -> None:
-        while True:
-            self._guard.renew()
-            if not self._guard.alive:
-                self.stop.ask("error", "The guard process has ended; without it no fault may be active.")
-            await asyncio.sleep(GUARD_RENEWAL_S)
+    async def _hold_guard(self) -> None:
+        assert self._guard is not None, "observers run after the preparation"
+        try:
+            await self._guard.hold()
+        except FaultError as error:
+            self.stop.ask("error", str(error))
 
     async def _notice_exits(self) -> None:
         known: set[str] = set()
@@ -236,7 +252,7 @@ class Conductor:
                     )
                 )
             known = set(exited)
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(EXITS_EVERY_S)
 
     def _attacked_services(self) -> set[str]:
         active = [fault.fault for fault in self.plan.faults if fault.id in self._active_faults]
@@ -270,11 +286,12 @@ class Conductor:
     async def _clean_up(self) -> None:
         """Undo everything, whatever happened before, then close the record. The load is ended first: it is ours."""
         await self._driver.close()
+        await self._revert_all()
         try:
-            await self._injector.revert_all()
+            if self._guard is not None:
+                await asyncio.to_thread(self._guard.release)
         except UncleanError as error:
             self._unclean = str(error)
-        self._guard.release()
         if self.stop.by is not None:
             self.writer.event(rows.RunStopped(at_ns=clock.now_ns(), by=self.stop.by, reason=self.stop.reason))
         self.writer.event(rows.RunEnded(at_ns=clock.now_ns(), clean=not self._unclean))

@@ -1,0 +1,155 @@
+"""Arguments in, exit code out; no logic."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from harness import commands
+from harness.errors import ExitCode, GamedayError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run chaos and load experiments and judge them from their record.\n\n"
+    "Exit codes: 0 pass, 1 fail, 2 wrong usage, 3 inconclusive, 4 stopped and clean, 5 could not be driven, 6 unclean.",
+)
+console = Console()
+
+ExperimentFile = Annotated[Path, typer.Argument(help="An experiment file.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(help="A run's folder.")]
+Short = Annotated[bool, typer.Option("--short", help="Use the file's shorter variables.")]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="Override a variable of the file.")]
+Defect = Annotated[str | None, typer.Option(help="Start the target with a planted defect.")]
+Runtime = Annotated[str, typer.Option(help="Where the target runs: processes.")]
+Loopback = Annotated[str, typer.Option(help="Loopback address of the target; another one for each concurrent system.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the records.")]
+Target = Annotated[Path, typer.Option(help="The target's declaration.")]
+HarnessDefect = Annotated[str | None, typer.Option(hidden=True)]
+
+DEFAULT_RUNS = Path("runs")
+DEFAULT_TARGET = Path("reference_system/target.yaml")
+LATEST = DEFAULT_RUNS / "latest"
+
+
+@app.command()
+def plan(
+    experiment: ExperimentFile,
+    short: Short = False,
+    overrides: Overrides = [],  # noqa: B006 - typer reads the default and never changes it
+    defect: Defect = None,
+    runtime: Runtime = "processes",
+    as_json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
+) -> None:
+    """Check an experiment and print what it would do."""
+    _end(commands.show_plan(console, experiment, short, overrides, defect, runtime, as_json=as_json))
+
+
+@app.command()
+def run(
+    experiment: ExperimentFile,
+    short: Short = False,
+    overrides: Overrides = [],  # noqa: B006 - typer reads the default and never changes it
+    defect: Defect = None,
+    runtime: Runtime = "processes",
+    loopback: Loopback = "127.0.0.1",
+    runs: Runs = DEFAULT_RUNS,
+    harness_defect: HarnessDefect = None,
+) -> None:
+    """Run an experiment, judge its record and write the report."""
+    _end(
+        commands.run(
+            console,
+            commands.plan_of(experiment, short, overrides, defect, runtime),
+            runs=runs,
+            loopback=loopback,
+            harness_defect=harness_defect,
+        )
+    )
+
+
+@app.command()
+def judge(run_folder: RunFolder = LATEST) -> None:
+    """Judge a record again and write its reports."""
+    _end(commands.judge(console, run_folder))
+
+
+@app.command()
+def report(run_folder: RunFolder = LATEST) -> None:
+    """Write a judged run's reports again."""
+    _end(commands.report(console, run_folder))
+
+
+@app.command()
+def revert(runs: Runs = DEFAULT_RUNS) -> None:
+    """Undo whatever dead runs left behind: the panic button."""
+    _end(commands.revert(console, runs))
+
+
+@app.command("runs")
+def list_runs(runs: Runs = DEFAULT_RUNS) -> None:
+    """List the records."""
+    _end(commands.list_runs(console, runs))
+
+
+@app.command()
+def up(
+    target: Target = DEFAULT_TARGET,
+    runtime: Runtime = "processes",
+    loopback: Loopback = "127.0.0.1",
+    defect: Defect = None,
+) -> None:
+    """Start the target alone."""
+    _end(commands.up(console, target, runtime, loopback, defect))
+
+
+@app.command()
+def down(target: Target = DEFAULT_TARGET, loopback: Loopback = "127.0.0.1") -> None:
+    """Stop the target."""
+    _end(commands.down(console, target, loopback))
+
+
+@app.command()
+def status(target: Target = DEFAULT_TARGET, loopback: Loopback = "127.0.0.1", runs: Runs = DEFAULT_RUNS) -> None:
+    """Show the target's services and levels, and whether every fault is reverted."""
+    _end(commands.status(console, target, loopback, runs))
+
+
+@app.command()
+def inject(
+    fault: Annotated[str, typer.Argument(help="A fault as in an experiment, e.g. '{kind: pause, service: us-east-api-1}'.")],
+    lasts: Annotated[str, typer.Option(help="How long, with its unit.")] = "10s",
+    target: Target = DEFAULT_TARGET,
+    loopback: Loopback = "127.0.0.1",
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Inject one fault by hand into a running target, and revert it."""
+    _end(commands.inject(console, fault, lasts, target, loopback, runs))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    _end(commands.print_schema())
+
+
+def _end(code: ExitCode) -> None:
+    raise typer.Exit(int(code))
+
+
+def main() -> None:
+    """The console script: every error a person can meet becomes one message and its exit code."""
+    try:
+        app()
+    except GamedayError as error:
+        console.file = sys.stderr
+        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(int(error.exit_code))
+
+
+if __name__ == "__main__":
+    main()

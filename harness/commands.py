@@ -1,0 +1,174 @@
+"""What each command of `gameday` does: calls the steps, shows what came of them, and gives the exit code."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness import display, gameday
+from harness.errors import ExitCode, ExperimentError, TargetError
+from harness.faults.revert import leftovers, revert_leftovers
+from harness.loader import json_schema, load_fault, load_target
+from harness.plan import Plan
+from harness.record.reader import runs as recorded_runs
+from harness.target import processes
+from harness.target.lock import locked
+from harness.units import Seconds, enc_hook
+
+RUNTIMES = ("processes",)
+
+
+def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
+    if runtime not in RUNTIMES:
+        raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
+    return gameday.make_plan(
+        experiment, short=short, overrides=_assignments(overrides), defect=defect, runtime=runtime
+    )
+
+
+def _assignments(overrides: list[str]) -> dict[str, str]:
+    for text in overrides:
+        if "=" not in text:
+            raise ExperimentError(f'--set {text}: write it as NAME=VALUE, like "--set baseline=10s".')
+    return dict(text.split("=", 1) for text in overrides)
+
+
+def show_plan(
+    console: Console,
+    experiment: Path,
+    short: bool,
+    overrides: list[str],
+    defect: str | None,
+    runtime: str,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    plan = plan_of(experiment, short, overrides, defect, runtime)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plan, enc_hook=enc_hook)) + b"\n")
+    else:
+        display.show_plan(plan, console)
+    return ExitCode.PASS
+
+
+def run(console: Console, plan: Plan, *, runs: Path, loopback: str, harness_defect: str | None) -> ExitCode:
+    place = gameday.Place(runs=runs, loopback=loopback)
+    console.print(f"[bold]{escape(plan.title)}[/]  ({plan.duration_s:.0f} s)")
+    with display.live_progress(plan, console) as on_progress:
+        result = gameday.run_plan(
+            plan,
+            place,
+            harness_defect=harness_defect,
+            on_progress=on_progress,
+            on_stage=lambda text: console.print(f"[dim]{escape(text)}[/]"),
+        )
+    if result.stopped_by is not None:
+        console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)
+    judged = gameday.judge_run(result.folder, result=result)
+    display.show_verdicts(judged, console)
+    if result.unclean:
+        console.print(f"[red]unclean:[/] {escape(result.unclean)}", soft_wrap=True)
+    return judged.exit_code
+
+
+def judge(console: Console, folder: Path) -> ExitCode:
+    judged = gameday.judge_run(folder)
+    display.show_verdicts(judged, console)
+    return judged.exit_code
+
+
+def report(console: Console, folder: Path) -> ExitCode:
+    judged = gameday.judge_run(folder)
+    console.print(str(judged.report), soft_wrap=True)
+    return ExitCode.PASS
+
+
+def revert(console: Console, runs: Path) -> ExitCode:
+    outcome = revert_leftovers(runs)
+    for leftover in outcome.reverted:
+        console.print(f"reverted: {escape(leftover.sentence())}", soft_wrap=True)
+    for leftover in outcome.stuck:
+        console.print(f"[red]stuck:[/] {escape(leftover.sentence())}\n  " + "\n  ".join(leftover.commands))
+    if not outcome.reverted and not outcome.stuck:
+        console.print("Nothing is left over: every fault of every run is reverted.")
+    return ExitCode.UNCLEAN if outcome.stuck else ExitCode.PASS
+
+
+def list_runs(console: Console, folder: Path) -> ExitCode:
+    table = Table("run", "experiment", "outcome", "", box=None)
+    for summary in recorded_runs(folder):
+        remark = summary.problem or ("" if summary.sealed else "not finished")
+        table.add_row(summary.run_id, escape(summary.title), summary.outcome or "–", escape(remark))
+    console.print(table)
+    return ExitCode.PASS
+
+
+def up(console: Console, target: Path, runtime: str, loopback: str, defect: str | None) -> ExitCode:
+    if runtime not in RUNTIMES:
+        raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
+    spec = load_target(target)
+    state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
+    if defect is not None and defect not in spec.defects:
+        raise ExperimentError(f'"{defect}" is not a defect of {spec.name}. Known: {", ".join(sorted(spec.defects))}.')
+    with locked(state_dir, purpose="its start", for_s=60):
+        if processes.attach(spec, state_dir) is not None:
+            raise TargetError(f"{spec.name} is up already on {loopback}. Run: gameday status, or gameday down.")
+        running = asyncio.run(processes.up(spec, target, state_dir=state_dir, loopback=loopback, defect=defect))
+    host, port = running.address(spec.entry)
+    console.print(f"{spec.name} is up: http://{host}:{port}  (stop it with: gameday down)", soft_wrap=True)
+    return ExitCode.PASS
+
+
+def down(console: Console, target: Path, loopback: str) -> ExitCode:
+    spec = load_target(target)
+    state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
+    with locked(state_dir, purpose="its stop", for_s=30):
+        running = processes.attach(spec, state_dir)
+        if running is None:
+            console.print(f"{spec.name} is not up on {loopback}.")
+            return ExitCode.PASS
+        asyncio.run(running.down())
+    console.print(f"{spec.name} is down.")
+    return ExitCode.PASS
+
+
+def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
+    spec = load_target(target)
+    running = processes.attach(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
+    if running is None:
+        console.print(f"{spec.name} is not up on {loopback}.")
+    else:
+        display.show_status(asyncio.run(running.status()), console)
+    left = leftovers(runs)
+    for leftover in left:
+        console.print(f"[red]not reverted:[/] {escape(leftover.sentence())}", soft_wrap=True)
+    if not left:
+        console.print("Every fault of every run is reverted.")
+    return ExitCode.UNCLEAN if left else ExitCode.PASS
+
+
+def inject(console: Console, text: str, lasts: str, target: Path, loopback: str, runs: Path) -> ExitCode:
+    """One fault by hand: the same journal, guard and canary as in a run, without load and without a verdict."""
+    spec = load_target(target)
+    try:
+        lasts_s = Seconds.parse(lasts)
+    except ValueError as error:
+        raise ExperimentError(f"--lasts: {error}") from None
+    fault = load_fault(text, lasts=lasts_s, target=spec)
+    gameday.inject_by_hand(
+        fault,
+        spec,
+        gameday.Place(runs=runs, loopback=loopback),
+        target_path=target,
+        on_stage=lambda line: console.print(escape(line), soft_wrap=True),
+    )
+    return ExitCode.PASS
+
+
+def print_schema() -> ExitCode:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(json_schema())) + b"\n")
+    return ExitCode.PASS

@@ -1,0 +1,98 @@
+"""What a person sees in the terminal: the live run, verdicts, status tables. Rendering only."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.gameday import Judged
+from harness.plan import Plan
+from harness.runner import Progress
+from harness.verify.verdict import Outcome
+
+BADGES = {Outcome.PASS: "[green]✓ pass[/]", Outcome.INCONCLUSIVE: "[yellow]? inconclusive[/]", Outcome.FAIL: "[red]✗ FAIL[/]"}
+LINE_EVERY_S = 5.0  # without a terminal: a line now and then instead of a picture that moves
+
+
+@contextmanager
+def live_progress(plan: Plan, console: Console) -> Iterator[Callable[[Progress], None]]:
+    """Show a run while it is live; a moving table on a terminal, a line every few seconds elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda progress: _print_line(plan, progress, console)
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield lambda progress: live.update(_picture(plan, progress))
+
+
+def _print_line(plan: Plan, progress: Progress, console: Console) -> None:
+    now_s = plan.duration_s - progress.run_left_s
+    if round(now_s) % LINE_EVERY_S == 0:
+        console.print(f"{now_s:4.0f}s  " + ", ".join(f"{name} {value}" for name, value in _figures(plan, progress)))
+
+
+def _picture(plan: Plan, progress: Progress) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _figures(plan, progress):
+        table.add_row(f"[dim]{name}[/]", Text(value))
+    bar = ProgressBar(total=plan.duration_s, completed=plan.duration_s - progress.run_left_s, width=60)
+    return Panel(Group(table, bar), title=escape(plan.title), width=100)
+
+
+def _figures(plan: Plan, progress: Progress) -> list[tuple[str, str]]:
+    load, second = progress.load, progress.load.second
+    p99 = "–" if load.latency_s_p99 is None else f"{load.latency_s_p99 * 1000:.0f} ms"
+    return [
+        ("phase", f"{progress.phase}, {progress.left_s:.0f} s left (run {progress.run_left_s:.0f} s)"),
+        ("offered", f"{progress.offered_per_s:.0f}/s planned, {second.offered}/s measured"),
+        ("answered", f"{second.ok}/s ok, {second.shed}/s shed, {second.failed + second.unknown}/s failed"),
+        ("p99", p99),
+        ("level", _level_name(plan, progress.level)),
+        ("faults", ", ".join(progress.active_faults) or "none"),
+    ]
+
+
+def _level_name(plan: Plan, level: int | None) -> str:
+    promise = plan.target.promises.degradation
+    names = {} if promise is None else {step.value: step.name for step in promise.levels}
+    return "–" if level is None else f"{names.get(level, '?')} ({level})"
+
+
+def show_verdicts(judged: Judged, console: Console) -> None:
+    """Every verdict with its sentence, and where the report is."""
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    for verdict in judged.verdicts.verdicts:
+        table.add_row(BADGES[verdict.outcome], f"[bold]{escape(verdict.name)}[/]", escape(verdict.sentence))
+    console.print(table)
+    console.print(f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}", soft_wrap=True)
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """The plan as a timeline: phases, rate changes, faults, expectations."""
+    console.print(f"[bold]{escape(plan.title)}[/]\n{escape(plan.hypothesis)}\n")
+    table = Table("at", "until", "what", box=None)
+    for start_s, end_s, what in sorted(_moments(plan)):
+        table.add_row(f"{start_s:g}s", f"{end_s:g}s", escape(what))
+    console.print(table)
+    shares = ", ".join(f"{operation.name} {operation.share:.0%}" for operation in plan.operations)
+    console.print(f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {plan.load.shards} shard(s): {shares}")
+    for check in plan.expect:
+        settings = {name: value for name, value in msgspec.to_builtins(check, enc_hook=enc_hook).items() if value}
+        console.print(f"[bold]expect[/]  " + escape(", ".join(f"{name} {value}" for name, value in settings.items())))
+
+
+def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
+    for phase in plan.phases:
+        yield phase.start_s, phase.end_s, f"phase {phase.name}"
+    for piece in plan.rate:
+        yield piece.start_s, piece.end_s, f"rate {piece.from_per_s:g}/s → {piece.to_per_s:g}/s"
+    for fault in plan.faults:
+        settings = msgspec.to_builtins(fault.fault, enc_hook=enc_hook)
+        where = settings.get("link") or settings.get("service")
+        yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {where}"

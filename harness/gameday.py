@@ -1,0 +1,180 @@
+"""The steps in their order: load → plan → run → judge → report, and the target alone.
+
+Each step can be repeated by itself on an old run. This is the only place where running and judging meet; neither knows of
+the other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import ExitCode, ExperimentError, TargetError, UncleanError
+from harness.experiment import Fault
+from harness.by_hand import by_hand
+from harness.faults.injector import refusals
+from harness.faults.revert import leftovers
+from harness.load.profile import describe
+from harness.loader import load_experiment, load_target
+from harness.plan import Plan, build_plan, planned_faults
+from harness.record.reader import Run, read_run
+from harness.report.write import write_reports
+from harness.runner import Conductor, Progress, RunResult
+from harness.target import processes
+from harness.target.lock import locked
+from harness.target.target import RunningTarget, TargetSpec
+from harness.verify.judge import judge
+from harness.verify.verdict import Outcome, Verdicts
+
+SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where things are kept and on which loopback address the target listens."""
+
+    runs: Path
+    loopback: str = "127.0.0.1"
+
+    def state_of(self, target_path: Path) -> Path:
+        """The folder of a target's state, beside its compose file's project: one for each loopback address."""
+        return target_path.resolve().parent.parent / ".gameday" / f"{target_path.parent.name}-{self.loopback}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A run with its verdicts, its report, and the exit code they come to."""
+
+    run: Run
+    verdicts: Verdicts
+    report: Path
+    exit_code: ExitCode
+
+
+def make_plan(
+    path: Path,
+    *,
+    short: bool = False,
+    overrides: Mapping[str, str] = {},
+    defect: str | None = None,
+    runtime: str = "processes",
+) -> Plan:
+    """Everything an experiment file means, checked; ExperimentError (exit 2) where it cannot be run."""
+    loaded = load_experiment(path, short=short, overrides=overrides)
+    plan = build_plan(
+        loaded.experiment,
+        name=path.stem,
+        source=loaded.source,
+        variables=loaded.variables,
+        target=loaded.target,
+        target_path=str(loaded.target_path),
+        profile_path=str(loaded.profile_path),
+        operations=describe(loaded.profile_path),
+        runtime=runtime,
+        defect=defect,
+    )
+    problems = refusals(plan.faults, plan.target)
+    if problems:
+        raise ExperimentError(f"{path}: " + "\n".join(problems))
+    return plan
+
+
+def run_plan(
+    plan: Plan,
+    place: Place,
+    *,
+    harness_defect: str | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_stage: Callable[[str], None] = lambda text: None,
+) -> RunResult:
+    """Start the target if it is not up, conduct the run, and leave the target as it was found."""
+    state_dir = place.state_of(Path(plan.target_path))
+
+    async def conduct() -> RunResult:
+        on_stage(f"starting {plan.target.name}")
+        async with started(plan.target, Path(plan.target_path), state_dir, place, defect=plan.defect) as target:
+            conductor = Conductor(
+                plan, target, place.runs, harness_defect=harness_defect, on_progress=on_progress
+            )
+            on_stage(f"preparing the load; the record is {conductor.folder}")
+            result = await conductor.conduct()
+            on_stage("stopping")
+            return result
+
+    with locked(state_dir, purpose=f'"{plan.experiment}"', for_s=plan.duration_s + SETTLING_S):
+        refuse_leftovers(place.runs)
+        return asyncio.run(conduct())
+
+
+def refuse_leftovers(runs: Path) -> None:
+    """UncleanError while a fault of an earlier run may still be active."""
+    left = leftovers(runs)
+    if left:
+        lines = "\n".join(f"  {leftover.sentence()}" for leftover in left)
+        raise UncleanError(f"Faults of an earlier run are not shown to be reverted:\n{lines}\nRun: gameday revert")
+
+
+@asynccontextmanager
+async def started(
+    spec: TargetSpec, spec_path: Path, state_dir: Path, place: Place, *, defect: str | None
+) -> AsyncIterator[RunningTarget]:
+    """The target, running: attached to if it is up already, else started and afterwards stopped."""
+    running = processes.attach(spec, state_dir)
+    if running is not None:
+        if running.defect != defect:
+            raise ExperimentError(
+                f"The target is up with defect {running.defect}, this run asks for {defect}. Run: gameday down"
+            )
+        yield running
+        return
+    target = await processes.up(spec, spec_path, state_dir=state_dir, loopback=place.loopback, defect=defect)
+    try:
+        yield target
+    finally:
+        await target.down()
+
+
+def inject_by_hand(
+    fault: Fault, spec: TargetSpec, place: Place, *, target_path: Path, on_stage: Callable[[str], None]
+) -> None:
+    """One fault on a running target, journalled, guarded and probed as in a run; reverted at its end or at Ctrl-C."""
+    planned = planned_faults((fault,), disturbed_s=0.0)
+    problems = refusals(planned, spec)
+    if problems:
+        raise ExperimentError("\n".join(problems))
+    state_dir = place.state_of(target_path)
+    lasts_s = planned[0].revert_s
+    with locked(state_dir, purpose=f"{planned[0].id} by hand", for_s=lasts_s + SETTLING_S):
+        refuse_leftovers(place.runs)
+        target = processes.attach(spec, state_dir)
+        if target is None:
+            raise TargetError(f"{spec.name} is not up on {place.loopback}. Run: gameday up")
+        asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))
+
+
+def judge_run(folder: Path, *, result: RunResult | None = None) -> Judged:
+    """Judge a record and write its reports; made from the record alone, so it can be repeated any time."""
+    run = read_run(folder)
+    verdicts = judge(run)
+    report = write_reports(run, verdicts)
+    return Judged(run=run, verdicts=verdicts, report=report, exit_code=exit_code(verdicts, result))
+
+
+def exit_code(verdicts: Verdicts, result: RunResult | None = None) -> ExitCode:
+    """Unclean before stopped before the verdict: the first needs hands, the second explains the third."""
+    if not verdicts.clean or (result is not None and result.unclean):
+        return ExitCode.UNCLEAN
+    if result is not None and result.stopped_by == "error":
+        return ExitCode.BROKEN
+    if verdicts.stopped:
+        return ExitCode.STOPPED
+    return {
+        Outcome.PASS: ExitCode.PASS,
+        Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+        Outcome.FAIL: ExitCode.FAIL,
+    }[verdicts.outcome]
+
+
+def target_spec(path: Path) -> TargetSpec:
+    return load_target(path)
