@@ -15,9 +15,7 @@ from harness.runner import Stop, stopped_by_signals
 from harness.target.target import RunningTarget
 
 
-async def by_hand(
-    target: RunningTarget, planned: PlannedFault, runs: Path, *, on_stage: Callable[[str], None]
-) -> None:
+async def by_hand(target: RunningTarget, planned: PlannedFault, runs: Path, *, on_stage: Callable[[str], None]) -> None:
     """Inject, tell what the canary sees, and revert when the time is over or the operator says so.
 
     Raises FaultError when it could not be injected, UncleanError when it could not be shown to be reverted.
@@ -27,7 +25,9 @@ async def by_hand(
         if isinstance(event, rows.CanaryReading):
             on_stage(f"{event.stage}: {event.detail or ('answers' if event.answered else 'no answer')}")
         elif isinstance(event, rows.FaultEdge):
-            on_stage(f"{event.action} {event.fault}: {'confirmed' if event.confirmed else 'NOT confirmed'}. {event.detail}")
+            on_stage(
+                f"{event.action} {event.fault}: {'confirmed' if event.confirmed else 'NOT confirmed'}. {event.detail}"
+            )
 
     folder = create_run_folder(runs, name=f"by-hand-{planned.id}", at=clock.utc_now())
     journal = Journal(folder / "journal.jsonl", run=folder.name)

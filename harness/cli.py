@@ -121,7 +121,9 @@ def status(target: Target = DEFAULT_TARGET, loopback: Loopback = "127.0.0.1", ru
 
 @app.command()
 def inject(
-    fault: Annotated[str, typer.Argument(help="A fault as in an experiment, e.g. '{kind: pause, service: us-east-api-1}'.")],
+    fault: Annotated[
+        str, typer.Argument(help="A fault as in an experiment, e.g. '{kind: pause, service: us-east-api-1}'.")
+    ],
     lasts: Annotated[str, typer.Option(help="How long, with its unit.")] = "10s",
     target: Target = DEFAULT_TARGET,
     loopback: Loopback = "127.0.0.1",

@@ -25,9 +25,7 @@ RUNTIMES = ("processes",)
 def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
     if runtime not in RUNTIMES:
         raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
-    return gameday.make_plan(
-        experiment, short=short, overrides=_assignments(overrides), defect=defect, runtime=runtime
-    )
+    return gameday.make_plan(experiment, short=short, overrides=_assignments(overrides), defect=defect, runtime=runtime)
 
 
 def _assignments(overrides: list[str]) -> dict[str, str]:

@@ -17,7 +17,11 @@ from harness.plan import Plan
 from harness.runner import Progress
 from harness.verify.verdict import Outcome
 
-BADGES = {Outcome.PASS: "[green]✓ pass[/]", Outcome.INCONCLUSIVE: "[yellow]? inconclusive[/]", Outcome.FAIL: "[red]✗ FAIL[/]"}
+BADGES = {
+    Outcome.PASS: "[green]✓ pass[/]",
+    Outcome.INCONCLUSIVE: "[yellow]? inconclusive[/]",
+    Outcome.FAIL: "[red]✗ FAIL[/]",
+}
 LINE_EVERY_S = 5.0  # without a terminal: a line now and then instead of a picture that moves
 
 
@@ -70,7 +74,9 @@ def show_verdicts(judged: Judged, console: Console) -> None:
     for verdict in judged.verdicts.verdicts:
         table.add_row(BADGES[verdict.outcome], f"[bold]{escape(verdict.name)}[/]", escape(verdict.sentence))
     console.print(table)
-    console.print(f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}", soft_wrap=True)
+    console.print(
+        f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}", soft_wrap=True
+    )
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -81,7 +87,9 @@ def show_plan(plan: Plan, console: Console) -> None:
         table.add_row(f"{start_s:g}s", f"{end_s:g}s", escape(what))
     console.print(table)
     shares = ", ".join(f"{operation.name} {operation.share:.0%}" for operation in plan.operations)
-    console.print(f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {plan.load.shards} shard(s): {shares}")
+    console.print(
+        f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {plan.load.shards} shard(s): {shares}"
+    )
     for check in plan.expect:
         settings = {name: value for name, value in msgspec.to_builtins(check, enc_hook=enc_hook).items() if value}
         console.print(f"[bold]expect[/]  " + escape(", ".join(f"{name} {value}" for name, value in settings.items())))

@@ -94,9 +94,7 @@ def run_plan(
     async def conduct() -> RunResult:
         on_stage(f"starting {plan.target.name}")
         async with started(plan.target, Path(plan.target_path), state_dir, place, defect=plan.defect) as target:
-            conductor = Conductor(
-                plan, target, place.runs, harness_defect=harness_defect, on_progress=on_progress
-            )
+            conductor = Conductor(plan, target, place.runs, harness_defect=harness_defect, on_progress=on_progress)
             on_stage(f"preparing the load; the record is {conductor.folder}")
             result = await conductor.conduct()
             on_stage("stopping")

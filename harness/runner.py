@@ -135,9 +135,7 @@ class Conductor:
     async def conduct(self) -> RunResult:
         """Run the plan from the first preparation to the seal; what goes wrong stops the run and is recorded."""
         self.writer.write_plan(self.plan)
-        self.writer.write_environment(
-            environment(self.writer.run_id, self.plan, harness_defect=self._harness_defect)
-        )
+        self.writer.write_environment(environment(self.writer.run_id, self.plan, harness_defect=self._harness_defect))
         with stopped_by_signals(self.stop):
             try:
                 if await self.stop.interrupts(self._prepare()):
@@ -247,9 +245,7 @@ class Conductor:
             for service in exited.keys() - known:
                 attacked = service in self._attacked_services()
                 self.writer.event(
-                    rows.ServiceExited(
-                        at_ns=clock.now_ns(), service=service, expected=attacked, detail=exited[service]
-                    )
+                    rows.ServiceExited(at_ns=clock.now_ns(), service=service, expected=attacked, detail=exited[service])
                 )
             known = set(exited)
             await asyncio.sleep(EXITS_EVERY_S)

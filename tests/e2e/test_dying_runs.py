@@ -1,0 +1,99 @@
+"""A run that dies or is stopped leaves no fault behind, says so, and accounts for every request."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import clock
+from harness.record.reader import read_run
+from tests.e2e.gameday_process import EXPERIMENTS, PROJECT, command, scheduled_requests
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+LOOPBACK = "127.0.0.22"
+FIVE_SECONDS_OF_BASELINE = ("--set", "warm_up=2s", "--set", "baseline=5s")
+
+
+def gameday(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments, runs=runs, loopback=LOOPBACK),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "runs"
+    yield folder
+    subprocess.run(
+        command("down", loopback=LOOPBACK),
+        cwd=PROJECT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def start_in_a_fault(runs: Path) -> subprocess.Popen[str]:
+    """A run that has just reported its first fault as injected."""
+    arguments = ("run", str(EXPERIMENTS / "broken_redis.yaml"), "--short", *FIVE_SECONDS_OF_BASELINE)
+    runner = subprocess.Popen(
+        command(*arguments, runs=runs, loopback=LOOPBACK),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_until(lambda: "INJECTED" in journal(runs), within_s=60, what="a fault is injected")
+    return runner
+
+
+def journal(runs: Path) -> str:
+    path = runs / "latest" / "journal.jsonl"
+    return path.read_text() if path.exists() else ""
+
+
+def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
+    deadline_ns = clock.now_ns() + int(within_s * clock.NS_PER_S)
+    while not condition():
+        assert clock.now_ns() < deadline_ns, f"not within {within_s:g} s: {what}"
+        clock.sleep(0.1)
+
+
+def test_killing_the_runner_in_a_fault_reverts_everything_within_ten_seconds(runs: Path) -> None:
+    runner = start_in_a_fault(runs)
+
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+
+    wait_until(
+        lambda: "Every fault of every run is reverted" in gameday("status", runs=runs).stdout,
+        within_s=10,
+        what="gameday status says that every fault is reverted",
+    )
+
+
+def test_ctrl_c_in_a_fault_ends_with_exit_4_and_clean(runs: Path) -> None:
+    runner = start_in_a_fault(runs)
+
+    runner.send_signal(signal.SIGINT)
+    output, _ = runner.communicate(timeout=60)
+
+    assert runner.returncode == 4, output
+    run = read_run(runs / "latest")
+    assert run.sealed
+    assert len(run.requests) == scheduled_requests(run) == run.requests["outcome"].notna().sum() > 0
+    assert "Every fault of every run is reverted" in gameday("status", runs=runs).stdout
+    assert no_process_listens_on(LOOPBACK)
+
+
+def no_process_listens_on(address: str) -> bool:
+    return not [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.ip == address and c.status == "LISTEN"]
