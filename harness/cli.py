@@ -46,7 +46,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
 ) -> None:
     """Check an experiment and print what it would do."""
-    _end(commands.show_plan(console, experiment, short, overrides, defect, runtime, as_json=as_json))
+    _end(commands.show_plan(console, commands.plan_of(experiment, short, overrides, defect, runtime), as_json=as_json))
 
 
 @app.command()
@@ -104,7 +104,7 @@ def up(
     defect: Defect = None,
 ) -> None:
     """Start the target alone."""
-    _end(commands.up(console, target, runtime, loopback, defect))
+    _end(commands.up(console, target, runtime=runtime, loopback=loopback, defect=defect))
 
 
 @app.command()
@@ -130,7 +130,7 @@ def inject(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Inject one fault by hand into a running target, and revert it."""
-    _end(commands.inject(console, fault, lasts, target, loopback, runs))
+    _end(commands.inject(console, fault, lasts=lasts, target=target, loopback=loopback, runs=runs))
 
 
 @app.command()

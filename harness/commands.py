@@ -12,9 +12,10 @@ from rich.table import Table
 from harness import display, gameday
 from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.faults.revert import leftovers, revert_leftovers
-from harness.loader import json_schema, load_fault, load_target
+from harness.loader import load_fault, load_target
 from harness.plan import Plan
 from harness.record.reader import runs as recorded_runs
+from harness.schema import json_schema
 from harness.target import processes
 from harness.target.lock import locked
 from harness.units import Seconds, enc_hook
@@ -35,17 +36,7 @@ def _assignments(overrides: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in overrides)
 
 
-def show_plan(
-    console: Console,
-    experiment: Path,
-    short: bool,
-    overrides: list[str],
-    defect: str | None,
-    runtime: str,
-    *,
-    as_json: bool,
-) -> ExitCode:
-    plan = plan_of(experiment, short, overrides, defect, runtime)
+def show_plan(console: Console, plan: Plan, *, as_json: bool) -> ExitCode:
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plan, enc_hook=enc_hook)) + b"\n")
     else:
@@ -105,7 +96,7 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
     return ExitCode.PASS
 
 
-def up(console: Console, target: Path, runtime: str, loopback: str, defect: str | None) -> ExitCode:
+def up(console: Console, target: Path, *, runtime: str, loopback: str, defect: str | None) -> ExitCode:
     if runtime not in RUNTIMES:
         raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
     spec = load_target(target)
@@ -149,7 +140,7 @@ def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCod
     return ExitCode.UNCLEAN if left else ExitCode.PASS
 
 
-def inject(console: Console, text: str, lasts: str, target: Path, loopback: str, runs: Path) -> ExitCode:
+def inject(console: Console, text: str, *, lasts: str, target: Path, loopback: str, runs: Path) -> ExitCode:
     """One fault by hand: the same journal, guard and canary as in a run, without load and without a verdict."""
     spec = load_target(target)
     try:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -15,6 +16,7 @@ from rich.text import Text
 from harness.gameday import Judged
 from harness.plan import Plan
 from harness.runner import Progress
+from harness.units import enc_hook
 from harness.verify.verdict import Outcome
 
 BADGES = {
@@ -92,7 +94,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     )
     for check in plan.expect:
         settings = {name: value for name, value in msgspec.to_builtins(check, enc_hook=enc_hook).items() if value}
-        console.print(f"[bold]expect[/]  " + escape(", ".join(f"{name} {value}" for name, value in settings.items())))
+        console.print("[bold]expect[/]  " + escape(", ".join(f"{name} {value}" for name, value in settings.items())))
 
 
 def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:

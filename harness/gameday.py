@@ -1,7 +1,7 @@
 """The steps in their order: load → plan → run → judge → report, and the target alone.
 
-Each step can be repeated by itself on an old run. This is the only place where running and judging meet; neither knows of
-the other.
+Each step can be repeated by itself on an old run. This is the only place where running and judging meet; neither knows
+of the other.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.by_hand import by_hand
 from harness.errors import ExitCode, ExperimentError, TargetError, UncleanError
 from harness.experiment import Fault
-from harness.by_hand import by_hand
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import describe

@@ -23,7 +23,7 @@ from harness.faults.lease import Guard
 from harness.load.locust_driver import LiveFigures, LocustDriver
 from harness.observe import logs
 from harness.observe.health_probe import HealthProbe
-from harness.observe.scraper import Scraper, ScrapeHole
+from harness.observe.scraper import ScrapeHole, Scraper
 from harness.observe.stop_conditions import StopWatch
 from harness.plan import Plan, rate_at
 from harness.record import rows
