@@ -1,0 +1,164 @@
+"""The timeline as panels: one Plotly figure each, all over the same seconds of the run.
+
+Panels instead of one tall figure, so that each has its heading, legend and words in the page, where they wrap on a
+phone and print whole; `report.js` links their zoom and their hover.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import plotly.graph_objects as go
+
+from harness.experiment import SloCheck
+from harness.record.reader import Run
+from harness.report import drawing, story, wording
+from harness.report.drawing import DASHES, HEIGHT, Key, Panel
+from harness.report.lanes import happenings
+from harness.report.palette import light
+from harness.report.series import Line
+from harness.report.summary import Summary
+
+PRIORITY_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+
+
+def panels_of(run: Run, summary: Summary) -> tuple[Panel, ...]:
+    """The timeline's panels from top to bottom; those with nothing to show are left out."""
+    drawn = [_rates(run, summary), _latency(run, summary), _levels(run, summary), _shedding(run, summary)]
+    return (*(panel for panel in drawn if panel is not None), happenings(run, summary))
+
+
+_RATES = (
+    # group, legend, dash, width
+    ("offered", "offered: scheduled", "dot", 2.0),
+    ("achieved", "achieved: sent", "solid", 1.2),
+    ("good", "good: answered as asked, in time", "solid", 2.4),
+    ("shed", "shed", "dash", 1.8),
+    ("disabled", "refused: feature off", "dash", 1.4),
+    ("errors", "errors: failed, unknown, not sent", "solid", 1.8),
+)
+
+
+def _rates(run: Run, summary: Summary) -> Panel:
+    figure, keys = drawing.new_figure(run, summary), []
+    shown = [row for row in _RATES if row[0] in ("offered", "achieved", "good", "errors") or _any(summary, row[0])]
+    for group, words, dash, width in shown:
+        line = summary.series.rates[group]
+        figure.add_trace(
+            drawing.line(line, group=group, role=group, dash=dash, width=width, shift_s=summary.series.bin_s / 2)
+        )
+        keys.append(Key(group=group, words=words, role=group, dash=DASHES[dash]))
+    figure.update_yaxes(rangemode="tozero", hoverformat=",.4~g")
+    return drawing.panel(
+        "rates",
+        "Requests a second",
+        f"By the second they were scheduled for, so each second adds up to what was offered. Good: answered as asked "
+        f"within {wording.duration(summary.good_within_s)}.",
+        keys=keys,
+        figure=figure,
+        height=HEIGHT + 40,
+    )
+
+
+def _any(summary: Summary, group: str) -> bool:
+    return bool((summary.series.rates[group].value > 0).any())
+
+
+def _latency(run: Run, summary: Summary) -> Panel:
+    series, figure, keys = summary.series, drawing.new_figure(run, summary), []
+    figure.add_trace(drawing.dots(series.slowest, group="slowest", role="slowest", shift_s=series.bin_s / 2))
+    keys.append(Key(group="slowest", words="slowest", role="slowest", mark="dot"))
+    for quantile, width in zip(series.quantiles, (1.4, 1.8, 2.4), strict=True):
+        name = f"p{quantile.p * 100:g}"
+        if not len(quantile.line.at_s):
+            continue
+        words = name if quantile.bin_s == series.bin_s else f"{name} of {wording.duration(quantile.bin_s)}"
+        figure.add_trace(
+            drawing.line(quantile.line, group=name, role=name, width=width, shift_s=quantile.bin_s / 2, words=words)
+        )
+        keys.append(Key(group=name, words=words, role=name))
+    objectives = list(_objectives(run))
+    figure.add_traces(objectives)
+    if objectives:
+        keys.append(Key(group="objective", words="p99 objective", role="objective", dash=DASHES["dash"]))
+    figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", tickformat="~s", dtick=1)
+    return drawing.panel(
+        "latency",
+        "Latency",
+        "Seconds from the scheduled instant, of requests answered as asked; logarithmic. A percentile is drawn only "
+        "where there are samples enough, over wider bins if need be.",
+        keys=keys,
+        figure=figure,
+    )
+
+
+def _objectives(run: Run) -> Iterable[go.Scatter]:
+    for check in run.plan.expect:
+        phase = run.plan.phase(check.phase) if isinstance(check, SloCheck) else None
+        if not isinstance(check, SloCheck) or check.p99 is None or phase is None:
+            continue
+        start_s = phase.start_s + (check.start or 0.0)
+        end_s = phase.end_s if check.end is None else phase.start_s + check.end
+        line = Line(at_s=np.array([start_s, end_s]), value=np.array([check.p99, check.p99], dtype=np.float64))
+        words = f"p99 objective, {check.operation or 'all'}"
+        yield drawing.line(line, group="objective", role="objective", dash="dash", width=1.5, words=words)
+
+
+def _levels(run: Run, summary: Summary) -> Panel | None:
+    levels, figure, keys = summary.series.levels, drawing.new_figure(run, summary), []
+    if not (len(levels.controller.at_s) or np.isfinite(levels.shown.value).any()):
+        return None
+    if len(levels.called_for.at_s):
+        figure.add_trace(drawing.steps(levels.called_for, "called_for", "its inputs called for", dash="dot", width=1.4))
+        keys.append(Key(group="called_for", words="the controller's inputs called for", role="called_for", dash="2 3"))
+    if len(levels.controller.at_s):
+        figure.add_trace(drawing.steps(levels.controller, "controller", "controller says", dash="dash", width=2.0))
+        keys.append(Key(group="controller", words="the controller says", role="controller", dash="7 4"))
+    if np.isfinite(levels.shown.value).any():
+        figure.add_traces(_shown(levels.lowest, levels.highest))
+        figure.add_trace(drawing.steps(levels.shown, "shown", "answers show", width=2.4))
+        keys.append(Key(group="shown", words="answers show (most; tinted: lowest to highest)", role="shown"))
+    names = story.level_names(run)
+    highest = max([1, *(stretch.level for stretch in summary.levels), *names])
+    ticks = list(range(highest + 1))
+    figure.update_yaxes(
+        tickvals=ticks, ticktext=[names.get(tick, str(tick)) for tick in ticks], range=[-0.25, highest + 0.25]
+    )
+    caption = "The degradation level, as three witnesses tell it."
+    return drawing.panel("levels", "Degradation level", caption, keys=keys, figure=figure)
+
+
+def _shown(lowest: Line, highest: Line) -> list[go.Scatter]:
+    """The band between the lowest and highest level on the answers of a second."""
+    edge = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "legendgroup": "shown"}
+    low = go.Scatter(x=drawing.thin(lowest.at_s), y=drawing.thin(lowest.value), **edge)
+    high = go.Scatter(
+        x=drawing.thin(highest.at_s),
+        y=drawing.thin(highest.value),
+        fill="tonexty",
+        fillcolor=light("shown_band"),
+        **edge,
+    )
+    return [low, high]
+
+
+def _shedding(run: Run, summary: Summary) -> Panel | None:
+    series, figure, keys = summary.series, drawing.new_figure(run, summary), []
+    lines = [*series.shed_ratio.values(), *series.shed_promised.values()]
+    if not any(np.nansum(line.value) > 0 for line in lines):
+        return None
+    for place, (priority, line) in enumerate(sorted(series.shed_ratio.items())):
+        role, group = f"priority{place % 4 + 1}", f"P{priority}"
+        symbol = PRIORITY_SYMBOLS[place % 4]
+        trace = drawing.line(line, group=group, role=role, width=1.8, shift_s=series.bin_s / 2, words=f"{group} shed")
+        figure.add_trace(trace.update(mode="lines+markers", marker={"symbol": symbol, "size": 5, "color": light(role)}))
+        keys.append(Key(group=group, words=group, role=role, mark=symbol))
+        promised = series.shed_promised.get(priority)
+        if promised is not None:
+            figure.add_trace(
+                drawing.line(promised, group=group, role=role, dash="dot", width=1.6, words=f"{group} promised")
+            )
+    if series.shed_promised:
+        keys.append(Key(group="", words="promised for the measured overload", role="muted", dash="2 3"))
+    figure.update_yaxes(tickformat=".0%", hoverformat=".1%", range=[-0.02, 1.0])
+    caption = "Share of the requests of each priority that the load shedder refused; priority 1 is never to be shed."
+    return drawing.panel("shedding", "Shed by priority", caption, keys=keys, figure=figure)

@@ -1,0 +1,101 @@
+"""The sentences at the top: what happened, why one may believe it or not, and what has to be done now.
+
+They repeat what the verdicts say and what the record shows; nothing is judged here.
+"""
+
+from harness.record import rows
+from harness.record.reader import Run
+from harness.report import story, wording
+from harness.report.counts import Slice
+from harness.report.story import FaultStory
+from harness.verify.verdict import Outcome, Verdict, Verdicts
+
+
+def happened(run: Run, verdicts: Verdicts) -> str:
+    """What happened, in a sentence or two: the end of the run where it was not the planned one, then the worst."""
+    said = [_ending(run, verdicts), _worst(verdicts)]
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def _ending(run: Run, verdicts: Verdicts) -> str:
+    at = wording.moment(story.reached_s(run))
+    stop = story.stopped(run)
+    if stop is not None:
+        by = {"operator": "the operator", "stop_condition": "a stop condition", "error": "an error"}[stop.by]
+        return f"Stopped at {at} by {by}: {_sentence(stop.reason)}"
+    if story.ended(run) is None:
+        return f"The run died: its record ends at {at} of {wording.moment(run.plan.duration_s)}."
+    return "" if not verdicts.stopped else f"Stopped at {at}."
+
+
+def _worst(verdicts: Verdicts) -> str:
+    expectations = [verdict for verdict in verdicts.verdicts if verdict.check != "validity"]
+    failed = [verdict for verdict in expectations if verdict.outcome is Outcome.FAIL]
+    open_ones = [verdict for verdict in verdicts.verdicts if verdict.outcome is Outcome.INCONCLUSIVE]
+    many = wording.plural(len(expectations), "expectation")
+    if failed:
+        return f"{len(failed)} of {many} broke. {_sentence(failed[0].sentence)}"
+    if open_ones:
+        return f"Nothing was seen to break, but not everything could be decided. {_sentence(open_ones[0].sentence)}"
+    if not expectations:
+        return "Nothing was judged."
+    return "The one expectation held." if len(expectations) == 1 else f"All {many} held."
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def _validity(verdicts: Verdicts) -> Verdict | None:
+    return next((verdict for verdict in verdicts.verdicts if verdict.check == "validity"), None)
+
+
+def trusted(run: Run, verdicts: Verdicts) -> bool:
+    validity = _validity(verdicts)
+    valid = validity is not None and validity.outcome is Outcome.PASS
+    return valid and run.sealed and not run.damage and verdicts.clean
+
+
+def trust(run: Run, verdicts: Verdicts, whole: Slice, faults: tuple[FaultStory, ...]) -> str:
+    """Why one may believe this, or why not; facts of the record, not praise."""
+    validity = _validity(verdicts)
+    if not trusted(run, verdicts):
+        return f"Do not rely on it: {_distrust(run, verdicts, validity)}"
+    facts = [
+        "the record is sealed and undamaged",
+        f"{wording.count(whole.offered)} requests were offered and each is accounted for",
+    ]
+    lag_s = max((event.lag_s_p99 for event in run.events if isinstance(event, rows.ShardHealth)), default=None)
+    if lag_s is not None:
+        facts.append(f"the generator was never later than {wording.duration(lag_s)} (p99 of a second)")
+    if faults:
+        bitten = sum(fault.shown_to_bite and fault.shown_gone for fault in faults)
+        facts.append(f"{bitten} of {wording.plural(len(faults), 'fault')} shown to bite and to be gone after")
+    return "Why trust it: " + "; ".join(facts) + "."
+
+
+def _distrust(run: Run, verdicts: Verdicts, validity: Verdict | None) -> str:
+    if not verdicts.clean:
+        return "a fault could not be shown to be reverted."
+    if run.damage:
+        return _sentence(run.damage[0])
+    if not run.sealed:
+        return "the record was never sealed."
+    if validity is None:
+        return "the validity of the run was not judged."
+    return _sentence(validity.sentence)
+
+
+def warnings(run: Run, verdicts: Verdicts, faults: tuple[FaultStory, ...]) -> tuple[str, ...]:
+    said = list(run.damage)
+    if not run.sealed:
+        said.append("The record was never sealed: it is read up to its last flush.")
+    if not verdicts.clean:
+        left = ", ".join(fault.id for fault in faults if not fault.shown_gone) or "see the journal"
+        said.append(f"Not shown to be reverted: {left}. `gameday revert` undoes it; until then no run will start.")
+    if run.plan.defect:
+        said.append(f'The target ran with the planted defect "{run.plan.defect}".')
+    if run.environment.harness_defect:
+        said.append(f'The harness ran with the planted defect "{run.environment.harness_defect}".')
+    return tuple(said)

@@ -1,0 +1,176 @@
+"""The lanes below the curves: faults as planned and as confirmed, their canaries, alerts, and services that were ill."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from harness.record import rows
+from harness.record.reader import Run
+from harness.report import drawing, story, wording
+from harness.report.drawing import Key, Panel
+from harness.report.palette import light
+from harness.report.story import Edge, FaultStory, Happening
+from harness.report.summary import Summary
+
+LANE_HEIGHT = 34
+_LANE_ROLES = {"alerts": "alert", "services": "unhealthy", "scrapes missed": "slowest"}
+_LANE_TICKS = {"scrapes missed": "no scrape"}
+
+
+def happenings(run: Run, summary: Summary) -> Panel:
+    figure = drawing.new_figure(run, summary)
+    lanes = [fault.id for fault in summary.faults]
+    keys = []
+    for fault in summary.faults:
+        figure.add_traces(_fault_lane(fault))
+        figure.add_traces(_canary(run, fault))
+    if summary.faults:
+        keys += [
+            Key(group="requested", words="planned edge", role="muted", mark="bar"),
+            Key(group="confirmed", words="fault in effect, confirmed", role="fault", mark="thick"),
+            Key(group="canary", words="canary agrees", role="good", mark="circle"),
+            Key(group="canary", words="canary disagrees", role="errors", mark="cross"),
+        ]
+    for happening in (*summary.alerts, *summary.services):
+        if happening.lane not in lanes:
+            lanes.append(happening.lane)
+            role = _LANE_ROLES[happening.lane]
+            keys.append(Key(group=happening.lane, words=happening.lane, role=role, mark="thick"))
+        figure.add_trace(_happening(happening))
+    lanes = lanes or ["nothing"]
+    figure.update_yaxes(
+        type="category",
+        categoryorder="array",
+        categoryarray=lanes[::-1],
+        range=[-0.6, len(lanes) - 0.4],
+        tickvals=lanes,
+        ticktext=[_LANE_TICKS.get(lane, lane) for lane in lanes],
+    )
+    figure.update_layout(hovermode="closest")
+    caption = (
+        "Faults as planned and as confirmed by reading back and by the canary; alerts; services that were ill."
+        if lanes != ["nothing"]
+        else "No fault was planned, no alert fired, no service was ill."
+    )
+    return drawing.panel(
+        "happenings",
+        "Faults, canaries, alerts",
+        caption,
+        keys=keys,
+        figure=figure,
+        height=70 + LANE_HEIGHT * len(lanes),
+    )
+
+
+def _fault_lane(fault: FaultStory) -> list[go.Scatter]:
+    from_s, to_s = drawing.band(fault)
+    traces = [
+        go.Scatter(
+            x=[fault.inject.requested_s, fault.revert.requested_s],
+            y=[fault.id, fault.id],
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 24, "line": {"width": 2, "color": light("muted")}},
+            text=["inject planned", "revert planned"],
+            hovertemplate="%{text} at %{x:.1f} s<extra></extra>",
+            legendgroup="requested",
+        )
+    ]
+    if from_s is not None:
+        traces.append(_bar(fault.id, from_s, to_s, role="fault", group="confirmed", words=_fault_words(fault)))
+    return traces + [_edge(fault.id, edge, word) for edge, word in ((fault.inject, "inject"), (fault.revert, "revert"))]
+
+
+def _fault_words(fault: FaultStory) -> str:
+    return f"{fault.kind} on {fault.where} {fault.settings}".strip()
+
+
+def _edge(lane: str, edge: Edge, word: str) -> go.Scatter:
+    at_s = edge.done_s if edge.done_s is not None else edge.requested_s
+    confirmed = "confirmed" if edge.confirmed else "NOT CONFIRMED"
+    return go.Scatter(
+        x=[at_s],
+        y=[lane],
+        mode="markers",
+        marker={
+            "symbol": "diamond" if edge.confirmed else "x",
+            "size": 11,
+            "color": light("fault"),
+            "line": {"width": 1, "color": light("card")},
+        },
+        hovertext=drawing.plain(f"{word} {confirmed} at {wording.moment(edge.done_s)}: {edge.detail}"),
+        hoverinfo="text",
+        legendgroup="confirmed",
+    )
+
+
+def _canary(run: Run, fault: FaultStory) -> list[go.Scatter]:
+    readings = [event for event in run.events if isinstance(event, rows.CanaryReading) and event.fault == fault.id]
+    traces = []
+    for agrees, symbol, role in ((True, "circle", "good"), (False, "x-thin", "errors")):
+        mine = [reading for reading in readings if reading.agrees is agrees]
+        if mine:
+            colour = light(role)
+            traces.append(
+                go.Scatter(
+                    x=[story.seconds(run, reading.at_ns) for reading in mine],
+                    y=[fault.id] * len(mine),
+                    mode="markers",
+                    marker={
+                        "symbol": symbol,
+                        "size": 7,
+                        "color": colour,
+                        "line": {"width": 1.5, "color": light("card")},
+                    }
+                    if agrees
+                    else {"symbol": symbol, "size": 9, "line": {"width": 3, "color": colour}},
+                    hovertext=[drawing.plain(_reading_words(reading)) for reading in mine],
+                    hoverinfo="text",
+                    legendgroup="canary",
+                )
+            )
+    return traces
+
+
+def _reading_words(reading: rows.CanaryReading) -> str:
+    agrees = "agrees" if reading.agrees else "DISAGREES"
+    dose = ""
+    if reading.dose is not None:
+        wanted = wording.quantity(reading.wanted_dose, reading.dose_unit)
+        dose = f", dose {wording.quantity(reading.dose, reading.dose_unit)} of {wanted}"
+    return f"canary {reading.stage} the fault {agrees}{dose}: {reading.detail}"
+
+
+def _happening(happening: Happening) -> go.Scatter:
+    role = _LANE_ROLES[happening.lane]
+    if happening.end_s > happening.start_s:
+        return _bar(
+            happening.lane, happening.start_s, happening.end_s, role=role, group=happening.lane, words=happening.words
+        )
+    return go.Scatter(
+        x=[happening.start_s],
+        y=[happening.lane],
+        mode="markers",
+        marker={
+            "symbol": "triangle-up",
+            "size": 10,
+            "color": light(role),
+            "line": {"width": 1, "color": light("card")},
+        },
+        hovertext=drawing.plain(f"{wording.moment(happening.start_s)}: {happening.words}"),
+        hoverinfo="text",
+        legendgroup=happening.lane,
+    )
+
+
+def _bar(lane: str, from_s: float, to_s: float, *, role: str, group: str, words: str) -> go.Scatter:
+    """A thick line with a point every so often, so that it can be hovered anywhere."""
+    x = np.linspace(from_s, to_s, 25)
+    return go.Scatter(
+        x=drawing.thin(x),
+        y=[lane] * len(x),
+        mode="lines",
+        line={"width": 10, "color": light(role)},
+        opacity=0.55,
+        hovertext=drawing.plain(f"{wording.span(from_s, to_s)}: {words}"),
+        hoverinfo="text",
+        legendgroup=group,
+    )
