@@ -1,0 +1,96 @@
+"""A pool of Postgres connections on which every statement is prepared before it is needed.
+
+One call costs one round trip, however slow the link: no prepare at first use, no reset query at release. A connection
+on which a call timed out is thrown away, since its answer may still come. Knows nothing of retries and breakers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from reference_system.data.statements import STATEMENTS
+
+TIMEOUT_S = 1.9  # as for Redis: slow storage still works, silent storage does not
+CONNECTIONS = 12
+
+Record = Any  # asyncpg ships no types
+
+FAILURES: tuple[type[Exception], ...] = (
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # the server shuts down or starts
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class _PreparedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    __slots__ = ("prepared",)
+
+    def get_reset_query(self) -> str:
+        return ""  # our statements leave no session state behind
+
+    async def prepare_all(self) -> None:
+        self.prepared = {name: await self.prepare(sql) for name, sql in STATEMENTS.items()}
+
+    async def run(self, name: str, *arguments: Any) -> list[Record]:
+        rows: list[Record] = await self.prepared[name].fetch(*arguments)
+        return rows
+
+
+class Postgres:
+    """`await postgres.run("home", user)` gives the rows; raises one of FAILURES when that cannot be done in time."""
+
+    def __init__(self, dsn: str, *, connections: int = CONNECTIONS, timeout_s: float = TIMEOUT_S) -> None:
+        self._dsn = dsn
+        self._connections = connections
+        self._timeout_s = timeout_s
+        self._pool: Any = None
+
+    async def connect(self) -> None:
+        """Open and warm all connections. Raises if the server is away or the tables do not exist yet."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=self._connections,
+            max_size=self._connections,
+            max_inactive_connection_lifetime=0,
+            connection_class=_PreparedConnection,
+            init=_prepare,
+            timeout=self._timeout_s,
+            command_timeout=self._timeout_s,
+            server_settings={"jit": "off", "application_name": "reference_system"},
+        )
+
+    async def run(self, name: str, *arguments: Any) -> list[Record]:
+        if self._pool is None:
+            raise ConnectionError("Postgres is not connected yet")
+        connection = await self._pool.acquire(timeout=self._timeout_s)
+        try:
+            rows: list[Record] = await connection.run(name, *arguments)
+            return rows
+        except BaseException:  # whatever it was, a cancelled caller included, its answer may still come
+            connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+
+async def connect_when_ready(connect: Callable[[], Awaitable[object]], *, every_s: float = 0.05) -> None:
+    """Try until the database is there; its owner ends this by cancelling it."""
+    while True:
+        try:
+            await connect()
+        except (*FAILURES, asyncpg.PostgresError):
+            await asyncio.sleep(every_s)
+        else:
+            return
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.prepare_all()

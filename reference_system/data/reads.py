@@ -1,0 +1,152 @@
+"""What users read: at most two round trips each when the caches are warm, and Postgres alone when Redis is away.
+
+The number of round trips does not depend on the degradation level, so that slow storage gives a steady latency and a
+level does not flap because a feature went off. Which features are on is the caller's business.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.posts import Post
+from reference_system.data.resp import Command
+from reference_system.data.timelines import TTL_S, Cache, Kind, Timelines, posts_of
+
+NOTIFICATIONS_TTL_S = 10
+SEARCH_TTL_S = 30
+SUGGESTIONS_TTL_S = 300
+ANALYTICS_KEPT = 1000  # newest events, in the Redis list `analytics`
+
+OnCacheLoss = Callable[[DependencyError], None]
+
+
+def fall_back(error: DependencyError) -> None:
+    """The ordinary way to lose Redis: go on without it."""
+    del error
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    posts: Sequence[Post]
+    cache: Cache
+
+
+class Notification(msgspec.Struct, frozen=True):
+    id: str
+    text: str
+    created_at: float
+    seen: bool
+
+
+class User(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    bio: str
+    home_region: str
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    id: str
+    mutual: int
+
+
+class Reads:
+    """`on_cache_loss` is asked before every fallback; it may raise instead of returning."""
+
+    def __init__(self, backends: Backends, *, region: str, on_cache_loss: OnCacheLoss = fall_back) -> None:
+        self._backends = backends
+        self._timelines = Timelines(backends)
+        self._region = region
+        self._on_cache_loss = on_cache_loss
+
+    async def home(self, user: str, *, event: str | None) -> Page:
+        """The newest posts of those the user follows and the user's own, newest first.
+
+        An analytics event travels with the second round trip; it is best effort and lost when the caches are.
+        """
+        try:
+            looked = await self._timelines.look(Kind.HOME, user)
+            if looked.ids:
+                return Page(*await self._timelines.page(looked.ids, *_analytics(event)))
+        except DependencyError as error:
+            self._on_cache_loss(error)
+            return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
+        found = posts_of(await self._backends.postgres("home", user))
+        self._timelines.fill(Kind.HOME, user, found, looked)
+        if event is not None:
+            self._backends.background.run(self._backends.redis(*_analytics(event)))
+        return Page(found, Cache.BUILT)
+
+    async def profile(self, user: str) -> tuple[User, Page] | None:
+        """None if there is no such user."""
+        try:
+            looked = await self._timelines.look(Kind.PROFILE, user, ("GET", f"user:{user}"))
+            (known,) = looked.extra
+            if looked.ids and known:
+                page = Page(*await self._timelines.page(looked.ids))
+                return msgspec.json.decode(known, type=User), page
+        except DependencyError as error:
+            self._on_cache_loss(error)
+            return await self._built_profile(user, Cache.FALLBACK)
+        built = await self._built_profile(user, Cache.BUILT)
+        if built is not None:
+            keep: Command = ("SETEX", f"user:{user}", TTL_S[Kind.PROFILE], msgspec.json.encode(built[0]))
+            self._backends.background.run(self._backends.redis(keep))
+            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked)
+        return built
+
+    async def notifications(self, user: str) -> tuple[list[Notification], Cache]:
+        async def build() -> list[Notification]:
+            rows = await self._backends.postgres("notifications", user)
+            return [Notification(row["id"], row["text"], row["created_at"], row["seen"]) for row in rows]
+
+        return await self._cached(f"notifications:{user}", NOTIFICATIONS_TTL_S, list[Notification], build)
+
+    async def search(self, word: str) -> tuple[list[Post], Cache]:
+        async def build() -> list[Post]:
+            return posts_of(await self._backends.postgres("search", word))
+
+        return await self._cached(f"search:{word}", SEARCH_TTL_S, list[Post], build)
+
+    async def suggestions(self, user: str) -> tuple[list[Suggestion], Cache]:
+        async def build() -> list[Suggestion]:
+            rows = await self._backends.postgres("suggestions", user)
+            return [Suggestion(row["id"], row["mutual"]) for row in rows]
+
+        return await self._cached(f"suggestions:{user}", SUGGESTIONS_TTL_S, list[Suggestion], build)
+
+    async def trends(self) -> tuple[list[str], Cache]:
+        async def build() -> list[str]:
+            rows = await self._backends.postgres("trends", self._region)
+            return msgspec.json.decode(rows[0]["topics"], type=list[str]) if rows else []
+
+        return await self._cached("trends", SEARCH_TTL_S, list[str], build)
+
+    async def _built_profile(self, user: str, cache: Cache) -> tuple[User, Page] | None:
+        rows = await self._backends.postgres("profile", user)
+        if not rows:
+            return None
+        first = rows[0]
+        known = User(first["user_id"], first["name"], first["bio"], first["home_region"])
+        return known, Page(posts_of(rows), cache)
+
+    async def _cached(self, key: str, ttl_s: int, kind: Any, build: Callable[[], Awaitable[Any]]) -> tuple[Any, Cache]:
+        try:
+            (blob,) = await self._backends.redis(("GET", key))
+        except DependencyError as error:
+            self._on_cache_loss(error)
+            return await build(), Cache.FALLBACK
+        if blob:
+            return msgspec.json.decode(blob, type=kind), Cache.REDIS
+        value = await build()
+        self._backends.background.run(self._backends.redis(("SETEX", key, ttl_s, msgspec.json.encode(value))))
+        return value, Cache.BUILT
+
+
+def _analytics(event: str | None) -> tuple[Command, ...]:
+    if event is None:
+        return ()
+    return ("LPUSH", "analytics", event), ("LTRIM", "analytics", 0, ANALYTICS_KEPT - 1)

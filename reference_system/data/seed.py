@@ -1,0 +1,116 @@
+"""Fills an empty database: 3,000 users, a skewed follow graph, 10,000 posts, likes and notifications.
+
+Deterministic by seed and fast (COPY, indexes afterwards), because every region starts from it. Idempotent: a database
+that has been seeded is left alone, and of several that try at once one does it. Makes nothing in Redis.
+"""
+
+import asyncio
+import itertools
+import os
+import random
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from reference_system.data.passwords import seeded_hash
+
+SEED = 7
+USERS = 3_000
+FOLLOWEES_MEAN = 20
+POSTS = 10_000
+NOTIFICATIONS_PER_USER = 3
+MEDIA_SHARE = 0.3
+FIRST_POST_AT = 1_767_225_600.0  # 2026-01-01, a fixed day: the same seed gives the same rows
+POSTS_SPREAD_S = 86_400.0
+LOCK = 4_711  # any number, the same for all who seed
+
+# ruff: noqa: SIM905 - a list of sixty words is read as words, not as quotes and commas
+_TOPICS = (
+    "rain coffee football election music train garden bread piano winter summer river mountain market theatre science "
+    "history poetry cycling chess tennis cinema harbour library museum jazz painting ocean forest island bridge castle "
+    "festival concert holiday recipe cheese soup apple lemon tomato guitar violin opera ballet novel letter stamp"
+).split()
+_FILLERS = "today again finally maybe tonight never always with without before after another little great quiet".split()
+
+Row = tuple[Any, ...]
+
+
+async def prepare(dsn: str, *, region: str, seed: int = SEED) -> bool:
+    """Create and fill the tables unless they exist; True if this call did it."""
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            if await connection.fetchval("SELECT to_regclass('public.trends') IS NOT NULL"):
+                return False
+            await _fill(connection, region=region, seed=seed)
+        await connection.execute("ANALYZE")
+        return True
+    finally:
+        await connection.close()
+
+
+async def _fill(connection: Any, *, region: str, seed: int) -> None:
+    package = resources.files(__package__ or "")
+    await connection.execute((package / "schema.sql").read_text())
+    for table, rows in tables(region=region, seed=seed).items():
+        await connection.copy_records_to_table(table, records=rows)
+    await connection.execute((package / "indexes.sql").read_text())
+    await connection.execute(f"ALTER SEQUENCE post_numbers RESTART {POSTS + 1}")
+
+
+def tables(*, region: str, seed: int) -> dict[str, list[Row]]:
+    """All rows by table, columns in the schema's order."""
+    chance = random.Random(seed)
+    authors = [f"user-{n}" for n in range(1, USERS + 1)]
+    # Zipf-like, flattened at the top so that the most followed account has hundreds of followers, not all.
+    popularity = list(itertools.accumulate(1.0 / (rank + 30) for rank in range(1, USERS + 1)))
+    posts = list(_posts(chance, authors, popularity, region))
+    return {
+        "users": [_user(name, region) for name in authors],
+        "follows": list(_follows(chance, authors, popularity)),
+        "posts": posts,
+        "likes": [(post[0], region, int(chance.paretovariate(0.7))) for post in posts],
+        "notifications": list(_notifications(chance, authors, region)),
+        "trends": [(region, "[]")],
+    }
+
+
+def _user(name: str, region: str) -> Row:
+    number = name.removeprefix("user-")
+    password = seeded_hash(f"password-{number}", salt=f"seed-{number}")
+    return (name, name, password, f"{name} writes about {_TOPICS[int(number) % len(_TOPICS)]}", region, FIRST_POST_AT)
+
+
+def _follows(chance: random.Random, authors: list[str], popularity: list[float]) -> Iterator[Row]:
+    for follower in authors:
+        wanted = chance.randint(FOLLOWEES_MEAN // 2, FOLLOWEES_MEAN * 3 // 2)
+        drawn = chance.choices(authors, cum_weights=popularity, k=wanted + wanted // 10)
+        for followee in list(dict.fromkeys(drawn))[:wanted]:
+            if followee != follower:
+                yield (follower, followee)
+
+
+def _posts(chance: random.Random, authors: list[str], popularity: list[float], region: str) -> Iterator[Row]:
+    by = chance.choices(authors, cum_weights=popularity, k=POSTS)
+    for number, author in enumerate(by, start=1):
+        words = [chance.choice(_TOPICS), chance.choice(_FILLERS), chance.choice(_TOPICS)]
+        media = f"https://media.example/{number}.jpg" if chance.random() < MEDIA_SHARE else None
+        at = FIRST_POST_AT + POSTS_SPREAD_S * number / POSTS
+        yield (f"{region}-{number}", author, " ".join(words), media, sorted(set(words)), at, f"seed-{number}")
+
+
+def _notifications(chance: random.Random, authors: list[str], region: str) -> Iterator[Row]:
+    numbers = itertools.count(1)
+    for recipient in authors:
+        for _ in range(NOTIFICATIONS_PER_USER):
+            number = next(numbers)
+            at = FIRST_POST_AT + POSTS_SPREAD_S * chance.random()
+            text = f"{chance.choice(authors)} liked your post"
+            yield (f"{region}-{number}", recipient, text, at, chance.random() < 0.5)
+
+
+if __name__ == "__main__":
+    asyncio.run(prepare(os.environ["POSTGRES_DSN"], region=os.environ.get("REGION", "us-east")))
