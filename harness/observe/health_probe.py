@@ -1,12 +1,22 @@
-"""Asks each service for its health once a second and reports changes."""
+"""Asks each service for its health once a second and reports changes.
 
+Shows in the record when a service was seen down and up again. Restarts nothing and judges nothing.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from harness import clock
+from harness.errors import TargetError
+from harness.observe.schedule import moments
 from harness.record import rows
 
 
 class HealthProbe:
-    """Asks `is_healthy` (e.g. `RunningTarget.is_healthy`) for each service; the first answer counts as a change."""
+    """Asks `is_healthy` (e.g. `RunningTarget.is_healthy`) for each service; the first answer counts as a change.
+
+    No answer within a period, and a TargetError, are "not healthy".
+    """
 
     def __init__(
         self,
@@ -15,7 +25,29 @@ class HealthProbe:
         *,
         every_s: float = 1.0,
         on_event: Callable[[rows.Event], None],
-    ) -> None: ...
+    ) -> None:
+        self._is_healthy = is_healthy
+        self._services = tuple(services)
+        self._every_s = every_s
+        self._on_event = on_event
 
     async def run(self) -> None:
         """Probe until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for service in self._services:
+                tasks.create_task(self._follow(service))
+
+    async def _follow(self, service: str) -> None:
+        before: bool | None = None
+        async for _ in moments(self._every_s):
+            healthy = await self._ask(service)
+            if healthy != before:
+                self._on_event(rows.HealthChanged(at_ns=clock.now_ns(), service=service, healthy=healthy))
+            before = healthy
+
+    async def _ask(self, service: str) -> bool:
+        try:
+            async with asyncio.timeout(self._every_s):
+                return await self._is_healthy(service)
+        except (TimeoutError, TargetError):
+            return False
