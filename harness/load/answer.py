@@ -15,7 +15,7 @@ SWITCHING_PROTOCOLS = 101
 class Answer:
     """A complete answer: status, headers (any capitals) and body; plus the profile's findings."""
 
-    __slots__ = ("_headers", "body", "ids_seen", "id_written", "off", "on", "status", "why_wrong")
+    __slots__ = ("_headers", "body", "id_written", "ids_seen", "off", "on", "status", "why_wrong")
 
     def __init__(self, status: int, headers: Mapping[str, Any], body: bytes) -> None:
         self.status = status

@@ -1,9 +1,11 @@
 """When requests are due: the exact inverse of the offered rate's integral, as a pure function of plan, seed and shard.
 
-An open loop needs a schedule that no answer can delay, so it is drawn whole before the load starts. A ramp is a straight
-line of *rate*; its arrivals lie where the integral of that line passes the next unit, not where a stepwise pacer would
-look next. Nothing here knows what a request is.
+An open loop needs a schedule that no answer can delay, so it is drawn whole before the load starts. A ramp is a line of
+*rate*; its arrivals lie where the integral of that line passes the next unit, not where a stepwise pacer would look
+next. Nothing here knows what a request is.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from harness.experiment import Arrivals
 from harness.plan import RateSegment
 
-Times = NDArray[np.float64]
+Times = NDArray[np.floating[Any]]
 
 
 def scheduled_times(

@@ -10,9 +10,7 @@ from harness.record.rows import ErrorClass, Outcome
 REFUSING_STATUSES = frozenset({429, 503})  # a marked refusal carries one of these
 
 
-def of_answer(
-    status: int, *, writes: bool, shed: bool, disabled: bool, wrong: bool
-) -> tuple[Outcome, ErrorClass]:
+def of_answer(status: int, *, writes: bool, shed: bool, disabled: bool, wrong: bool) -> tuple[Outcome, ErrorClass]:
     """For a complete answer; `shed` and `disabled` say whether it carries the target's marker for that."""
     if shed and status in REFUSING_STATUSES:
         return Outcome.SHED, ErrorClass.NONE

@@ -1,4 +1,4 @@
-'''How a profile is written, and how it is read: a Python file that says what users do, in their words.
+"""How a profile is written, and how it is read: a Python file that says what users do, in their words.
 
     people = Zipf(population=3000, cast=300)
 
@@ -13,7 +13,7 @@
 
 An operation asks the target for exactly one thing, and looks at what came. Shares are relative: of the visitors in the
 file, of the operations in their class. Nothing here knows Locust, so that a plan can be made without it.
-'''
+"""
 
 import ast
 import types
@@ -29,8 +29,8 @@ from harness.errors import ExperimentError
 from harness.load.answer import Answer
 from harness.plan import OperationSpec
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET")
-READING_METHODS = ("GET", "HEAD", "WEBSOCKET")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+READING_METHODS = ("GET", "HEAD")
 
 Item = TypeVar("Item")
 
@@ -76,7 +76,7 @@ class Lobby(Protocol):
 
 
 class Visitor:
-    """A user at the moment of one arrival. Subclasses say what they do; `share` is how many of all visitors they are."""
+    """A user at the moment of one arrival. Subclasses say what they do; `share` is their part of all visitors."""
 
     share: ClassVar[float] = 1.0
     __slots__ = ("draw", "number", "user")
@@ -108,7 +108,7 @@ def does(
     name: str, *, route: str, share: float, priority: int, writes: bool | None = None
 ) -> Callable[[Operation], Operation]:
     """Mark a method of a visitor as an operation. A write is one whose loss or doubling would matter; by default
-    whatever is not GET, HEAD or WEBSOCKET."""
+    whatever is not GET or HEAD. A WebSocket's route is its GET."""
 
     def mark(function: Operation) -> Operation:
         method = route.partition(" ")[0]
@@ -145,7 +145,7 @@ _VISIT_STREAM = 1_000_033
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One method of one visitor class: what an arrival can turn out to be, with its chance of that (all add up to 1)."""
+    """One method of one visitor class: what an arrival can turn out to be, and how likely (all add up to 1)."""
 
     visitor: type[Visitor]
     perform: Operation
@@ -185,7 +185,7 @@ def draw_visits(profile: Profile, count: int, *, seed: int, shard: int) -> Visit
 
 
 def describe(path: Path) -> tuple[OperationSpec, ...]:
-    """What users of the profile do, with shares that add up to 1; ExperimentError with file and line if it is broken."""
+    """What users of the profile do; shares add up to 1. ExperimentError with file and line if it is broken."""
     return load_profile(path).operations
 
 
@@ -202,9 +202,7 @@ def load_profile(path: Path) -> Profile:
     prepare = words.get("prepare")
     if prepare is not None and not callable(prepare):
         raise ExperimentError(f"{path}: prepare must be a function that takes the site.")
-    return Profile(
-        path=path, people=people, actions=actions, operations=_merged(actions, path), prepare=prepare
-    )
+    return Profile(path=path, people=people, actions=actions, operations=_merged(actions, path), prepare=prepare)
 
 
 def _read(path: Path) -> str:

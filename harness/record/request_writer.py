@@ -62,7 +62,7 @@ class RequestWriter:
         """Rows added and not yet written."""
         return len(self._row_codes)
 
-    def add(
+    def add(  # noqa: PLR0917 (called a thousand times a second: keywords would double its cost)
         self,
         words: tuple[Any, ...],
         scheduled_ns: int,

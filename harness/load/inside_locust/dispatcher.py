@@ -1,0 +1,224 @@
+"""The open loop: starts every request when it is due, whatever became of those before, and writes one row for each.
+
+Behind schedule it catches up; nothing is skipped and nothing waits for an answer. What cannot be sent is a row too, so
+that offered = ok + shed + disabled + failed + unknown + not sent, exactly and however the run ends.
+"""
+
+import logging
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from harness.clock import NS_PER_S, now_ns
+from harness.load.inside_locust.entry import Entry
+from harness.load.inside_locust.schedule import Schedule
+from harness.load.inside_locust.tally import Tally
+from harness.load.inside_locust.visit import GivenUp, NoAnswerError, Visit
+from harness.load.outcomes import of_answer, of_error
+from harness.load.profile import Action, Profile
+from harness.record.request_writer import RequestWriter
+from harness.record.rows import LEVEL_UNKNOWN, NOT_SENT_NS, ErrorClass, Outcome
+from harness.target.target import Headers
+
+LOG = logging.getLogger(__name__)
+
+LONGEST_SLEEP_S = 0.05  # how late a stop may be noticed
+STARTS_IN_A_ROW = 32  # requests started before the others may run: bounds the lag that catching up itself makes
+LOGGED_FAULTS = 20  # of a profile that stumbles over answers; more would only repeat
+GIVE_UP_WITHIN_S = 1.0
+
+_LEVELS = {str(level): level for level in range(5)}
+
+
+class Dispatcher:
+    """Offers one schedule. `stop_ns` may be set at any time: what is due later is not offered any more."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        profile: Profile,
+        entry: Entry,
+        writer: RequestWriter,
+        tally: Tally,
+        *,
+        headers: Headers,
+        region_asked: str,
+        in_flight_limit: int,
+        first_number: int,
+        number_step: int,
+    ) -> None:
+        self.stop_ns: int | None = None
+        self.offered = 0
+        self.given_up = 0
+        self.disturb: Callable[[int], None] = lambda at_ns: None  # a planted defect's hook
+        self._schedule, self._entry, self._writer, self._tally = schedule, entry, writer, tally
+        self._actions = profile.actions
+        self._facts = [_facts(action, profile, region_asked) for action in profile.actions]
+        self._header_names = _lower(headers)
+        self._limit = in_flight_limit
+        self._first_number, self._number_step = first_number, number_step
+        self._start_ns = 0
+        self._open: dict[Any, int] = {}
+        self._faults_logged = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._open)
+
+    def offer(self, start_ns: int, *, until_s: float) -> None:
+        """Returns at `until_s`, or soon after `stop_ns` was set; everything due until then has been offered."""
+        self._start_ns = start_ns
+        due_ns = self._schedule.due_ns
+        place = self._offer_until_stopped(due_ns)
+        while self.stop_ns is None and (left_ns := start_ns + int(until_s * NS_PER_S) - now_ns()) > 0:
+            gevent.sleep(min(left_ns / NS_PER_S, LONGEST_SLEEP_S))
+        if self.stop_ns is not None:
+            for missed in range(place, bisect_right(due_ns, self.stop_ns - start_ns)):
+                self._not_sent(missed, ErrorClass.RUN_STOPPED)
+
+    def _offer_until_stopped(self, due_ns: Any) -> int:
+        """The loop itself; the place of the first arrival that was not offered."""
+        place, count = 0, len(due_ns)
+        while place < count and self.stop_ns is None:
+            at_ns = now_ns()
+            self.disturb(at_ns)
+            in_a_row_end = min(count, place + STARTS_IN_A_ROW)
+            while place < in_a_row_end and due_ns[place] + self._start_ns <= at_ns:
+                self._start(place)
+                place += 1
+            if place == in_a_row_end:
+                gevent.sleep(0)
+            else:
+                wait_s = (due_ns[place] + self._start_ns - now_ns()) / NS_PER_S
+                gevent.sleep(min(max(wait_s, 0.0), LONGEST_SLEEP_S))
+        return place
+
+    def drain(self, within_s: float) -> None:
+        """Wait for open requests; those still open after that are given up."""
+        end_ns = now_ns() + int(within_s * NS_PER_S)
+        while self._open and now_ns() < end_ns:
+            gevent.sleep(min(0.01, within_s))
+        self.give_up(ErrorClass.DEADLINE)
+
+    def give_up(self, why: ErrorClass) -> None:
+        """End every open request now; each gets its row."""
+        gevent.sleep(0)  # those just spawned begin, so that they can be told
+        self.given_up += len(self._open)
+        gevent.killall(list(self._open), exception=GivenUp(why), block=True, timeout=GIVE_UP_WITHIN_S)
+        while self._open:
+            _, place = self._open.popitem()
+            self._row(place, Visit(self._entry), ErrorClass.RUN_STOPPED)
+
+    def _start(self, place: int) -> None:
+        if len(self._open) >= self._limit:
+            self._not_sent(place, ErrorClass.CLIENT_LIMIT)
+            return
+        self.offered += 1
+        self._tally.scheduled += 1
+        self._open[gevent.spawn(self._perform, place)] = place
+
+    def _not_sent(self, place: int, why: ErrorClass) -> None:
+        self.offered += 1
+        self._tally.scheduled += 1
+        self._row(place, Visit(self._entry), why)
+
+    def _perform(self, place: int) -> None:
+        schedule, visit = self._schedule, Visit(self._entry)
+        action = self._actions[schedule.actions[place]]
+        visitor = action.visitor(
+            schedule.users[place], self._first_number + place * self._number_step, schedule.draws[place]
+        )
+        try:
+            action.perform(visitor, visit)
+        except NoAnswerError:
+            pass
+        except Exception as error:  # a profile stumbles over what it did not expect: the answer is wrong, the row stays
+            self._stumbled(action, visit, error)
+        if self._open.pop(gevent.getcurrent(), None) is not None:
+            self._row(place, visit, visit.error)
+
+    def _stumbled(self, action: Action, visit: Visit, error: Exception) -> None:
+        if visit.answer is not None:
+            visit.answer.wrong(repr(error))
+        if self._faults_logged < LOGGED_FAULTS:
+            self._faults_logged += 1
+            LOG.warning("%s could not make sense of what it got", action.operation, exc_info=error)
+
+    def _row(self, place: int, visit: Visit, error: ErrorClass) -> None:
+        schedule = self._schedule
+        facts = self._facts[schedule.actions[place]]
+        scheduled_ns = schedule.due_ns[place] + self._start_ns
+        finished_ns = visit.finished_ns if visit.sent_ns != NOT_SENT_NS else now_ns()
+        answer = visit.answer
+        if answer is not None:
+            words = self._answered(facts, answer)
+            self._writer.add(
+                words,
+                scheduled_ns,
+                visit.sent_ns,
+                finished_ns,
+                schedule.users[place],
+                answer.id_written,
+                answer.ids_seen,
+            )
+        else:
+            if visit.sent_ns == NOT_SENT_NS:
+                # Not even asked: held back by us, or by a profile that failed before it asked anything.
+                outcome, error = Outcome.NOT_SENT, error or ErrorClass.OTHER
+            else:
+                outcome, error = of_error(error, writes=facts.writes, connected=visit.connected)
+            words = (*facts.row, outcome, error, 0, facts.region, "", "", LEVEL_UNKNOWN, "", "", "", False, "", "")
+            self._writer.add(words, scheduled_ns, visit.sent_ns, finished_ns, schedule.users[place])
+        self._count(words[3], scheduled_ns, visit.sent_ns, finished_ns)
+
+    def _answered(self, facts: "_Facts", answer: Any) -> tuple[Any, ...]:
+        """The words of a row whose request got a complete answer, in the order of `RowWords`."""
+        served_by, region, level, cache, shed, disabled, banner = map(answer.header, self._header_names)
+        outcome, error = of_answer(
+            answer.status,
+            writes=facts.writes,
+            shed=shed != "",
+            disabled=disabled != "",
+            wrong=answer.why_wrong is not None,
+        )
+        seen_on = ",".join(sorted(answer.on)) if answer.on else ""
+        seen_off = ",".join(sorted(answer.off)) if answer.off else ""
+        return (
+            *(*facts.row, outcome, error, answer.status, facts.region, region, served_by),
+            *(_LEVELS.get(level, LEVEL_UNKNOWN), cache, shed, disabled, banner != "", seen_on, seen_off),
+        )
+
+    def _count(self, outcome: str, scheduled_ns: int, sent_ns: int, finished_ns: int) -> None:
+        self._tally.ended(outcome)
+        if sent_ns != NOT_SENT_NS:
+            self._tally.lags_ns.append(sent_ns - scheduled_ns)
+            self._tally.latencies_ns.append(finished_ns - scheduled_ns)
+
+
+class _Facts:
+    """What all rows of an action share."""
+
+    __slots__ = ("region", "row", "writes")
+
+    def __init__(self, row: tuple[str, str, int], writes: bool, region: str) -> None:
+        self.row, self.writes, self.region = row, writes, region
+
+
+def _facts(action: Action, profile: Profile, region_asked: str) -> _Facts:
+    spec = next(one for one in profile.operations if one.name == action.operation)
+    return _Facts((spec.name, spec.route, spec.priority), spec.writes, region_asked)
+
+
+def _lower(headers: Headers) -> tuple[str, ...]:
+    names = (
+        headers.served_by,
+        headers.region,
+        headers.level,
+        headers.cache,
+        headers.shed,
+        headers.disabled_feature,
+        headers.banner,
+    )
+    return tuple(name.lower() for name in names)
