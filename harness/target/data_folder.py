@@ -1,0 +1,63 @@
+"""Where the services of one target keep their state: a folder in the temporary files, made at `up`, removed at `down`.
+
+Not below the state folder, because a server that drops its rights (Postgres as root) must be able to reach it, and a
+checkout often lies in somebody's private home. The name is predictable, so that a later process finds it; therefore a
+folder that somebody else made is refused.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from harness.errors import TargetError
+
+_SHM_TABLE = Path("/proc/sysvipc/shm")
+_IPC_RMID = 0  # <sys/ipc.h>
+
+
+def data_folder_of(state_dir: Path) -> Path:
+    digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+    return _temporary_files() / f"gameday-{os.getuid()}-{digest}"
+
+
+def make_data_folder(folder: Path) -> None:
+    """Make it empty; whatever an earlier system of ours left there goes."""
+    remove_data_folder(folder)
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)  # whatever the umask is: others may pass through, each service closes its own folder
+
+
+def remove_data_folder(folder: Path) -> None:
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise TargetError(f"{folder} is not a folder of yours: somebody else made it. Look at it, then remove it.")
+    shutil.rmtree(folder)
+
+
+def remove_shared_memory(creators: set[int]) -> None:
+    """Remove what killed servers left in the kernel: System V segments that one of them made and nobody has attached.
+
+    Postgres removes such a segment when it starts again on the same data; after `down` nobody would. Linux only.
+    """
+    if not _SHM_TABLE.exists():
+        return
+    libc = ctypes.CDLL(None)
+    for line in _SHM_TABLE.read_text().splitlines()[1:]:
+        _, segment, _, _, creator, _, attached, *_ = (int(word) for word in line.split())
+        if creator in creators and attached == 0:
+            libc.shmctl(segment, _IPC_RMID, None)
+
+
+def _temporary_files() -> Path:
+    """The usual place, unless others could not pass through it and we are root, whose servers drop their rights."""
+    usual = Path(tempfile.gettempdir()).resolve()
+    if os.getuid() != 0 or all(folder.stat().st_mode & stat.S_IXOTH for folder in [usual, *usual.parents]):
+        return usual
+    return Path("/tmp")  # noqa: S108 - the one place where everybody may pass

@@ -1,0 +1,145 @@
+"""Runs a target as plain local processes: no Docker, no root, nothing left behind.
+
+The compose file says what runs, `target.yaml` what it is. `up` starts everything in the order of the dependencies and
+as much at once as they allow; if anything goes wrong, what was started is stopped again. The processes belong to nobody's
+terminal and outlive a starter that dies; `attach` finds them again from the state folder.
+"""
+
+import asyncio
+import os
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+
+from harness.errors import ExperimentError, TargetError
+from harness.target import process_tree
+from harness.target.compose_file import ComposeFile, ComposeService, Condition, read_compose_file
+from harness.target.data_folder import data_folder_of, make_data_folder
+from harness.target.ports import refuse_ports_in_use
+from harness.target.processes_target import ProcessesTarget, ServiceStatus
+from harness.target.running_state import ServiceState, StateFolder, TargetState
+from harness.target.target import TargetSpec
+from harness.target.toxiproxy_binary import find_or_build
+
+__all__ = ["ProcessesTarget", "ServiceStatus", "attach", "up"]
+
+
+async def up(
+    spec: TargetSpec,
+    spec_path: Path,
+    *,
+    state_dir: Path,
+    loopback: str = "127.0.0.1",
+    defect: str | None = None,
+    profiles: frozenset[str] = frozenset(),
+) -> ProcessesTarget:
+    """Start the target and wait until all of it is healthy; TargetError says what was in the way."""
+    folder = StateFolder(state_dir)
+    _refuse_second(folder)
+    _check_defect(spec, defect)
+    data = data_folder_of(folder.folder)
+    variables = await _variables(spec, loopback=loopback, data=data, defect=defect)
+    compose = read_compose_file((spec_path.parent / spec.compose).resolve(), variables, profiles=profiles)
+    _check_same_services(spec, compose)
+    refuse_ports_in_use(loopback, _ports(spec))
+
+    folder.begin(_state_of(compose, spec_path, loopback=loopback, data=data, defect=defect))
+    make_data_folder(data)
+    target = ProcessesTarget(spec, folder)
+    try:
+        await _start_all(target, compose)
+    except BaseException:
+        await asyncio.shield(target.down())
+        raise
+    return target
+
+
+def attach(spec: TargetSpec, state_dir: Path) -> ProcessesTarget:
+    """The target that another process started (or began to start) in this state folder."""
+    return ProcessesTarget(spec, StateFolder(state_dir))
+
+
+async def _start_all(target: ProcessesTarget, compose: ComposeFile) -> None:
+    """Every service as soon as its own dependencies allow, all at once."""
+    reached = {name: {condition: asyncio.Event() for condition in Condition} for name in compose.services}
+
+    async def start(service: ComposeService) -> None:
+        for name, condition in service.depends_on.items():
+            await reached[name][condition].wait()
+        target.spawn(service.name)
+        reached[service.name][Condition.STARTED].set()
+        await target.until_ready(service.name)
+        reached[service.name][Condition.HEALTHY].set()
+
+    try:
+        async with asyncio.TaskGroup() as starting:
+            for service in compose.services.values():
+                starting.create_task(start(service))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    if exited := target.exited():
+        raise TargetError("The target did not stay up: " + ", ".join(f"{name} {how}" for name, how in exited.items()))
+
+
+def _refuse_second(folder: StateFolder) -> None:
+    """One target per state folder; one that has died without `down` (a restart of the machine) does not count."""
+    state = folder.read()
+    if state is None:
+        return
+    alive = [service for service in state.services if process_tree.running(folder.identity(service))]
+    if alive:
+        raise TargetError(f"A target is up in {folder.folder} ({', '.join(alive)}): stop it with `gameday down`.")
+
+
+def _check_defect(spec: TargetSpec, defect: str | None) -> None:
+    if defect and defect not in spec.defects:
+        near = get_close_matches(defect, spec.defects, n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise ExperimentError(f'{spec.name} has no defect "{defect}".{hint} Known: {", ".join(sorted(spec.defects))}.')
+
+
+async def _variables(spec: TargetSpec, *, loopback: str, data: Path, defect: str | None) -> dict[str, str]:
+    """What the compose file may use: the environment, as with Compose, but nobody plants a defect by accident."""
+    variables = {**os.environ, "LOOPBACK": loopback, "DATA": str(data), spec.defect_variable: defect or ""}
+    if any(service.role == "toxiproxy" for service in spec.services.values()):
+        variables["TOXIPROXY_SERVER"] = str(await asyncio.to_thread(find_or_build))
+    return variables
+
+
+def _check_same_services(spec: TargetSpec, compose: ComposeFile) -> None:
+    unknown = set(compose.services) - set(spec.services)
+    missing = set(spec.services) - set(compose.services)
+    if unknown or missing:
+        raise ExperimentError(
+            f"{compose.path} and the target file of {spec.name} do not name the same services: "
+            f"only in the first {sorted(unknown)}, only in the second {sorted(missing)}."
+        )
+
+
+def _ports(spec: TargetSpec) -> list[tuple[str, int]]:
+    services = [(name, service.port) for name, service in spec.services.items()]
+    return services + [(f'the link "{name}"', link.listen) for name, link in spec.links.items()]
+
+
+def _state_of(compose: ComposeFile, spec_path: Path, *, loopback: str, data: Path, defect: str | None) -> TargetState:
+    levels = {name: number for number, level in enumerate(compose.start_levels()) for name in level}
+    return TargetState(
+        spec_path=str(spec_path.resolve()),
+        folder=str(compose.path.parent),
+        loopback=loopback,
+        data=str(data),
+        defect=defect,
+        services={name: _service_state(service, levels[name]) for name, service in compose.services.items()},
+    )
+
+
+def _service_state(service: ComposeService, level: int) -> ServiceState:
+    program, *arguments = service.command
+    return ServiceState(
+        # The interpreter that runs us has the services' packages; the one on PATH may be another.
+        command=(sys.executable if program in {"python", "python3"} else program, *arguments),
+        environment=service.environment,
+        stop_signal=service.stop_signal,
+        stop_grace_s=service.stop_grace_s,
+        level=level,
+    )

@@ -1,0 +1,228 @@
+"""A target that runs as local processes: what may be asked of it and done to it, service by service.
+
+What is on disk counts, not what this object remembers: the guard may have started a service meanwhile, and another
+process may stop the target that this one started.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import TargetError
+from harness.target import process_tree
+from harness.target.data_folder import remove_data_folder, remove_shared_memory
+from harness.target.health import is_ready
+from harness.target.links import LinkAddresses, ensure_links
+from harness.target.running_state import StateFolder
+from harness.target.spawn import spawn
+from harness.target.target import Power, ProcessIdentity, ServiceSpec, StartCommand, TargetSpec
+
+START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
+READY_POLL_S = 0.02
+DOWN_S = 2.5  # for everybody to end by themselves; then they are killed
+LAST_LINES = 15
+# What a program needs of its surroundings, besides what the compose file gives it.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """One service, for people: sizes in bytes, CPU in seconds since its start, both with all its child processes."""
+
+    service: str
+    port: int
+    pid: int | None
+    state: str  # running, paused or stopped
+    healthy: bool
+    rss_bytes: int
+    cpu_s: float
+
+
+class ProcessesTarget:
+    """A started target; what is on disk counts, so several processes may hold one of these for the same target."""
+
+    runtime = "processes"
+    powers = frozenset({Power.KILL, Power.PAUSE, Power.RESTART})
+
+    def __init__(self, spec: TargetSpec, folder: StateFolder) -> None:
+        state = folder.read()
+        if state is None:
+            raise TargetError(f"Nothing is up in {folder.folder}: start it with `gameday up`.")
+        self.spec = spec
+        self._folder = folder
+        self._state = state
+        self._our_doing: set[str] = set()  # services that this object has ended and not started again
+        self._endings: dict[int, str] = {}  # pid → how it ended, for children of ours
+
+    # --- where things are ---
+
+    def address(self, service: str) -> tuple[str, int]:
+        return self._state.loopback, self._declared(service).port
+
+    def link_address(self, link: str) -> tuple[str, int]:
+        return self._state.loopback, self.spec.links[link].listen
+
+    def toxiproxy_url(self, link: str) -> str:
+        host, port = self.address(self.spec.links[link].toxiproxy)
+        return f"http://{host}:{port}"
+
+    def log_files(self) -> dict[str, Path]:
+        return {service: self._folder.log(service) for service in self._state.services}
+
+    def identity(self, service: str) -> ProcessIdentity | None:
+        known = self._known(service)
+        return known if process_tree.running(known) else None
+
+    def exited(self) -> dict[str, str]:
+        ended = [service for service in self._state.services if service not in self._our_doing and self._known(service)]
+        return {service: self._ending(service) for service in ended if self.identity(service) is None}
+
+    # --- what can be done to a service ---
+
+    async def kill(self, service: str) -> None:
+        self._our_doing.add(service)
+        if known := self._known(service):
+            await process_tree.kill(known)
+
+    async def pause(self, service: str) -> None:
+        identity = self.identity(service)
+        if identity is None:
+            raise TargetError(f"{service} cannot be paused: it does not run.")
+        await process_tree.freeze(identity)
+
+    async def resume(self, service: str) -> None:
+        if identity := self.identity(service):
+            process_tree.thaw(identity)
+
+    async def stop(self, service: str) -> None:
+        self._our_doing.add(service)
+        known, state = self._known(service), self._state.services[service]
+        if known:
+            await process_tree.end(known, with_signal=state.signal, grace_s=state.stop_grace_s)
+
+    async def start(self, service: str) -> None:
+        if self.identity(service) is None:
+            self.spawn(service)
+        await self.until_ready(service)
+        self._our_doing.discard(service)
+
+    async def is_healthy(self, service: str) -> bool:
+        return self.identity(service) is not None and await is_ready(self._declared(service), self._state.loopback)
+
+    def start_command(self, service: str) -> StartCommand:
+        state = self._state.services[service]
+        return StartCommand(
+            argv=state.command,
+            env=state.environment,
+            cwd=self._state.folder,
+            log_path=str(self._folder.log(service)),
+            identity_path=str(self._folder.identities_path),
+        )
+
+    # --- all of it ---
+
+    async def down(self) -> None:
+        """In reverse order, each level at once; who has not ended within `DOWN_S` is killed. Continues after errors."""
+        creators = {known.pid for service in self._state.services if (known := self._known(service))}
+        self._our_doing.update(self._state.services)
+        errors: list[TargetError] = []
+        try:
+            async with asyncio.timeout(DOWN_S):
+                for level in sorted({state.level for state in self._state.services.values()}, reverse=True):
+                    await self._each(level, self.stop, errors)
+        except TimeoutError:
+            await self._each(None, self.kill, errors)
+        if errors:
+            raise TargetError("The target is not down: " + " ".join(str(error) for error in errors))
+        remove_data_folder(Path(self._state.data))
+        remove_shared_memory(creators)
+        self._folder.end()
+
+    async def status(self) -> list[ServiceStatus]:
+        return list(await asyncio.gather(*(self._status(service) for service in self._state.services)))
+
+    # --- starting, step by step ---
+
+    async def until_ready(self, service: str) -> None:
+        """Wait for the first good answer (for the links too, where it is a Toxiproxy); TargetError if it ends before."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not await self.is_healthy(service):
+                    if self.identity(service) is None:
+                        raise TargetError(self._obituary(service, f"{self._ending(service)} while it was starting"))
+                    await asyncio.sleep(READY_POLL_S)
+        except TimeoutError:
+            late = f"was not healthy within {START_TIMEOUT_S:g} s"
+            raise TargetError(self._obituary(service, late)) from None
+        links = {name: link for name, link in self.spec.links.items() if link.toxiproxy == service}
+        if links:
+            host, port = self.address(service)
+            await ensure_links(f"http://{host}:{port}", {name: self._link(name) for name in links})
+
+    def spawn(self, service: str) -> None:
+        state = self._state.services[service]
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        identity = spawn(
+            state.command,
+            {**inherited, **state.environment},
+            folder=Path(self._state.folder),
+            log=self._folder.log(service),
+            pid_file=self._folder.note(service),
+        )
+        if identity is None:
+            raise TargetError(self._obituary(service, "ended at once"))
+        self._folder.started(service, identity)
+
+    # --- inside ---
+
+    def _link(self, name: str) -> LinkAddresses:
+        link, host = self.spec.links[name], self._state.loopback
+        return LinkAddresses(
+            listen=f"{host}:{link.listen}", upstream=f"{host}:{self.spec.services[link.upstream].port}"
+        )
+
+    async def _each(self, level: int | None, act: Callable[[str], Awaitable[None]], errors: list[TargetError]) -> None:
+        chosen = [name for name, state in self._state.services.items() if level in (None, state.level)]
+        outcomes = await asyncio.gather(*(act(service) for service in chosen), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, TargetError):
+                errors.append(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _status(self, service: str) -> ServiceStatus:
+        identity = self.identity(service)
+        family = process_tree.members(identity) if identity else []
+        rss_bytes, cpu_s = process_tree.usage(family)
+        return ServiceStatus(
+            service=service,
+            port=self._declared(service).port,
+            pid=identity.pid if identity else None,
+            state=process_tree.state_word(family),
+            healthy=await self.is_healthy(service),
+            rss_bytes=rss_bytes,
+            cpu_s=cpu_s,
+        )
+
+    def _declared(self, service: str) -> ServiceSpec:
+        if service not in self._state.services:
+            raise TargetError(f'The target runs no service "{service}"; it runs {", ".join(self._state.services)}.')
+        return self.spec.services[service]
+
+    def _known(self, service: str) -> ProcessIdentity | None:
+        self._declared(service)
+        known = self._folder.identity(service)
+        if known and (ending := process_tree.reap(known.pid)):
+            self._endings[known.pid] = ending
+        return known
+
+    def _ending(self, service: str) -> str:
+        known = self._known(service)
+        return self._endings.get(known.pid, "ended") if known else "never ran"
+
+    def _obituary(self, service: str, what: str) -> str:
+        log = self._folder.log(service)
+        lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
+        return "\n".join([f"{service} {what}. Its log ({log}) ends:", *(f"  {line}" for line in lines or ["(empty)"])])
