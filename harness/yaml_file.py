@@ -118,27 +118,17 @@ def _decoded(path: Path, data: bytes) -> str:
 
 def _syntax_mistake(path: Path, text: str, error: yaml.MarkedYAMLError) -> ExperimentError:
     mark = error.problem_mark or error.context_mark
-    line = None if mark is None else min(mark.line, text.count("\n")) + 1
-    character = "" if mark is None or line is None else _character_at(text, line, mark.column)
+    line, column = (None, 0) if mark is None else (min(mark.line, text.count("\n")) + 1, mark.column)
+    row = "" if line is None else text.split("\n")[line - 1]
+    character = row[column : column + 1]
     if "cannot start any token" in (error.problem or ""):
-        if "\t" in _indent_of(text, line):
+        if "\t" in row[: len(row) - len(row.lstrip())]:
             return mistake_in(path, "a tab is used as indentation.", line=line, hint="YAML indents with spaces only.")
         hint = f'Write text that starts with "{character}" in quotes.' if character.strip() else ""
         return mistake_in(path, f'"{character}" cannot start a value.', line=line, hint=hint)
     what = ", ".join(part for part in (error.context, error.problem) if part)
-    return mistake_in(path, f"this is not YAML: {what}.", line=line)
-
-
-def _character_at(text: str, line: int, column: int) -> str:
-    rows = text.splitlines()
-    row = rows[line - 1] if line <= len(rows) else ""
-    return row[column : column + 1]
-
-
-def _indent_of(text: str, line: int | None) -> str:
-    rows = text.splitlines()
-    row = rows[line - 1] if line is not None and line <= len(rows) else ""
-    return row[: len(row) - len(row.lstrip())]
+    hint = 'Within { } and [ ] write "${name}" in quotes.' if "${" in row else ""
+    return mistake_in(path, f"this is not YAML: {what}.", line=line, hint=hint)
 
 
 class _Events:

@@ -1,0 +1,496 @@
+"""Experiment files: what is right loads, and each mistake is told with file, line, place and the nearest word."""
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ExitCode, ExperimentError
+from harness.experiment import Arrivals, LatencyFault, Ramp, SheddingCheck
+from harness.loader import load_experiment, load_target
+from harness.schema import SCHEMA_FILE, json_schema, schema_text
+from harness.yaml_file import MAX_BYTES
+
+ROOT = Path(__file__).parents[2]
+EVERYTHING = (Path(__file__).parent / "files" / "everything.yaml").read_text()
+TARGET = (ROOT / "reference_system" / "target.yaml").read_text()
+SHIPPED = sorted((ROOT / "experiments").glob("*.yaml"))
+
+SMALL = """\
+title: A title
+hypothesis: A sentence.
+target: ../reference_system/target.yaml
+load: {profile: twitter_day, rate: 40/s}
+phases: {baseline: 20s, disturbed: 30s, recovery: 20s}
+faults:
+  - kind: latency
+    link: us-east.api->us-east.redis
+    latency: 100ms
+    at: 5s
+    lasts: 10s
+expect:
+  - {check: slo, p99: 150ms}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "loadprofiles").mkdir()
+    (tmp_path / "loadprofiles" / "twitter_day.py").touch()
+    (tmp_path / "reference_system").mkdir()
+    (tmp_path / "reference_system" / "target.yaml").write_text(TARGET)
+    return tmp_path
+
+
+@pytest.fixture
+def written(project: Path) -> Callable[[str | bytes], Path]:
+    """Writes an experiment file into the project, and says where."""
+
+    def write(content: str | bytes) -> Path:
+        path = project / "experiments" / "wrong.yaml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+Written = Callable[[str | bytes], Path]
+
+
+def error_of(path: Path, **arguments: object) -> str:
+    with pytest.raises(ExperimentError) as caught:
+        load_experiment(path, **arguments)  # type: ignore[arg-type] - the tests pass what the loader takes
+    assert caught.value.exit_code == ExitCode.USAGE
+    return str(caught.value)
+
+
+# --- what is right --------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_may_be_written_loads(written: Written, project: Path) -> None:
+    loaded = load_experiment(written(EVERYTHING))
+
+    assert loaded.target_path == (project / "reference_system" / "target.yaml").resolve()
+    assert loaded.profile_path == (project / "loadprofiles" / "twitter_day.py").resolve()
+    assert loaded.target.name == "twitter-in-small"
+    assert loaded.source == EVERYTHING
+    assert loaded.path.is_absolute()
+    experiment = loaded.experiment
+    assert experiment.load.arrivals is Arrivals.CONSTANT
+    assert experiment.phases.baseline == 30.0
+    assert len(experiment.faults) == 8
+    assert isinstance(experiment.faults[0], LatencyFault)
+    assert experiment.hypothesis.startswith("An experiment that uses each kind")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_experiment_loads_in_full_and_short(path: Path, written: Written) -> None:
+    copy = written(path.read_text())
+
+    full, short = load_experiment(copy), load_experiment(copy, short=True)
+
+    assert full.experiment.title == short.experiment.title
+
+
+def test_a_variable_keeps_its_own_type_where_it_stands_alone_and_is_text_inside_text(written: Written) -> None:
+    experiment = load_experiment(written(EVERYTHING)).experiment
+
+    assert experiment.load.shards == 2
+    check = experiment.expect[3]
+    assert isinstance(check, SheddingCheck)
+    assert check.expect_shedding is True
+    assert experiment.expect[5].budget == pytest.approx(0.205)  # type: ignore[union-attr] - the retries check
+
+
+def test_short_values_replace_variables_and_set_replaces_both(written: Written) -> None:
+    path = written(EVERYTHING)
+
+    short = load_experiment(path, short=True)
+    overridden = load_experiment(path, short=True, overrides={"each": "7s", "shards": "3", "shed": "false"})
+
+    ramp = short.experiment.load.changes[1]
+    assert isinstance(ramp, Ramp)
+    assert ramp.over == 5.0
+    assert short.variables["shards"] == "1"
+    assert overridden.experiment.load.shards == 3
+    assert overridden.variables == {**short.variables, "each": "7s", "shards": "3", "shed": "false"}
+
+
+def test_a_profile_may_be_a_file_beside_the_experiment(written: Written, project: Path) -> None:
+    (project / "experiments" / "own.py").touch()
+
+    loaded = load_experiment(written(SMALL.replace("twitter_day", "own.py")))
+
+    assert loaded.profile_path == (project / "experiments" / "own.py").resolve()
+
+
+def test_the_reference_target_loads() -> None:
+    target = load_target(ROOT / "reference_system" / "target.yaml")
+
+    assert "us-east-api-1" in target.services
+
+
+# --- what is wrong --------------------------------------------------------------------------------------------------
+
+# what is replaced in SMALL, by what, line, place, sentence, hint
+MISTAKES = {
+    "unknown key": ("title:", "titel:", 1, "$.titel", '"titel" is not known here', 'Did you mean "title"?'),
+    "unknown key in a flow": ("rate:", "rat: 3, rate:", 4, "$.load.rat", '"rat" is not known here', '"rate"?'),
+    "unknown key on its own line": (
+        "    lasts:",
+        "    lats: 1\n    lasts:",
+        11,
+        "$.faults[0].lats",
+        '"lats" is not',
+        '"lasts"?',
+    ),
+    "wrong unit": ("100ms", "100mz", 9, "$.faults[0].latency", '"mz" is not a unit of a duration', "known: us, ms"),
+    "no unit": ("100ms", "100", 9, "$.faults[0].latency", "100 has no unit", 'write "100s"'),
+    "a rate where a duration is meant": ("10s", "10/s", 11, "$.faults[0].lasts", '"/s" is not a unit', "ms, s"),
+    "misspelt kind": (
+        "latency\n",
+        "latencyy\n",
+        7,
+        "$.faults[0].kind",
+        '"latencyy" is not a fault.',
+        'Did you mean "latency"? Known: bandwidth, blackhole, down, kill, latency, pause, reset, restart.',
+    ),
+    "misspelt check": (
+        "slo",
+        "sol",
+        13,
+        "$.expect[0].check",
+        '"sol" is not a check.',
+        'Did you mean "slo"? Known: deg',
+    ),
+    "misspelt arrivals": ("40/s", "40/s, arrivals: poison", 4, "$.load.arrivals", '"poison" is not', '"poisson"?'),
+    "no kind": ("kind: latency\n    ", "", 7, "$.faults[0]", '"kind" is missing', "Known: bandwidth"),
+    "number for text": ("A title", "12", 1, "$.title", "12 is not text", 'Quote it: "12".'),
+    "date for a duration": ("5s", "2026-01-01", 10, "$.faults[0].at", '"2026-01-01"', "duration"),
+    "sexagesimal": ("5s", "1:30", 10, "$.faults[0].at", '"1:30"', "duration"),
+    "not a number": ("40/s", "40/s, seed: .nan", 4, "$.load.seed", '".nan" is not a whole number', ""),
+    "infinity": ("40/s", "1e999/s", 4, "$.load.rate", "1e999/s", ""),
+    "number out of range": ("40/s", "40/s, seed: 1e999", 4, "", "too large a number", ""),
+    "endless integer": ("40/s", "40/s, seed: " + "9" * 5000, 4, "", "too large a number", ""),
+    "negative duration": ("5s", "-5s", 10, "$.faults[0].at", "-5s", "not negative"),
+    "zero rate": ("40/s", "0/s", 4, "$.load.rate", "0/s is not above 0/s", ""),
+    "list for a mapping": ("{profile: twitter_day, rate: 40/s}", "[1]", 4, "$.load", "a list is not a mapping", ""),
+    "nothing for a list": (
+        "  - {check: slo, p99: 150ms}\n",
+        "",
+        12,
+        "$.expect",
+        "an empty value is not a list",
+        "write []",
+    ),
+    "list for a quantity": ("100ms", "[1, 2]", 9, "$.faults[0].latency", "a list is not a quantity", "250ms"),
+    "missing key": ("    at: 5s\n", "", 7, "$.faults[0]", '"at" is missing', "Needed here: at, lasts, latency, link"),
+    "unknown link": (
+        "us-east.redis",
+        "us-east.rediss",
+        8,
+        "$.faults[0].link",
+        "is not a link of twitter-in-small",
+        'Did you mean "us-east.api->us-east.redis"?',
+    ),
+    "unknown profile": ("twitter_day", "twitter_dya", 4, "$.load.profile", "is not a load profile", '"twitter_day"?'),
+    "unknown target": ("target.yaml", "targets.yaml", 3, "$.target", "there is no file", ""),
+    "fault longer than disturbed": ("10s", "26s", 11, "$.faults[0].lasts", "ends at 31s", "phases.disturbed"),
+    "fault without disturbed": ("disturbed: 30s, ", "", 11, "$.faults[0].lasts", "takes 0s", ""),
+    "phase that is not there": (
+        "slo, p99",
+        "slo, phase: final_reads, p99",
+        13,
+        "$.expect[0].phase",
+        "has length 0s",
+        "$.phases.final_reads",
+    ),
+    "unknown phase": ("slo, p99", "slo, phase: base, p99", 13, "$.expect[0].phase", "is not a phase", '"baseline"?'),
+    "no objective": ("slo, p99: 150ms", "slo", 13, "$.expect[0]", "names no objective", "Known: error_ratio"),
+    "unknown level": (
+        "slo, p99: 150ms",
+        "degradation, reaches: SURVIVE",
+        13,
+        "$.expect[0].reaches",
+        "is not a level",
+        '"SURVIVAL"?',
+    ),
+    "late change": (
+        "40/s}",
+        "40/s, changes: [{shape: step, at: 51s, to: 1/s}]}",
+        4,
+        "$.load.changes[0]",
+        "the run is over after 50s",
+        "",
+    ),
+    "unknown variable": ("40/s", '"${ratte}"', 4, "$.load.rate", '"${ratte}" names no variable', "Known: none"),
+    "unquoted variable in a flow": ("40/s", "${rate}", 4, "", "this is not YAML", 'write "${name}" in quotes'),
+    "unclosed variable": ("40/s", '"${rate"', 4, "$.load.rate", "not closed", "${name}"),
+    "empty title": ("A title", '" "', 1, "$.title", "is empty", ""),
+    "duplicate key": (
+        "hypothesis: A",
+        "title: x\nhypothesis: A",
+        2,
+        "",
+        '"title" is written twice (first on line 1)',
+        "",
+    ),
+    "tab": ("  - kind", "\t- kind", 7, "", "a tab is used as indentation", "spaces"),
+    "anchor": ("A title", "&x A title", 1, "", "anchors and aliases", "variables"),
+    "alias": ("A title", "*x", 1, "", "anchors and aliases", "variables"),
+    "tag": ("A title", "!!int 5", 1, "", "tags", "Quote"),
+    "python tag": ("A title", "!!python/object/apply:os.system [x]", 1, "", "tags", ""),
+    "key that is a list": ("title:", "? [a]\n: b\ntitle:", 1, "", "a key must be a plain word", ""),
+    "second document": ("expect:", "---\nexpect:", 12, "", "a second document", "---"),
+    "start of a reserved character": ("A title", "@x", 1, "", '"@" cannot start a value', "quotes"),
+    "unclosed quote": ("A title", '"A title', None, "", "this is not YAML", ""),
+    "control character": ("A title", "A \x07 title", 1, "", r"'\x07'", ""),
+    "escaped NUL": ("../reference_system", '"..\\0"  # ', 3, "", r"'\x00'", ""),
+    "very long path": ("../reference_system", "x" * 5000, 3, "$.target", "there is no file", ""),
+    "folder for a target": ("../reference_system/target.yaml", "../reference_system", 3, "$.target", "no file", ""),
+    "device for a target": ("../reference_system/target.yaml", "/dev/zero", 3, "$.target", "there is no file", ""),
+    "a run of years": ("recovery: 20s", "recovery: 20000h", 5, "$.phases", "at most 86400s", "units"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "line", "place", "sentence", "hint"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_told_with_file_line_place_and_hint(
+    written: Written, *, old: str, new: str, line: int | None, place: str, sentence: str, hint: str
+) -> None:
+    assert old in SMALL
+
+    message = error_of(path := written(SMALL.replace(old, new, 1)))
+
+    where = f"{path}:" + (f"{line}" if line else "")
+    assert message.startswith(f"{where}, {place}: " if place else where), message
+    assert sentence in message
+    assert hint in message
+
+
+def test_the_unmutated_small_experiment_is_right(written: Written) -> None:
+    assert load_experiment(written(SMALL)).experiment.title == "A title"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"  \n\n", "is empty"),
+        (b"# a comment\n", "nothing but comments"),
+        (b"title: caf\xe9\n", "wrong.yaml:1: byte 0xe9 is not UTF-8"),
+        (b"title: x\n\x00\x01\x02", "wrong.yaml:2: is a binary file"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "is a binary file"),
+        (b"a" * (MAX_BYTES + 1), "is larger than"),
+        (b"[" * 100_000, "nested more than"),
+        (b"a: " + b"{a: " * 5000, "nested more than"),
+        (b"- " * 5000 + b"x", "nested more than"),
+        (b"just text", "a mapping is needed"),
+        (b"[1, 2]", "a mapping is needed"),
+        (b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "anchors and aliases"),
+        (b"variables: [1]", "$.variables: a list is not a mapping"),
+        (b"variables: {a: [1]}", "$.variables.a: a list is not"),
+        (b"variables: {a: '${b}'}", "may not use another"),
+        (b"variables: {a b: 1}", "is not a name"),
+        (b"variables: {a: 1}\nshort: {b: 1}", 'wrong.yaml:2, $.short.b: "b" is not one of the variables'),
+        (b"variables: {a: 1}\nshort: {a: 5s}", 'wrong.yaml:2, $.short.a: "5s" is not a number'),
+        (b"variables: {a: 1}\ntitle: x", '$.variables.a: "a" is used nowhere'),
+    ],
+)
+def test_a_file_that_is_no_experiment_is_refused(written: Written, content: bytes, sentence: str) -> None:
+    assert sentence in error_of(written(content))
+
+
+def test_a_missing_file_and_a_folder_are_refused(project: Path) -> None:
+    assert "there is no such file" in error_of(project / "nowhere.yaml")
+    assert "is a folder" in error_of(project)
+    assert "there is no such file" in error_of(Path("a\0b.yaml"))
+    assert "cannot be read" in error_of(Path("a" * 5000))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"eahc": "5s"}, 'Did you mean "each"?'),
+        ({"shards": "many"}, "shards is a number"),
+        ({"shed": "yes"}, "shed is true or false"),
+        ({"each": "5"}, '$.load.changes[1].over: "5" has no unit'),
+        ({"each": "${rate}"}, "may not use another"),
+        ({"shards": "1e999"}, "too large a number"),
+    ],
+)
+def test_a_wrong_override_is_refused(written: Written, overrides: dict[str, str], sentence: str) -> None:
+    assert sentence in error_of(written(EVERYTHING), overrides=overrides)
+
+
+def test_faults_on_one_service_may_not_overlap(written: Written) -> None:
+    faults = """\
+faults:
+  - {kind: kill, service: us-east-redis, at: 0s, lasts: 10s}
+  - {kind: pause, service: us-east-api-1, at: 0s, lasts: 10s}
+  - {kind: restart, service: us-east-redis, at: 9s}
+expect:
+"""
+    message = error_of(written(re.sub(r"(?s)faults:.*expect:\n", faults, SMALL)))
+
+    assert "wrong.yaml:9, $.faults[2]: overlaps with $.faults[0]" in message
+    assert "$.faults[1]" not in message
+
+
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [("us-east-reddis", 'Did you mean "us-east-redis"?'), ("us-east-toxiproxy", "may not be attacked")],
+)
+def test_a_fault_needs_a_service_that_may_be_attacked(written: Written, service: str, sentence: str) -> None:
+    fault = f"faults: [{{kind: kill, service: {service}, at: 0s, lasts: 10s}}]\nexpect:\n"
+
+    assert sentence in error_of(written(re.sub(r"(?s)faults:.*expect:\n", fault, SMALL)))
+
+
+def test_all_cross_checked_mistakes_are_told_at_once(written: Written) -> None:
+    message = error_of(
+        written(SMALL.replace("40/s", "0/s").replace("10s", "40s").replace("slo, p99", "slo, phase: x, p99"))
+    )
+
+    assert [re.search(r":(\d+),", line)[1] for line in message.splitlines() if "wrong.yaml" in line] == [
+        "4",
+        "11",
+        "13",
+    ]  # type: ignore[index]
+
+
+# what is replaced in the target, by what, sentence
+TARGET_MISTAKES = [
+    ("port: 20080", 'port: "20080"', '$.services.edge.port: "20080" is not a whole number'),
+    ("port: 21080", "port: 20080", '$.services["us-east-gateway"].port: port 20080 is taken by edge'),
+    ("port: 21080", "port: 99999", "99999 is not a port"),
+    ("entry: edge", "entry: egde", 'Did you mean "edge"?'),
+    ("probe: redis", "probe: reddis", '.probe: "reddis" is not one of the known words.\nDid you mean "redis"?'),
+    ("upstream: us-east-redis", "upstream: us-east-rediss", 'Did you mean "us-east-redis"?'),
+    ("value: 3", "value: 5", "levels are written in order"),
+    ("evaluation_period: 1s", "evaluation_period: 1", '1 has no unit: write "1s"'),
+    ('"2": 10%', '"2": ten', '$.promises.shedding.curve["1.5"]["2"]: "ten" is not a ratio'),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), TARGET_MISTAKES)
+def test_a_mistake_in_the_target_is_told_with_its_own_file_and_line(
+    written: Written, project: Path, old: str, new: str, sentence: str
+) -> None:
+    assert old in TARGET
+    (project / "reference_system" / "target.yaml").write_text(TARGET.replace(old, new, 1))
+
+    message = error_of(written(SMALL))
+
+    assert re.search(r"target\.yaml:\d+, \$", message)
+    assert sentence in message
+
+
+# --- a thousand mutations -------------------------------------------------------------------------------------------
+
+
+def _mutated(source: str, chance: random.Random) -> bytes:  # noqa: PLR0911, PLR0912 - a table of mutations
+    """One of the ways in which a file goes wrong, by hand or by accident."""
+    lines = source.splitlines(keepends=True)
+    words = list(re.finditer(r"[A-Za-z_]+", source))
+    values = list(re.finditer(r"\b\d+(\.\d+)?(ms|min|s|/s|%|KB/s)", source))
+    data = bytearray(source.encode())
+    match chance.randrange(12):
+        case 0:  # a word misspelt
+            word = chance.choice(words)
+            at = chance.randrange(word.start(), word.end())
+            return (source[:at] + chance.choice("abcxyzABC_") + source[at + 1 :]).encode()
+        case 1:  # another unit, or none
+            value = chance.choice(values)
+            unit = chance.choice(["", "s", "ms", "/s", "%", "KB/s", "days", "e400s", "/min", "h"])
+            return (
+                source[: value.start()] + re.sub(r"[a-zA-Z/%]+$", "", value.group()) + unit + source[value.end() :]
+            ).encode()
+        case 2:  # another type
+            value = chance.choice(values)
+            other = chance.choice(
+                ["null", "[]", "{}", "true", "[1, {a: b}]", "1e308", "-1", ".inf", "'x'", "2026-11-22", "~"]
+            )
+            return (source[: value.start()] + other + source[value.end() :]).encode()
+        case 3:  # a line lost
+            del lines[chance.randrange(len(lines))]
+            return "".join(lines).encode()
+        case 4:  # a line twice, or in another place
+            lines.insert(chance.randrange(len(lines)), chance.choice(lines))
+            return "".join(lines).encode()
+        case 5:  # other indentation
+            number = chance.randrange(len(lines))
+            lines[number] = chance.choice([" ", "  ", "\t", "- "]) + lines[number]
+            return "".join(lines).encode()
+        case 6:  # bytes changed
+            for _ in range(chance.randrange(1, 8)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            return bytes(data)
+        case 7:  # the end lost
+            return bytes(data[: chance.randrange(len(data))])
+        case 8:  # a character of YAML's own
+            at = chance.randrange(len(source))
+            return (source[:at] + chance.choice("&*!|>%@`{}[]:,#?-\"'$~<=\\\u2028\ufeff") + source[at:]).encode()
+        case 9:  # a piece many times over
+            at = chance.randrange(len(source) - 20)
+            return (source[:at] + source[at : at + 20] * chance.randrange(2, 2000) + source[at:]).encode()
+        case 10:  # something else altogether
+            return chance.choice(
+                [b"", chance.randbytes(500), b"\0" * 100, b"[" * 3000, b"x" * (MAX_BYTES + 1), b"---\n" * 9]
+            )
+        case _:  # two words changed places
+            first, second = sorted(chance.sample(words, 2), key=lambda word: word.start())
+            return (
+                source[: first.start()]
+                + second.group()
+                + source[first.end() : second.start()]
+                + first.group()
+                + source[second.end() :]
+            ).encode()
+
+
+@pytest.mark.slow
+def test_a_thousand_mutations_end_in_a_sentence_or_are_still_valid(written: Written) -> None:
+    sources = [EVERYTHING, *(path.read_text() for path in SHIPPED)]
+    chance = random.Random(20261122)
+    refused = 0
+
+    for _ in range(1000):
+        content = _mutated(chance.choice(sources), chance)
+        path = written(content)
+        try:
+            load_experiment(path, short=chance.random() < 0.5)
+        except ExperimentError as error:
+            refused += 1
+            message = str(error)
+            assert message.startswith(str(path)) or "target" in message
+            assert (
+                re.match(r"[^\n]*\.yaml:\d+", message)
+                or len(content) == 0
+                or re.search(r"is empty|is larger|comments|not UTF-8", message)
+            ), message
+            assert len(message) < 3000, message
+
+    assert refused > 600
+
+
+# --- the schema for editors -----------------------------------------------------------------------------------------
+
+
+def test_the_checked_in_schema_is_current() -> None:
+    assert SCHEMA_FILE.read_text() == schema_text(), "run: python -m harness.schema"
+
+
+def test_the_schema_knows_each_kind_and_refuses_other_keys() -> None:
+    schema = json_schema()
+
+    definitions = schema["$defs"]
+    assert definitions["LatencyFault"]["properties"]["kind"] == {"const": "latency"}
+    assert all(each["additionalProperties"] is False for each in definitions.values())
+    assert definitions["Load"]["properties"]["deadline"]["default"] == "8s"
+    patterns = [each["pattern"] for each in definitions["Load"]["properties"]["rate"]["anyOf"]]
+    assert any(re.search(pattern, "40/s") for pattern in patterns)
+    assert any(re.search(pattern, "${rate}") for pattern in patterns)
+    assert not any(re.search(pattern, "40") for pattern in patterns)
