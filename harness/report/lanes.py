@@ -1,4 +1,4 @@
-"""The lanes below the curves: faults as planned and as confirmed, their canaries, alerts, and services that were ill."""
+"""The lanes below the curves: faults as planned and as confirmed, canaries, alerts, and services that were ill."""
 
 import numpy as np
 import plotly.graph_objects as go

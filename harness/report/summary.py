@@ -96,7 +96,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         title=run.plan.title,
         hypothesis=run.plan.hypothesis,
         outcome=verdicts.outcome,
-        exit_code=exit_code(verdicts),
+        exit_code=exit_code(run, verdicts),
         headline=headline.happened(run, verdicts),
         trust=headline.trust(run, verdicts, whole, faults),
         trusted=headline.trusted(run, verdicts),
@@ -121,10 +121,13 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
     )
 
 
-def exit_code(verdicts: Verdicts) -> ExitCode:
-    """The code that the command line ends with; being unclean outweighs all, then being stopped."""
+def exit_code(run: Run, verdicts: Verdicts) -> ExitCode:
+    """The code that the record comes to: unclean outweighs all, then a run that broke, then one that was stopped."""
+    stop = story.stopped(run)
     if not verdicts.clean:
         return ExitCode.UNCLEAN
+    if stop is not None and stop.by == "error":
+        return ExitCode.BROKEN
     if verdicts.stopped:
         return ExitCode.STOPPED
     match verdicts.outcome:

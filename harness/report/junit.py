@@ -1,0 +1,103 @@
+"""junit.xml for build servers: one test case per verdict; fail is a `failure`, inconclusive an `error`.
+
+Follows the schema that Jenkins publishes (jenkins-junit.xsd), which GitLab and the GitHub actions read too. A run that
+was stopped, broke or is unclean gets an error of its own, so that a pipeline that reads only this file cannot take it
+for green.
+"""
+
+import re
+from collections import Counter
+from xml.etree import ElementTree as ET
+
+from harness.errors import ExitCode
+from harness.report import wording
+from harness.report.summary import Summary
+from harness.verify.verdict import Outcome, Verdict
+
+# All that XML 1.0 allows in a document (section 2.2); anything else cannot even be escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACEMENT = "\ufffd"
+_NEVER_GREEN = (ExitCode.STOPPED, ExitCode.BROKEN, ExitCode.UNCLEAN)
+
+
+def junit_xml(summary: Summary) -> bytes:
+    """The report as UTF-8 XML; `time` of the suite is how long load was recorded, in seconds."""
+    cases = _cases(summary)
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": str(sum(case.find("error") is not None for case in cases)),
+        "time": f"{summary.reached_s:.3f}",
+    }
+    root = ET.Element("testsuites", {"name": "gameday", **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": _clean(summary.experiment), **counts, "skipped": "0"})
+    _properties(suite, summary)
+    suite.extend(cases)
+    out = ET.SubElement(suite, "system-out")
+    out.text = _clean(f"{summary.title}\n{summary.headline}\n{summary.trust}\n")
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _properties(suite: ET.Element, summary: Summary) -> None:
+    properties = ET.SubElement(suite, "properties")
+    pairs = [
+        ("run_id", summary.run_id),
+        ("outcome", summary.outcome.value),
+        ("exit_code", str(int(summary.exit_code))),
+        *((f"environment.{name}", value) for name, value in summary.environment),
+    ]
+    for name, value in pairs:
+        ET.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
+
+
+def _cases(summary: Summary) -> list[ET.Element]:
+    seen: Counter[str] = Counter()
+    cases = [_case(summary, verdict, seen) for verdict in summary.verdicts]
+    if summary.exit_code in _NEVER_GREEN or not cases:
+        why = summary.exit_meaning if cases else "nothing was judged"
+        cases.append(_unfinished(summary, why))
+    return cases
+
+
+def _case(summary: Summary, verdict: Verdict, seen: Counter[str]) -> ET.Element:
+    """A case whose name is its own: build servers merge those of one name."""
+    seen[verdict.name] += 1
+    many = seen[verdict.name]
+    name = verdict.name if many == 1 else f"{verdict.name} ({many})"
+    case = _element(summary, name)
+    details = "\n".join([verdict.sentence, *map(wording.figure_line, verdict.figures), *_evidence(verdict)])
+    match verdict.outcome:
+        case Outcome.FAIL:
+            _trouble(case, "failure", verdict.check, verdict.sentence, details)
+        case Outcome.INCONCLUSIVE:
+            _trouble(case, "error", "inconclusive", verdict.sentence, details)
+        case Outcome.PASS:
+            ET.SubElement(case, "system-out").text = _clean(details)
+    return case
+
+
+def _unfinished(summary: Summary, why: str) -> ET.Element:
+    case = _element(summary, "the run itself")
+    details = "\n".join([summary.headline, *summary.warnings])
+    _trouble(case, "error", summary.exit_code.name.lower(), f"{why} (exit {int(summary.exit_code)})", details)
+    return case
+
+
+def _element(summary: Summary, name: str) -> ET.Element:
+    words = {"classname": _clean(f"gameday.{summary.experiment}"), "name": _clean(name), "time": "0"}
+    return ET.Element("testcase", words)
+
+
+def _trouble(case: ET.Element, tag: str, type_: str, message: str, details: str) -> None:
+    trouble = ET.SubElement(case, tag, {"message": _clean(message), "type": _clean(type_)})
+    trouble.text = _clean(details)
+
+
+def _evidence(verdict: Verdict) -> list[str]:
+    return [f"at {wording.span(item.at_s, item.until_s)}: {item.sentence}" for item in verdict.evidence]
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub(_REPLACEMENT, text)

@@ -1,0 +1,92 @@
+"""report.md: the run in a screenful, to paste into a pull request. The whole is in the HTML."""
+
+import re
+
+from harness.report import wording
+from harness.report.counts import Slice
+from harness.report.summary import Summary, accounting
+from harness.verify.verdict import Figure, Outcome, Verdict
+
+_SIGNS = {Outcome.PASS: "✅ pass", Outcome.INCONCLUSIVE: "❔ inconclusive", Outcome.FAIL: "❌ fail"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+MOST_FIGURES = 3  # in a cell of the table: the worst ones
+
+
+def report_markdown(summary: Summary, html_name: str) -> str:
+    """GitHub-flavoured Markdown; whatever people wrote is escaped."""
+    sections = [
+        f"## {_SIGNS[summary.outcome]}: {_plain(summary.title)}",
+        _plain(summary.headline),
+        _plain(summary.trust),
+        "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
+        _verdicts(summary),
+        _doubts(summary),
+        _accounting(summary),
+        _phases(summary),
+        f"Run `{_code(summary.run_id)}`, exit {int(summary.exit_code)}: {summary.exit_meaning}. "
+        f"Everything else: [{html_name}]({html_name}).",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _verdicts(summary: Summary) -> str:
+    lines = ["| verdict | check | what was expected and measured | figures |", "|---|---|---|---|"]
+    for verdict in summary.verdicts:
+        figures = "<br>".join(_plain(_figure(figure)) for figure in _worst_figures(verdict))
+        cells = (_SIGNS[verdict.outcome], _plain(verdict.name), _plain(verdict.sentence), figures)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _worst_figures(verdict: Verdict) -> list[Figure]:
+    order = list(Outcome)
+    return sorted(verdict.figures, key=lambda figure: -order.index(figure.outcome))[:MOST_FIGURES]
+
+
+def _figure(figure: Figure) -> str:
+    value = wording.quantity(figure.value, figure.unit)
+    return (
+        f"{wording.GLYPHS[figure.outcome]} {figure.name}: {value} (accepted: {figure.accept}; n = {figure.samples:,})"
+    )
+
+
+def _doubts(summary: Summary) -> str:
+    if not summary.doubts:
+        return ""
+    lines = ["**Left open**"]
+    for doubt in summary.doubts:
+        needed = "" if doubt.needed_samples is None else f" {doubt.needed_samples:,} samples would decide."
+        lines.append(f"- {_plain(doubt.name)}: {_plain(doubt.why)}{needed}")
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def _accounting(summary: Summary) -> str:
+    offered = summary.whole.offered
+    endings = accounting(summary.whole)
+    head = "| offered | " + " | ".join(ending.value.replace("_", " ") for ending, _, _ in endings) + " |"
+    row = f"| {offered:,} | " + " | ".join(f"{many:,}" for _, many, _ in endings) + " |"
+    return "\n".join([head, "|" + "--:|" * (len(endings) + 1), row])
+
+
+def _phases(summary: Summary) -> str:
+    head = "| phase | offered/s | good/s | shed/s | errors/s | p50 | p95 | p99 |"
+    rows = [_phase(part) for part in summary.phases]
+    return "\n".join([head, "|---|" + "--:|" * 7, *rows])
+
+
+def _phase(part: Slice) -> str:
+    rates = [wording.rate(part.per_s(many)) for many in (part.offered, part.good, part.shed, part.errors)]
+    latency = part.latency
+    cells = [*rates, *(wording.duration(value) for value in (latency.p50_s, latency.p95_s, latency.p99_s))]
+    return f"| {_plain(part.name)} | " + " | ".join(cells) + " |"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown and HTML leave as it is, on one line, and that mentions nobody."""
+    one_line = " ".join(text.split())
+    escaped = _SPECIAL.sub(r"\\\1", one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())
