@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter
 
 from reference_system.data.background import Background
-from reference_system.data.dependency import Dependency, DependencyMetrics, DependencyPolicies, DependencyError
+from reference_system.data.dependency import Dependency, DependencyError, DependencyMetrics, DependencyPolicies
 from reference_system.data.postgres import FAILURES, Postgres, Record
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.resp import Command, RedisReplyError, Reply

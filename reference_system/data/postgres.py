@@ -13,7 +13,7 @@ import asyncpg
 from reference_system.data.statements import STATEMENTS
 
 TIMEOUT_S = 1.9  # as for Redis: slow storage still works, silent storage does not
-CONNECTIONS = 12
+CONNECTIONS = 10
 
 Record = Any  # asyncpg ships no types
 
@@ -26,18 +26,16 @@ FAILURES: tuple[type[Exception], ...] = (
 )
 
 
-class _PreparedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    __slots__ = ("prepared",)
+class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    __slots__ = ()
 
     def get_reset_query(self) -> str:
         return ""  # our statements leave no session state behind
 
-    async def prepare_all(self) -> None:
-        self.prepared = {name: await self.prepare(sql) for name, sql in STATEMENTS.items()}
-
-    async def run(self, name: str, *arguments: Any) -> list[Record]:
-        rows: list[Record] = await self.prepared[name].fetch(*arguments)
-        return rows
+    async def warm(self) -> None:
+        """Put every statement into this connection's cache; `prepare()` would not, what it makes dies at release."""
+        for sql in STATEMENTS.values():
+            await self._get_statement(sql, None)
 
 
 class Postgres:
@@ -56,8 +54,9 @@ class Postgres:
             min_size=self._connections,
             max_size=self._connections,
             max_inactive_connection_lifetime=0,
-            connection_class=_PreparedConnection,
-            init=_prepare,
+            connection_class=_WarmConnection,
+            init=_warm,
+            max_cached_statement_lifetime=0,  # for ever
             timeout=self._timeout_s,
             command_timeout=self._timeout_s,
             server_settings={"jit": "off", "application_name": "reference_system"},
@@ -68,7 +67,7 @@ class Postgres:
             raise ConnectionError("Postgres is not connected yet")
         connection = await self._pool.acquire(timeout=self._timeout_s)
         try:
-            rows: list[Record] = await connection.run(name, *arguments)
+            rows: list[Record] = await connection.fetch(STATEMENTS[name], *arguments)
             return rows
         except BaseException:  # whatever it was, a cancelled caller included, its answer may still come
             connection.terminate()
@@ -92,5 +91,5 @@ async def connect_when_ready(connect: Callable[[], Awaitable[object]], *, every_
             return
 
 
-async def _prepare(connection: Any) -> None:
-    await connection.prepare_all()
+async def _warm(connection: Any) -> None:
+    await connection.warm()

@@ -9,6 +9,7 @@ RedisReplyError when it answers with an error.
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 from reference_system.data.resp import Command, RedisReplyError, Reply, ReplyParser, encoded
@@ -40,8 +41,7 @@ class _Connection(asyncio.Protocol):
         self.alive = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's transports are no subclass of it
         self.alive = True
 
     def send(self, commands: tuple[Command, ...]) -> asyncio.Future[list[Reply]]:

@@ -1,8 +1,8 @@
 """Timelines in Redis: lists of post ids by user, read in two round trips, built from Postgres on a miss.
 
 `home_tl:{user}` lives 60 s, `profile_tl:{user}` 300 s. A list that is built while somebody posts could miss that post
-for its whole life; so every push raises a generation, and a built list is stored only if the generation is still the one
-seen before the build. Which order and which parts of a post are shown is not decided here.
+for its whole life; so every push raises a generation, and a built list is stored only if the generation is still the
+one seen before the build. Which order and which parts of a post are shown is not decided here.
 """
 
 from collections.abc import Iterable, Sequence

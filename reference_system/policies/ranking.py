@@ -1,8 +1,8 @@
 """The order of a ranked home timeline.
 
 A stand-in for a learned model: engagement plus a "predicted quality" drawn from the post's id, so that the order
-differs visibly from time order even among fresh posts that nobody has liked yet. Which posts are shown is not decided here:
-ranking only orders the newest ones, so no post appears or vanishes when ranking is turned off.
+differs visibly from time order even among fresh posts that nobody has liked yet. Which posts are shown is not decided
+here: ranking only orders the newest ones, so no post appears or vanishes when ranking is turned off.
 """
 
 import math

@@ -1,0 +1,78 @@
+"""An answer before it is bytes, and the headers that every answer carries."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from reference_system.data.timelines import Cache
+from reference_system.services.outcomes import Outcome
+
+HeaderList = list[tuple[bytes, bytes]]
+FIRST_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`disabled` names the feature that being off refused (503) or replaced (200) this answer."""
+
+    status: int = 200
+    body: dict[str, Any] = field(default_factory=dict)
+    cache: Cache = Cache.NONE
+    disabled: str | None = None
+    shed: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.shed:
+            return Outcome.SHED
+        if self.disabled is not None:
+            return Outcome.DISABLED
+        return Outcome.ERROR if self.status >= FIRST_SERVER_ERROR else Outcome.OK
+
+
+SHED = Answer(status=503, body={"error": "overload: try again later"}, shed=True, headers=((b"retry-after", b"1"),))
+TOO_LATE = Answer(status=503, body={"error": "no capacity before the deadline"})
+STORAGE_DOWN = Answer(status=503, body={"error": "storage unavailable"})
+CRASHED = Answer(status=500, body={"error": "internal error"})
+
+
+def refusal(status: int, sentence: str) -> Answer:
+    return Answer(status=status, body={"error": sentence})
+
+
+class AnswerWriter:
+    """Turns answers into headers and body. Headers that repeat are made once and kept."""
+
+    def __init__(self, *, service: str, region: str) -> None:
+        self._served_by = [(b"x-served-by", service.encode()), (b"x-region", region.encode())]
+        self._known: dict[tuple[int, int, str, str | None, bool, str | None], HeaderList] = {}
+        self._encoder = msgspec.json.Encoder()
+
+    def body(self, answer: Answer, banner: str | None) -> bytes:
+        return self._encoder.encode(answer.body if banner is None else {**answer.body, "banner": banner})
+
+    def headers(self, answer: Answer, *, level: int, priority: int, banner: str | None) -> HeaderList:
+        """All but the content length; the same list each time, so do not change it."""
+        key = (level, priority, answer.cache.value, answer.disabled, answer.shed, banner)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._made(answer, level=level, priority=priority, banner=banner)
+        return [*known, *answer.headers] if answer.headers else known
+
+    def _made(self, answer: Answer, *, level: int, priority: int, banner: str | None) -> HeaderList:
+        made = [
+            *self._served_by,
+            (b"content-type", b"application/json"),
+            (b"x-degradation-level", str(level).encode()),
+            (b"x-priority", str(priority).encode()),
+            (b"x-cache", answer.cache.value.encode()),
+        ]
+        if answer.shed:
+            made.append((b"x-shed", b"overload"))
+        if answer.disabled is not None:
+            made.append((b"x-disabled-feature", answer.disabled.encode()))
+        if banner is not None:
+            made.append((b"x-degraded-banner", banner.encode()))
+        return made

@@ -1,0 +1,206 @@
+"""An API replica: `python -m reference_system.services.api`.
+
+One thin ASGI application, because every layer costs CPU on each request. Public operations go through the replica's
+shedding and slots; /healthz, /metrics and /internal/* do not. Starts and stays alive without Redis; healthy once it is
+connected to Postgres.
+"""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from reference_system import defects
+from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.postgres import Postgres, connect_when_ready
+from reference_system.data.reads import Reads
+from reference_system.data.redis_client import RedisClient
+from reference_system.data.writes import Writes
+from reference_system.policies.load_shedding import POLICIES, priority_of
+from reference_system.services import exchange
+from reference_system.services.answers import CRASHED, STORAGE_DOWN, Answer, AnswerWriter
+from reference_system.services.handlers import Handlers
+from reference_system.services.log import Log
+from reference_system.services.operations import Call, operation_of
+from reference_system.services.operator_app import METRICS_TYPE
+from reference_system.services.parts import ApiParts
+from reference_system.services.replica import Replica
+from reference_system.services.server import run
+from reference_system.services.settings import ApiSettings, api_settings
+from reference_system.services.tokens import Tokens
+
+TRENDS_EVERY_S = 5.0
+TRY_AGAIN_LATER = 1013  # WebSocket close code
+PROXY_HEADER = "x-forwarded-for"  # the gateway sets it; the controller comes directly
+
+
+class Api:
+    """The ASGI application."""
+
+    def __init__(self, settings: ApiSettings, parts: ApiParts) -> None:
+        place = settings.place
+        registry = CollectorRegistry()
+        self._postgres = Postgres(settings.postgres_dsn)
+        self._backends = Backends(
+            redis=RedisClient(settings.redis_url),
+            postgres=self._postgres,
+            registry=registry,
+            policies=parts.dependencies,
+            seed=settings.seed,
+        )
+        self._handlers = Handlers(
+            reads=Reads(self._backends, region=place.region, on_cache_loss=parts.on_cache_loss),
+            writes=Writes(self._backends, region=place.region),
+            tokens=Tokens(settings.auth_secret),
+            service=place.service,
+        )
+        self._replica = Replica(settings, parts=parts, handlers=self._handlers, registry=registry)
+        self._parts = parts
+        self._writer = AnswerWriter(service=place.service, region=place.region)
+        self._identity = {"X-Served-By": place.service, "X-Region": place.region}
+        self._log = Log(place.service)
+        self._connected = False
+        self._operators = Starlette(
+            routes=[
+                Route("/healthz", self._healthz),
+                Route("/metrics", self._metrics),
+                Route(exchange.PATH, self._exchange, methods=["POST"]),
+            ],
+            lifespan=self._lifespan,
+        )
+        self._operator_paths = frozenset({"/healthz", "/metrics", exchange.PATH})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["path"] in self._operator_paths:
+            await self._operators(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await self._websocket(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._call(scope["method"], scope, Request(scope, receive))
+        answer = await self._answer(call)
+        await self._send(call, answer, send, kind="http.response")
+        self._replica.ended(call, answer, _now_s())
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # the client's wish to connect
+        call = self._call("GET", scope, HTTPConnection(scope))
+        answer = await self._answer(call)
+        self._replica.ended(call, answer, _now_s())
+        if answer.status != 200:
+            await self._send(call, answer, send, kind="websocket.http.response")
+            return
+        banner = self._parts.banner(call.level)
+        headers = self._writer.headers(answer, level=call.level, priority=call.priority, banner=banner)
+        await send({"type": "websocket.accept", "headers": headers})
+        await send({"type": "websocket.send", "text": self._writer.body(answer, banner).decode()})
+        await self._stay_live(receive, send)
+
+    async def _stay_live(self, receive: Receive, send: Send) -> None:
+        """Until the client goes, or live updates go off: then it is told to refresh instead."""
+        off = self._replica.live()
+        switched_off = asyncio.create_task(off.wait())
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait((switched_off, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not gone.done():
+                await send({"type": "websocket.send", "text": '{"refresh":true}'})
+                await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "refresh instead"})
+        finally:
+            self._replica.not_live(off)
+            switched_off.cancel()
+            gone.cancel()
+
+    def _call(self, method: str, scope: Scope, connection: HTTPConnection) -> Call:
+        now_s, level, path = _now_s(), self._replica.level, scope["path"]
+        self._replica.arrived(now_s)
+        return Call(operation_of(method, path), priority_of(path), level, self._replica.off(level), now_s, connection)
+
+    async def _answer(self, call: Call) -> Answer:
+        try:
+            return await self._parts.serve(self._replica, call)
+        except DependencyError:
+            return STORAGE_DOWN
+        except Exception:  # a crash of one request must not take the replica down, and must be seen
+            self._log("crashed", operation=call.operation, traceback=traceback.format_exc())
+            return CRASHED
+
+    async def _send(self, call: Call, answer: Answer, send: Send, *, kind: str) -> None:
+        banner = self._parts.banner(call.level)
+        body = self._writer.body(answer, banner)
+        headers = self._writer.headers(answer, level=call.level, priority=call.priority, banner=banner)
+        length = (b"content-length", str(len(body)).encode())
+        start: Message = {"type": f"{kind}.start", "status": answer.status, "headers": [*headers, length]}
+        await send(start)
+        await send({"type": f"{kind}.body", "body": body})
+
+    async def _healthz(self, request: Request) -> Response:
+        del request
+        status = 200 if self._connected else 503
+        return PlainTextResponse("ok" if self._connected else "starting", status_code=status, headers=self._identity)
+
+    async def _metrics(self, request: Request) -> Response:
+        del request
+        return Response(self._replica.metrics(_now_s()), media_type=METRICS_TYPE, headers=self._identity)
+
+    async def _exchange(self, request: Request) -> Response:
+        if PROXY_HEADER in request.headers:
+            return PlainTextResponse("not for the public", status_code=404, headers=self._identity)
+        instruction = msgspec.json.decode(await request.body(), type=exchange.Instruction)
+        observations = self._replica.exchange(instruction, _now_s())
+        return Response(msgspec.json.encode(observations), media_type="application/json", headers=self._identity)
+
+    @asynccontextmanager
+    async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
+        del application
+        tasks = [asyncio.create_task(self._connect()), asyncio.create_task(self._keep_trends())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._backends.close()
+        self._log("stopped")
+
+    async def _connect(self) -> None:
+        await connect_when_ready(self._postgres.connect)
+        self._connected = True
+        self._log("ready")
+
+    async def _keep_trends(self) -> None:
+        while True:
+            if self._connected:
+                with contextlib.suppress(DependencyError):
+                    await self._handlers.refresh_trends()
+            await asyncio.sleep(TRENDS_EVERY_S if self._connected else 0.1)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass  # what clients say is of no interest here
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def main() -> None:
+    settings = api_settings()
+    parts = defects.for_api(settings.place.defect, ApiParts(shed_ratio=POLICIES[settings.shedding_policy]))
+    application: Any = Api(settings, parts)
+    run(application, settings.place)
+
+
+if __name__ == "__main__":
+    main()

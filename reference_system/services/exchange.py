@@ -1,0 +1,26 @@
+"""What the controller and a replica tell each other, once an evaluation: the level one way, observations the other.
+
+Raw latencies travel, not percentiles: percentiles of several replicas cannot be merged.
+"""
+
+import msgspec
+
+PATH = "/internal/exchange"
+
+
+class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`window_s`: how far back the observations go."""
+
+    level: int
+    window_s: float
+
+
+class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers that ended within the window. Latencies are those of `ok` and `error`, in milliseconds."""
+
+    latencies_ms: list[float]
+    ok: int
+    error: int
+    shed: int
+    disabled: int
+    cpu_ratio: float

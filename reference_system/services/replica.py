@@ -1,0 +1,112 @@
+"""One API replica between the network and the handlers: level, shedding, slots, and what it tells the controller.
+
+Never decides the level: the controller does, and a replica that hears nothing keeps the last one.
+"""
+
+import asyncio
+import random
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from reference_system.policies import load_shedding
+from reference_system.policies.degradation import Level
+from reference_system.services.answers import TOO_LATE, Answer, refusal
+from reference_system.services.exchange import Instruction, Observations
+from reference_system.services.handlers import Handlers
+from reference_system.services.operations import FEATURE_OF, Call, Operation
+from reference_system.services.parts import ApiParts
+from reference_system.services.replica_metrics import ReplicaMetrics
+from reference_system.services.settings import ApiSettings
+from reference_system.services.slots import Slots
+from reference_system.services.windows import Arrivals, Ended
+
+
+class Replica:
+    def __init__(
+        self, settings: ApiSettings, *, parts: ApiParts, handlers: Handlers, registry: CollectorRegistry
+    ) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._handlers = handlers
+        self._registry = registry
+        self._metrics = ReplicaMetrics(registry)
+        self._chance = random.Random(f"{settings.seed} {settings.place.service}")
+        self._arrivals = Arrivals(settings.rate_window_s)
+        self._ended = Ended()
+        self._off = {level.value: parts.features_off(level) for level in Level}
+        self._live: set[asyncio.Event] = set()
+        self.slots = Slots(settings.slots, service_time_s=settings.service_time_s, deadline_s=settings.deadline_s)
+        self.level = 0
+        self._take_level(0)
+
+    def off(self, level: int) -> frozenset[str]:
+        return self._off[level]
+
+    def arrived(self, now_s: float) -> None:
+        self._arrivals.add(now_s)
+
+    def sheds(self, call: Call) -> bool:
+        observation = load_shedding.Observation(
+            rate_per_s=self._arrivals.rate_per_s(call.arrived_s),
+            level=call.level,
+            priority=call.priority,
+            draw=self._chance.random(),
+        )
+        target = self._settings.target_rate_per_s
+        return load_shedding.decide(observation, target_per_s=target, shed_ratio=self._parts.shed_ratio).shed
+
+    def replaced(self, call: Call) -> Answer | None:
+        feature = FEATURE_OF.get(call.operation)
+        if feature is None or feature not in call.off:
+            return None
+        return self._handlers.replacement(call.operation, feature)
+
+    async def work(self, call: Call) -> Answer:
+        if call.operation is Operation.UNKNOWN:
+            return refusal(404, "no such route")
+        if not await self.slots.work():
+            return TOO_LATE
+        try:
+            async with asyncio.timeout_at(call.arrived_s + self._settings.deadline_s):
+                return await self._handlers.answer(call)
+        except TimeoutError:
+            return TOO_LATE
+
+    def ended(self, call: Call, answer: Answer, now_s: float) -> None:
+        latency_s = now_s - call.arrived_s
+        self._metrics.count(call, answer.outcome, latency_s)
+        self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000)
+
+    def exchange(self, instruction: Instruction, now_s: float) -> Observations:
+        """One evaluation's conversation with the controller."""
+        if instruction.level != self.level:
+            self._take_level(instruction.level)
+        cpu_ratio = self.slots.busy_ratio(instruction.window_s, now_s=now_s)
+        return self._ended.observations(instruction.window_s, now_s=now_s, cpu_ratio=cpu_ratio)
+
+    def live(self) -> asyncio.Event:
+        """Registers an open WebSocket; the event is set when live updates go off."""
+        off = asyncio.Event()
+        self._live.add(off)
+        return off
+
+    def not_live(self, off: asyncio.Event) -> None:
+        self._live.discard(off)
+
+    def metrics(self, now_s: float) -> bytes:
+        shown = self._metrics
+        shown.slots_total.set(self.slots.total)
+        shown.slots_busy.set(self.slots.busy(now_s))
+        shown.slots_waiting.set(self.slots.waiting(now_s))
+        shown.cpu_ratio.set(self.slots.busy_ratio(1.0, now_s=now_s))
+        shown.sockets.set(len(self._live))
+        rate, target = self._arrivals.rate_per_s(now_s), self._settings.target_rate_per_s
+        shown.overload.set(load_shedding.overload_ratio(rate, target_per_s=target, level=self.level))
+        return generate_latest(self._registry)
+
+    def _take_level(self, level: int) -> None:
+        self.level = level
+        self._metrics.show_level(level, self._parts.features_reported_off(level))
+        if "real_time_updates" in self.off(level):
+            for off in self._live:
+                off.set()

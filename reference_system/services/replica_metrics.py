@@ -1,0 +1,48 @@
+"""What a replica exposes on /metrics; the names are docs/contract.md's."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from reference_system.policies.degradation import FEATURES
+from reference_system.services.operations import Call, Operation
+from reference_system.services.outcomes import Outcome
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+
+class ReplicaMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "http_requests_total", "Requests answered", ["operation", "priority", "outcome"], registry=registry
+        )
+        durations = Histogram(
+            "http_request_duration_seconds",
+            "From arrival to answer, refusals included",
+            ["operation"],
+            buckets=BUCKETS_S,
+            registry=registry,
+        )
+        self._durations = {operation: durations.labels(operation) for operation in Operation}
+        self._children: dict[tuple[Operation, int, Outcome], Counter] = {}
+        self.slots_total = Gauge("slots_total", "Worker slots", registry=registry)
+        self.slots_busy = Gauge("slots_busy", "Slots held now", registry=registry)
+        self.slots_waiting = Gauge("slots_waiting", "Requests that wait for a slot", registry=registry)
+        self.cpu_ratio = Gauge("cpu_ratio", "Share of busy slots over the last second", registry=registry)
+        self.overload = Gauge(
+            "load_shedding_overload_ratio", "Arrival rate over target rate, as shedding sees it", registry=registry
+        )
+        self.level = Gauge("degradation_level", "Level that answers are made at", registry=registry)
+        self._features = Gauge("feature_enabled", "1 if the feature is on", ["feature"], registry=registry)
+        self.sockets = Gauge("realtime_sockets", "Open WebSockets", registry=registry)
+
+    def count(self, call: Call, outcome: Outcome, duration_s: float) -> None:
+        key = (call.operation, call.priority, outcome)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._requests.labels(call.operation, str(call.priority), outcome)
+        child.inc()
+        self._durations[call.operation].observe(duration_s)
+
+    def show_level(self, level: int, features_off: frozenset[str]) -> None:
+        self.level.set(level)
+        for feature in FEATURES:
+            self._features.labels(feature).set(feature not in features_off)

@@ -1,0 +1,95 @@
+"""What the environment tells a service, with the defaults written once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Who a service is and where it listens; every service has one."""
+
+    service: str
+    region: str
+    host: str
+    port: int
+    defect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """`slots` / `service_time_s` is the replica's capacity, `target_rate_per_s` what shedding aims at."""
+
+    place: Place
+    redis_url: str
+    postgres_dsn: str
+    slots: int
+    service_time_s: float
+    target_rate_per_s: float
+    rate_window_s: float
+    shedding_policy: str
+    deadline_s: float
+    auth_secret: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    place: Place
+    redis_url: str
+    postgres_dsn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSettings:
+    place: Place
+    replicas: tuple[str, ...]  # base URLs
+    evaluation_period_s: float
+    input_window_s: float
+    leave_after: int
+
+
+def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
+    get = environment.get
+    return ApiSettings(
+        place=_place(environment, "us-east-api-1"),
+        redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
+        postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        slots=int(get("SLOTS", "3")),
+        service_time_s=float(get("SERVICE_TIME_MS", "20")) / 1000,
+        target_rate_per_s=float(get("TARGET_RATE", "100")),
+        rate_window_s=float(get("RATE_WINDOW_S", "2")),
+        shedding_policy=get("SHEDDING_POLICY", "table"),
+        deadline_s=float(get("DEADLINE_S", "5")),
+        auth_secret=get("AUTH_SECRET", "not-a-secret"),
+        seed=int(get("SEED", "7")),
+    )
+
+
+def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettings:
+    return WorkerSettings(
+        place=_place(environment, "us-east-worker"),
+        redis_url=environment.get("REDIS_URL", "redis://127.0.0.1:6379"),
+        postgres_dsn=environment.get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    )
+
+
+def controller_settings(environment: Mapping[str, str] = os.environ) -> ControllerSettings:
+    replicas = [url.strip() for url in environment.get("REPLICAS", "").split(",") if url.strip()]
+    return ControllerSettings(
+        place=_place(environment, "us-east-controller"),
+        replicas=tuple(url if "://" in url else f"http://{url}" for url in replicas),
+        evaluation_period_s=float(environment.get("EVALUATION_PERIOD_S", "1")),
+        input_window_s=float(environment.get("INPUT_WINDOW_S", "5")),
+        leave_after=int(environment.get("LEAVE_AFTER", "5")),
+    )
+
+
+def _place(environment: Mapping[str, str], service: str) -> Place:
+    return Place(
+        service=environment.get("SERVICE", service),
+        region=environment.get("REGION", "us-east"),
+        host=environment.get("HOST", "127.0.0.1"),
+        port=int(environment.get("PORT", "8000")),
+        defect=environment.get("DEFECT", ""),
+    )

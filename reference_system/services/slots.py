@@ -1,0 +1,61 @@
+"""A replica's worker slots: requests hold one for the service time, and the share of busy ones is its "CPU".
+
+The capacity policy computes when a slot is held; this only waits, and adds up. Because holds are computed, not timed,
+`busy_ratio` is an exact integral and late timers do not lower the capacity.
+"""
+
+import asyncio
+from collections import deque
+
+from reference_system.policies import capacity
+
+REMEMBERED_S = 30.0  # the longest window that busy_ratio can be asked for
+
+
+class Slots:
+    def __init__(self, slots: int, *, service_time_s: float, deadline_s: float) -> None:
+        self.total = slots
+        self._arrival = capacity.Arrival(service_time_s=service_time_s, deadline_s=deadline_s)
+        self._state = capacity.idle(slots)
+        self._holds: deque[capacity.Hold] = deque()  # starts and ends both ascend: FIFO, equal service times
+
+    async def work(self) -> bool:
+        """Wait for a slot and hold it for the service time; False if the deadline passed in the queue."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        self._state, hold = capacity.decide(self._state, self._arrival, now_s)
+        if hold is None:
+            await asyncio.sleep(self._arrival.deadline_s)
+            return False
+        self._holds.append(hold)
+        await asyncio.sleep(hold.end_s - now_s)
+        return True
+
+    def busy_ratio(self, window_s: float, *, now_s: float) -> float:
+        """Busy slot-seconds over slot-seconds in the last `window_s`."""
+        self._forget(now_s - REMEMBERED_S)
+        since_s = now_s - window_s
+        busy_s = 0.0
+        for hold in reversed(self._holds):
+            if hold.end_s <= since_s:
+                break
+            busy_s += max(0.0, min(hold.end_s, now_s) - max(hold.start_s, since_s))
+        return busy_s / (window_s * self.total)
+
+    def busy(self, now_s: float) -> int:
+        return sum(1 for hold in self._unfinished(now_s) if hold.start_s <= now_s)
+
+    def waiting(self, now_s: float) -> int:
+        return sum(1 for hold in self._unfinished(now_s) if hold.start_s > now_s)
+
+    def _unfinished(self, now_s: float) -> list[capacity.Hold]:
+        found = []
+        for hold in reversed(self._holds):
+            if hold.end_s <= now_s:
+                break
+            found.append(hold)
+        return found
+
+    def _forget(self, before_s: float) -> None:
+        while self._holds and self._holds[0].end_s < before_s:
+            self._holds.popleft()

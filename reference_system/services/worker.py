@@ -1,0 +1,106 @@
+"""The region's background work: `python -m reference_system.services.worker`.
+
+Seeds the database if it is empty (healthy only after that), then fans posts out and computes trends, each in a loop of
+its own. A lost Redis or Postgres makes a turn fail and the next turn try again; nothing queued is lost.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from reference_system import defects
+from reference_system.data import seed
+from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.fan_out import FanOut
+from reference_system.data.postgres import Postgres, connect_when_ready
+from reference_system.data.reads import SEARCH_TTL_S
+from reference_system.data.redis_client import RedisClient
+from reference_system.services.log import Log
+from reference_system.services.operator_app import operator_app
+from reference_system.services.server import run
+from reference_system.services.settings import WorkerSettings, worker_settings
+
+FAN_OUT_EVERY_S = 0.1
+TRENDS_EVERY_S = 3.0
+BACKLOG_EVERY_S = 1.0
+CONNECTIONS = 3  # one a loop
+
+
+class Worker:
+    def __init__(self, settings: WorkerSettings, registry: CollectorRegistry) -> None:
+        self._settings = settings
+        self._region = settings.place.region
+        self._log = Log(settings.place.service)
+        self._postgres = Postgres(settings.postgres_dsn, connections=CONNECTIONS)
+        self._backends = Backends(
+            redis=RedisClient(settings.redis_url, connections=1),
+            postgres=self._postgres,
+            registry=registry,
+            policies=DependencyPolicies(),
+            seed=0,
+        )
+        self._fan_out = FanOut(self._backends, region=self._region)
+        self._depth = Gauge("fanout_queue_depth", "Posts not yet in their followers' timelines", registry=registry)
+        self._lag = Gauge("fanout_lag_seconds", "Age of the oldest such post", registry=registry)
+        self._refreshed = Counter("trends_refreshed_total", "Times that trends were computed", registry=registry)
+        self._delivered = Counter("fanout_posts_total", "Posts fanned out", registry=registry)
+        self.healthy = False
+
+    async def work(self) -> None:
+        try:
+            await connect_when_ready(self._prepare)
+            self.healthy = True
+            self._log("ready")
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._repeat(self._deliver, every_s=FAN_OUT_EVERY_S))
+                loops.create_task(self._repeat(self._refresh_trends, every_s=TRENDS_EVERY_S))
+                loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
+        finally:
+            self.healthy = False
+            await self._backends.close()
+            self._log("stopped")
+
+    async def _prepare(self) -> None:
+        if await seed.prepare(self._settings.postgres_dsn, region=self._region):
+            self._log("seeded")
+        await self._postgres.connect()
+
+    async def _repeat(self, turn: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+        while True:
+            try:
+                await turn()
+            except DependencyError as error:
+                self._log("turn_failed", turn=turn.__name__, error=str(error))
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(every_s)
+
+    async def _deliver(self) -> None:
+        while delivered := await self._fan_out.run_once():
+            self._delivered.inc(delivered)
+
+    async def _measure(self) -> None:
+        backlog = await self._fan_out.backlog()
+        self._depth.set(backlog.waiting)
+        self._lag.set(0.0 if backlog.oldest_at_s is None else max(0.0, time.time() - backlog.oldest_at_s))
+
+    async def _refresh_trends(self) -> None:
+        rows = await self._backends.postgres("recent_words")
+        topics = msgspec.json.encode([row["word"] for row in rows])
+        await self._backends.postgres("trends_set", self._region, topics.decode())
+        await self._backends.redis(("SETEX", "trends", SEARCH_TTL_S, topics))
+        self._refreshed.inc()
+
+
+def main() -> None:
+    settings = worker_settings()
+    defects.check(settings.place.defect)
+    registry = CollectorRegistry()
+    run(operator_app(Worker(settings, registry), registry), settings.place)
+
+
+if __name__ == "__main__":
+    main()

