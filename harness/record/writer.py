@@ -197,9 +197,12 @@ def evidence_files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Path, *, first: int | None = None) -> str:
+    """The checksum of a file, or of its first bytes."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if first is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.sha256(file.read(first)).hexdigest()
 
 
 def _outcomes(folder: Path) -> dict[str, int]:
