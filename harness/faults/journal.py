@@ -1,7 +1,7 @@
 """The undo log of a run's faults: what is about to be done and how to undo it, on disk before it is done.
 
-Write-ahead, JSON lines, one `fsync` each, appended by the runner, by the guard and by `gameday revert`. An undo is data,
-not code, so that the guard can execute it with nothing but the standard library. A line that a dying writer left
+Write-ahead, JSON lines, one `fsync` each, appended by the runner, by the guard and by `gameday revert`. An undo is
+data, not code, so that the guard can execute it with nothing but the standard library. A line that a dying writer left
 half-written is skipped: its fault was not touched yet, because a fault is only touched once its line is durable.
 This module knows nothing of Toxiproxy or processes; `undo.py` executes what is written here.
 """
@@ -16,8 +16,10 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError
+from harness.target.target import StartCommand
 
 Writer = Literal["runner", "guard", "revert"]
+Protocol = Literal["redis", "postgres", "http", "tcp"]
 
 
 class State(StrEnum):
@@ -38,18 +40,6 @@ HARMLESS = frozenset({State.PLANNED, State.VERIFIED})
 
 class _Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
-
-
-class Start(_Data, frozen=True, kw_only=True):
-    """How a service is started without the harness; `env` is added to the starter's own environment."""
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    cwd: str
-    log_path: str
-    uid: int | None = None
-    gid: int | None = None
-    identity_path: str | None = None
 
 
 class RemoveToxic(_Data, frozen=True, kw_only=True, tag_field="kind", tag="remove_toxic"):
@@ -85,7 +75,7 @@ class StartService(_Data, frozen=True, kw_only=True, tag_field="kind", tag="star
     port: int
     pid: int
     start_ticks: int
-    start: Start
+    start: StartCommand
 
 
 Undo = RemoveToxic | RestoreProxy | Resume | StartService
@@ -94,7 +84,7 @@ Undo = RemoveToxic | RestoreProxy | Resume | StartService
 class Probe(_Data, frozen=True, kw_only=True):
     """A data path that must answer once the fault is gone, in at most `within_s` a round trip."""
 
-    protocol: Literal["redis", "postgres", "http", "tcp"]
+    protocol: Protocol
     host: str
     port: int
     path: str = "/"
@@ -113,7 +103,7 @@ class Toxiproxy(_Data, frozen=True, kw_only=True):
     url: str
     service: str
     process: Process | None
-    start: Start | None
+    start: StartCommand | None
     proxies: tuple[RestoreProxy, ...]
 
 
@@ -166,10 +156,10 @@ _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 class Journal:
     """The runner's end of a run's journal. Other processes append to the same file; `lines()` sees them too."""
 
-    def __init__(self, path: Path, *, run: str, by: Writer = "runner") -> None:
-        """Open or create the journal; raise FaultError when it cannot be written."""
+    def __init__(self, path: Path, *, run: str = "", by: Writer = "runner") -> None:
+        """Open or create the journal of a run (named as its folder where not said); FaultError when that fails."""
         self.path = path
-        self.run = run
+        self.run = run or path.resolve().parent.name
         self.by: Writer = by
         is_new = not path.exists()
         try:
@@ -178,7 +168,7 @@ class Journal:
             raise FaultError(f"{path}: the fault journal cannot be opened ({error}); nothing was injected.") from error
         if is_new:
             _fsync_folder(path.parent)
-            self.append(Opened(at_ns=clock.now_ns(), run=run, boot_id=boot_id()))
+            self.append(Opened(at_ns=clock.now_ns(), run=self.run, boot_id=boot_id()))
 
     def append(self, line: Line) -> None:
         """Make one line durable; raise FaultError when the disk does not take it."""
@@ -188,7 +178,7 @@ class Journal:
                 data = b"\n" + data
             written = os.write(self._file, data)
             if written != len(data):
-                raise OSError(f"only {written} of {len(data)} bytes were written")  # noqa: TRY301 - one way out for all
+                raise OSError(f"only {written} of {len(data)} bytes were written")
             os.fsync(self._file)
         except OSError as error:
             raise FaultError(f"{self.path}: the fault journal cannot be written ({error}).") from error

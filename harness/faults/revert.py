@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.faults import procfs, salvage, undo
 from harness.faults.journal import State
+
+JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,51 @@ class RevertReport:
 
 def leftovers(runs_folder: Path, state_dir: Path | None = None) -> list[Leftover]:
     """Faults in any `journal.jsonl` below either folder that may still be in effect and whose guard is not alive."""
-    raise NotImplementedError
+    return [leftover for path in _journals(runs_folder, state_dir) for leftover in _leftovers_of(path)]
 
 
 def revert_leftovers(runs_folder: Path, state_dir: Path | None = None) -> RevertReport:
     """Revert and verify all leftovers. Safe to repeat. Blocking, bounded to about 30 s a journal."""
-    raise NotImplementedError
+    reverted: list[Leftover] = []
+    stuck: list[Leftover] = []
+    for path in _journals(runs_folder, state_dir):
+        found = _leftovers_of(path)
+        problems = salvage.revert_open_faults(path, by="revert") if found else {}
+        for leftover in found:
+            (stuck if problems.get(leftover.fault) else reverted).append(leftover)
+    return RevertReport(reverted=tuple(reverted), stuck=tuple(stuck))
+
+
+def _journals(runs_folder: Path, state_dir: Path | None) -> list[Path]:
+    """Every journal one or two levels below the folders, each once (`runs/latest` is a link)."""
+    folders = [folder for folder in (runs_folder, state_dir) if folder is not None and folder.is_dir()]
+    found = {
+        path.resolve()
+        for folder in folders
+        for pattern in (JOURNAL, f"*/{JOURNAL}", f"*/*/{JOURNAL}")
+        for path in folder.glob(pattern)
+    }
+    return sorted(found)
+
+
+def _leftovers_of(path: Path) -> list[Leftover]:
+    lines = salvage.Log(path, by="revert").lines()
+    if _guard_is_alive(lines):
+        return []
+    runs = [line["run"] for line in lines if line["line"] == "opened"]
+    return [
+        Leftover(
+            journal=path,
+            run=runs[0] if runs else path.parent.name,
+            fault=fault,
+            place=line["place"],
+            state=State(line["state"]),
+            commands=tuple(undo.command(data) for data in line["undo"]),
+        )
+        for fault, line in salvage.open_faults(lines).items()
+    ]
+
+
+def _guard_is_alive(lines: list[dict[str, Any]]) -> bool:
+    guards = [line for line in lines if line["line"] == "guard" and line["action"] == "started"]
+    return any(procfs.is_running(guard["pid"], guard["start_ticks"]) for guard in guards)

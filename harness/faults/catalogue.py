@@ -1,0 +1,224 @@
+"""The one table of faults: what each kind does to its link or service, what it needs, and how the canary sees it.
+
+A new kind is a type in `experiment.py` and a row here: for a link the toxics that make it (or that it switches the
+proxy off), for a service the action on its process, an expectation, and the reasons why a setting cannot be carried
+out. Undo follows from the action; nothing else has to change.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import combinations
+from typing import Any
+
+from harness.experiment import (
+    BandwidthFault,
+    BlackholeFault,
+    DownFault,
+    Fault,
+    KillFault,
+    LatencyFault,
+    LinkFault,
+    PauseFault,
+    ResetFault,
+    RestartFault,
+)
+from harness.faults import canary
+from harness.faults.journal import Protocol
+from harness.faults.process import KillAction, PauseAction, RestartAction
+from harness.faults.toxiproxy import Toxic
+from harness.plan import PlannedFault
+from harness.target.target import Power, ServiceSpec, TargetSpec
+
+MIN_LATENCY_S = 0.005  # less cannot be told from a busy machine
+MAX_RESET_AFTER_S = 2.0  # Toxiproxy's control API hangs for as long when the toxic is removed
+MIN_RESET_SHARE = 0.02  # less needs more connections to be seen than a canary should make
+OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row. The functions take the fault as it was written (Any, because each row has a type of its own) and, for
+    the toxics, the beginning of their names."""
+
+    expectation: Callable[[Any], canary.Expectation]
+    problems: Callable[[Any], list[str]] = lambda fault: []
+    toxics: Callable[[Any, str], tuple[Toxic, ...]] = lambda fault, name: ()
+    disables: bool = False
+    drops: Callable[[Any], bool] = lambda fault: False
+    service_action: type[KillAction] | type[PauseAction] | None = None
+    power: Power | None = None
+    hides_others: bool = True  # whether another fault's dose on the same path cannot be measured meanwhile
+
+
+def _latency(fault: LatencyFault, name: str) -> tuple[Toxic, ...]:
+    """On the way back only, so that a round trip costs exactly `latency`."""
+    attributes = {"latency": _ms(fault.latency), "jitter": _ms(fault.jitter)}
+    return (Toxic(name=name, type="latency", stream="downstream", attributes=attributes),)
+
+
+def _bandwidth(fault: BandwidthFault, name: str) -> tuple[Toxic, ...]:
+    attributes = {"rate": round(fault.rate / 1000)}
+    return (
+        Toxic(name=f"{name}-up", type="bandwidth", stream="upstream", attributes=attributes),
+        Toxic(name=f"{name}-down", type="bandwidth", stream="downstream", attributes=attributes),
+    )
+
+
+def _reset(fault: ResetFault, name: str) -> tuple[Toxic, ...]:
+    """On the way there: the caller's first byte starts the clock, and what it asked for never arrives.
+
+    Subtle: with a share below 1 Toxiproxy also closes the *other* new connections by RST at their regular end (linger
+    is set whatever the toxicity, upstream issue 603); they work until then.
+    """
+    attributes = {"timeout": _ms(fault.after)}
+    return (Toxic(name=name, type="reset_peer", stream="upstream", attributes=attributes, toxicity=float(fault.share)),)
+
+
+def _blackhole(fault: BlackholeFault, name: str) -> tuple[Toxic, ...]:
+    """Both ways, so that nothing is executed whose answer is lost. Removing a timeout toxic closes its connections."""
+    return (
+        Toxic(name=f"{name}-up", type="timeout", stream="upstream", attributes={"timeout": 0}),
+        Toxic(name=f"{name}-down", type="timeout", stream="downstream", attributes={"timeout": 0}),
+    )
+
+
+def _latency_problems(fault: LatencyFault) -> list[str]:
+    problems = [*_whole_ms("latency", fault.latency), *_whole_ms("jitter", fault.jitter)]
+    if fault.latency < MIN_LATENCY_S:
+        problems.append(f"latency: {fault.latency} is too little to be told from noise; at least 5ms")
+    if fault.jitter > fault.latency:
+        problems.append(f"jitter: {fault.jitter} is more than the latency of {fault.latency}")
+    return problems
+
+
+def _bandwidth_problems(fault: BandwidthFault) -> list[str]:
+    if fault.rate < 1000 or abs(fault.rate / 1000 - round(fault.rate / 1000)) > 1e-9:
+        return [f"rate: {fault.rate} is not a whole number of KB/s, as Toxiproxy needs it (1KB = 1000B)"]
+    return []
+
+
+def _reset_problems(fault: ResetFault) -> list[str]:
+    problems = _whole_ms("after", fault.after)
+    if fault.after > MAX_RESET_AFTER_S:
+        problems.append(f"after: {fault.after} is too long; at most 2s, because reverting blocks for as long")
+    if not MIN_RESET_SHARE <= fault.share <= 1:
+        problems.append(f"share: {fault.share} is not between 2% and 100%")
+    return problems
+
+
+def _latency_expectation(fault: LatencyFault) -> canary.Expectation:
+    return canary.AddedLatency(latency_s=float(fault.latency), jitter_s=float(fault.jitter))
+
+
+def _bandwidth_expectation(fault: BandwidthFault) -> canary.Expectation:
+    return canary.LimitedThroughput(bytes_per_s=float(fault.rate))
+
+
+def _reset_expectation(fault: ResetFault) -> canary.Expectation:
+    return canary.ResetShare(share=float(fault.share), after_s=float(fault.after))
+
+
+def _silence(fault: Fault) -> canary.Expectation:
+    return canary.Silence()
+
+
+def _refusal(fault: Fault) -> canary.Expectation:
+    return canary.Refusal()
+
+
+CATALOGUE: dict[type[Fault], Kind] = {
+    LatencyFault: Kind(
+        toxics=_latency, problems=_latency_problems, expectation=_latency_expectation, hides_others=False
+    ),
+    BandwidthFault: Kind(
+        toxics=_bandwidth, problems=_bandwidth_problems, expectation=_bandwidth_expectation, hides_others=False
+    ),
+    # With a share of 1 every connection has to be reset, so those that exist are dropped; with less they are left, as
+    # dropping all of them would disturb more than the share.
+    ResetFault: Kind(
+        toxics=_reset, problems=_reset_problems, expectation=_reset_expectation, drops=lambda fault: fault.share >= 1
+    ),
+    BlackholeFault: Kind(toxics=_blackhole, expectation=_silence),
+    DownFault: Kind(disables=True, expectation=_refusal),
+    KillFault: Kind(service_action=KillAction, power=Power.KILL, expectation=_refusal),
+    PauseFault: Kind(service_action=PauseAction, power=Power.PAUSE, expectation=_silence),
+    RestartFault: Kind(service_action=RestartAction, power=Power.RESTART, expectation=_refusal),
+}
+
+
+def refusals(faults: tuple[PlannedFault, ...], target: TargetSpec) -> list[str]:
+    """Why these faults may not be injected into this target, in sentences; empty when they may."""
+    problems: list[str] = []
+    for planned in faults:
+        fault = planned.fault
+        if isinstance(fault, LinkFault):
+            problems += _unknown(planned.id, "link", fault.link, target.links)
+        else:
+            problems += _service_problems(planned.id, fault.service, target)
+        problems += [f"{planned.id}: {problem}." for problem in CATALOGUE[type(fault)].problems(fault)]
+        if planned.revert_s <= planned.inject_s:
+            problems.append(f"{planned.id}: lasts: it ends before it begins.")
+    return problems + _overlaps(faults)
+
+
+def kind_of(fault: Fault) -> Kind:
+    return CATALOGUE[type(fault)]
+
+
+def place_of(fault: Fault) -> str:
+    """The link or the service that is attacked."""
+    return fault.link if isinstance(fault, LinkFault) else fault.service
+
+
+def canary_path(fault: Fault, target: TargetSpec) -> tuple[Protocol, str]:
+    """How to ask the attacked path: protocol and HTTP path. A service is asked as a link to it would be."""
+    if isinstance(fault, LinkFault):
+        link = target.links[fault.link]
+        return link.probe, link.probe_path
+    into = next((link for link in target.links.values() if link.upstream == fault.service), None)
+    if into is not None:
+        return into.probe, into.probe_path
+    health = target.services[fault.service].health
+    return ("tcp", "/") if health is None else ("http", health)
+
+
+def _service_problems(fault_id: str, service: str, target: TargetSpec) -> list[str]:
+    unknown = _unknown(fault_id, "service", service, target.services)
+    if unknown:
+        return unknown
+    spec: ServiceSpec = target.services[service]
+    if spec.role in OWN_ROLES:
+        return [f"{fault_id}: {service} is the target's {spec.role}; without it nothing could be measured or undone."]
+    if not spec.attackable:
+        return [f"{fault_id}: {service} may not be attacked (attackable: false in the target file)."]
+    return []
+
+
+def _unknown(fault_id: str, what: str, name: str, known: dict[str, Any]) -> list[str]:
+    if name in known:
+        return []
+    near = get_close_matches(name, known, n=1)
+    hint = f' Did you mean "{near[0]}"?' if near else ""
+    return [f'{fault_id}: "{name}" is not a {what} of the target.{hint} Known: {", ".join(sorted(known))}.']
+
+
+def _overlaps(faults: tuple[PlannedFault, ...]) -> list[str]:
+    """Two faults on one process at a time have no meaning; on a link they add up."""
+    return [
+        f"{one.id} and {other.id}: {place_of(one.fault)} is attacked by both at the same time."
+        for one, other in combinations([fault for fault in faults if not isinstance(fault.fault, LinkFault)], 2)
+        if place_of(one.fault) == place_of(other.fault)
+        and one.inject_s < other.revert_s
+        and other.inject_s < one.revert_s
+    ]
+
+
+def _whole_ms(name: str, value: float) -> list[str]:
+    if abs(value * 1000 - round(value * 1000)) > 1e-6:
+        return [f"{name}: {value} is not a whole number of milliseconds, as Toxiproxy needs it"]
+    return []
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,135 @@
+"""Processes as the kernel knows them: whose a number is, who descends from it, who is stopped; and how to start one.
+
+Standard library and Linux's /proc only, because the guard uses it too. A process is named by its number and its start
+in clock ticks since boot: numbers are used again, and wall-clock start times move when the clock is set.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+# What a program needs of its surroundings besides its own environment; the same as when the target was started.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME")
+STOPPED = "Tt"
+DEAD = "ZX"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    pid: int
+    state: str
+    parent: int
+    session: int
+    start_ticks: int
+
+
+def stat_of(pid: int) -> Stat | None:
+    """The process with this number now, a zombie included; None where there is none."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()  # the name before may hold spaces and brackets
+    return Stat(pid=pid, state=fields[0], parent=int(fields[1]), session=int(fields[3]), start_ticks=int(fields[19]))
+
+
+def is_running(pid: int, start_ticks: int) -> bool:
+    """Whether this very process exists and has not ended."""
+    found = stat_of(pid)
+    return found is not None and found.start_ticks == start_ticks and found.state not in DEAD
+
+
+def started_at(start_ticks: int) -> float:
+    """Unix seconds of a start, as the kernel reports it now."""
+    boot = next(line for line in (PROC / "stat").read_text().splitlines() if line.startswith("btime "))
+    return float(boot.split()[1]) + start_ticks / os.sysconf("SC_CLK_TCK")
+
+
+def stopped_family(pid: int, start_ticks: int) -> list[int]:
+    """This process and those that belong to it, as far as they are stopped."""
+    if not is_running(pid, start_ticks):
+        return []
+    return [member.pid for member in family(pid) if member.state in STOPPED]
+
+
+def resume(pid: int, start_ticks: int) -> None:
+    """Let this process and those that belong to it go on, children first; a later process of that number is spared."""
+    for member in reversed(stopped_family(pid, start_ticks)):
+        with suppress(ProcessLookupError):
+            os.kill(member, signal.SIGCONT)
+
+
+def family(pid: int) -> list[Stat]:
+    """The process, then its descendants and its session, parents before children."""
+    everyone = {found.pid: found for found in _all()}
+    members = [pid] if pid in everyone else []
+    for member in members:  # grows while it is walked: breadth first
+        members += [
+            found.pid
+            for found in everyone.values()
+            if (found.parent == member or found.session == pid) and found.pid not in members
+        ]
+    return [everyone[member] for member in members]
+
+
+def find_command(argv: list[str], cwd: str) -> int | None:
+    """A process that was started just so; how a service is recognised that has not opened its port yet."""
+    wanted = b"\0".join(os.fsencode(word) for word in argv) + b"\0"
+    for found in _all():
+        with suppress(OSError):
+            folder = PROC / str(found.pid)
+            if found.state in DEAD or (folder / "cmdline").read_bytes() != wanted:
+                continue
+            if os.path.samefile(folder / "cwd", cwd):
+                return found.pid
+    return None
+
+
+def launch(service: str, start: Mapping[str, Any]) -> int:
+    """Start a service as a `StartCommand` says, in a session of its own, and write its identity where it is kept."""
+    as_other: dict[str, Any] = {}
+    if os.geteuid() == 0 and start.get("user") is not None:
+        as_other = {"user": start["user"], "group": start.get("group"), "extra_groups": []}
+    with open(start["log_path"], "ab") as log:
+        process = subprocess.Popen(
+            list(start["argv"]),
+            env={name: os.environ[name] for name in INHERITED if name in os.environ} | dict(start["env"]),
+            cwd=start["cwd"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **as_other,
+        )
+    process.returncode = 0  # it outlives us on purpose: no warning about a child that is still running
+    _keep_identity(service, process.pid, start.get("identity_path"))
+    return process.pid
+
+
+def _keep_identity(service: str, pid: int, path: str | None) -> None:
+    found = stat_of(pid)
+    if path is None or found is None:
+        return
+    file = Path(path)
+    try:
+        kept = json.loads(file.read_text())
+        kept[service] = {"pid": pid, "started_at": started_at(found.start_ticks)}
+        beside = file.with_name(f"{file.name}.{os.getpid()}")
+        beside.write_text(json.dumps(kept))
+        beside.replace(file)
+    except (OSError, ValueError) as error:
+        print(f"{path}: the identity of {service} could not be kept ({error})", file=sys.stderr)
+
+
+def _all() -> Iterator[Stat]:
+    for entry in os.listdir(PROC):
+        if entry.isdecimal() and (found := stat_of(int(entry))) is not None:
+            yield found
