@@ -15,9 +15,10 @@ from harness.report import drawing, story, wording
 from harness.report.drawing import DASHES, HEIGHT, Key, Panel
 from harness.report.lanes import happenings
 from harness.report.palette import light
-from harness.report.series import Line
+from harness.report.series import Line, Quantile
 from harness.report.summary import Summary
 
+MARKS_IN_SIGHT = 40  # of a line, however many points it has
 PRIORITY_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 
 
@@ -29,8 +30,8 @@ def panels_of(run: Run, summary: Summary) -> tuple[Panel, ...]:
 
 _RATES = (
     # group, legend, dash, width
-    ("offered", "offered: scheduled", "dot", 2.0),
-    ("achieved", "achieved: sent", "solid", 1.2),
+    ("achieved", "achieved: sent", "solid", 1.6),
+    ("offered", "offered: scheduled", "dot", 1.8),
     ("good", "good: answered as asked, in time", "solid", 2.4),
     ("shed", "shed", "dash", 1.8),
     ("disabled", "refused: feature off", "dash", 1.4),
@@ -66,29 +67,39 @@ def _any(summary: Summary, group: str) -> bool:
 def _latency(run: Run, summary: Summary) -> Panel:
     series, figure, keys = summary.series, drawing.new_figure(run, summary), []
     figure.add_trace(drawing.dots(series.slowest, group="slowest", role="slowest", shift_s=series.bin_s / 2))
-    keys.append(Key(group="slowest", words="slowest", role="slowest", mark="dot"))
+    keys.append(Key(group="slowest", words="slowest answer", role="slowest", mark="dot"))
     for quantile, width in zip(series.quantiles, (1.4, 1.8, 2.4), strict=True):
-        name = f"p{quantile.p * 100:g}"
-        if not len(quantile.line.at_s):
-            continue
-        words = name if quantile.bin_s == series.bin_s else f"{name} of {wording.duration(quantile.bin_s)}"
-        figure.add_trace(
-            drawing.line(quantile.line, group=name, role=name, width=width, shift_s=quantile.bin_s / 2, words=words)
-        )
-        keys.append(Key(group=name, words=words, role=name))
+        if len(quantile.line.at_s):
+            name, words = _names(quantile, series.bin_s)
+            figure.add_trace(_quantile(quantile, series.bin_s, float(run.plan.load.deadline), width=width))
+            keys.append(Key(group=name, words=words, role=name))
     objectives = list(_objectives(run))
     figure.add_traces(objectives)
     if objectives:
         keys.append(Key(group="objective", words="p99 objective", role="objective", dash=DASHES["dash"]))
-    figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", tickformat="~s", dtick=1)
-    return drawing.panel(
-        "latency",
-        "Latency",
-        "Seconds from the scheduled instant, of requests answered as asked; logarithmic. A percentile is drawn only "
-        "where there are samples enough, over wider bins if need be.",
-        keys=keys,
-        figure=figure,
+    figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", tickformat="~s", dtick="D2")
+    caption = (
+        "Seconds from the scheduled instant, of requests answered as asked; logarithmic. A request given up without an "
+        f"answer counts as slower than any; where that decides, the line is at the deadline, {run.plan.load.deadline}. "
+        "A percentile is drawn only where there are samples enough, over wider bins (steps) if need be."
     )
+    return drawing.panel("latency", "Latency", caption, keys=keys, figure=figure)
+
+
+def _names(quantile: Quantile, bin_s: float) -> tuple[str, str]:
+    name = f"p{quantile.p * 100:g}"
+    return name, name if quantile.bin_s == bin_s else f"{name} of {wording.duration(quantile.bin_s)}"
+
+
+def _quantile(quantile: Quantile, bin_s: float, deadline_s: float, *, width: float) -> go.Scatter:
+    """By the second a line through the middles; over wider bins steps, which do not rise before their time."""
+    name, words = _names(quantile, bin_s)
+    value = np.where(np.isinf(quantile.line.value), deadline_s, quantile.line.value)
+    drawn = Line(at_s=quantile.line.at_s, value=value)
+    if quantile.bin_s == bin_s:
+        return drawing.line(drawn, group=name, role=name, width=width, shift_s=bin_s / 2)
+    last = Line(at_s=np.append(drawn.at_s, drawn.at_s[-1] + quantile.bin_s), value=np.append(value, value[-1]))
+    return drawing.steps(last, name, words, width=width)
 
 
 def _objectives(run: Run) -> Iterable[go.Scatter]:
@@ -105,25 +116,27 @@ def _objectives(run: Run) -> Iterable[go.Scatter]:
 
 def _levels(run: Run, summary: Summary) -> Panel | None:
     levels, figure, keys = summary.series.levels, drawing.new_figure(run, summary), []
-    if not (len(levels.controller.at_s) or np.isfinite(levels.shown.value).any()):
+    shows = bool(np.isfinite(levels.shown.value).any())
+    if not (levels.controllers or shows):
         return None
-    if len(levels.called_for.at_s):
-        figure.add_trace(drawing.steps(levels.called_for, "called_for", "its inputs called for", dash="dot", width=1.4))
-        keys.append(Key(group="called_for", words="the controller's inputs called for", role="called_for", dash="2 3"))
-    if len(levels.controller.at_s):
-        figure.add_trace(drawing.steps(levels.controller, "controller", "controller says", dash="dash", width=2.0))
-        keys.append(Key(group="controller", words="the controller says", role="controller", dash="7 4"))
-    if np.isfinite(levels.shown.value).any():
+    for service, line in levels.called_for.items():
+        figure.add_trace(drawing.steps(line, "called_for", f"inputs of {service} call for", dash="dot", width=1.4))
+    if levels.called_for:
+        keys.append(Key(group="called_for", words="the controller's inputs call for", role="called_for", dash="2 3"))
+    if shows:
         figure.add_traces(_shown(levels.lowest, levels.highest))
-        figure.add_trace(drawing.steps(levels.shown, "shown", "answers show", width=2.4))
+        figure.add_trace(drawing.steps(levels.shown, "shown", "answers show", width=2.8))
         keys.append(Key(group="shown", words="answers show (most; tinted: lowest to highest)", role="shown"))
+    for service, line in levels.controllers.items():
+        figure.add_trace(drawing.steps(line, "controller", f"{service} says", dash="dash", width=1.6))
+    if levels.controllers:
+        keys.append(Key(group="controller", words="the controller says", role="controller", dash="7 4"))
     names = story.level_names(run)
     highest = max([1, *(stretch.level for stretch in summary.levels), *names])
     ticks = list(range(highest + 1))
-    figure.update_yaxes(
-        tickvals=ticks, ticktext=[names.get(tick, str(tick)) for tick in ticks], range=[-0.25, highest + 0.25]
-    )
-    caption = "The degradation level, as three witnesses tell it."
+    labels = [drawing.plain(names.get(tick, str(tick))) for tick in ticks]
+    figure.update_yaxes(tickvals=ticks, ticktext=labels, range=[-0.25, highest + 0.25])
+    caption = "The degradation level as witnesses tell it, and what was called for by the figures it is decided on."
     return drawing.panel("levels", "Degradation level", caption, keys=keys, figure=figure)
 
 
@@ -150,7 +163,12 @@ def _shedding(run: Run, summary: Summary) -> Panel | None:
         role, group = f"priority{place % 4 + 1}", f"P{priority}"
         symbol = PRIORITY_SYMBOLS[place % 4]
         trace = drawing.line(line, group=group, role=role, width=1.8, shift_s=series.bin_s / 2, words=f"{group} shed")
-        figure.add_trace(trace.update(mode="lines+markers", marker={"symbol": symbol, "size": 5, "color": light(role)}))
+        figure.add_trace(
+            trace.update(
+                mode="lines+markers",
+                marker={"symbol": symbol, "size": 6, "color": light(role), "maxdisplayed": MARKS_IN_SIGHT},
+            )
+        )
         keys.append(Key(group=group, words=group, role=role, mark=symbol))
         promised = series.shed_promised.get(priority)
         if promised is not None:

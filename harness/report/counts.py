@@ -1,7 +1,8 @@
 """Counts, rates and latency percentiles of a run's requests, whole and by phase, priority and operation.
 
-Columns are turned into plain arrays once, so that a million rows take a fraction of a second. Latency counts from the
-scheduled time, over requests answered as asked; a percentile with too few samples behind it is absent, not guessed.
+Columns are turned into plain arrays once, so that a million rows take a fraction of a second. What is good, bad and
+timed is what objectives mean by it (`verify.slo`): latency counts from the scheduled time, over requests answered as
+asked, and one given up without an answer is slower than any. A percentile with too few samples is absent, not guessed.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.record.rows import LEVEL_UNKNOWN, Outcome
+from harness.verify import slo
 from harness.verify.statistics import min_samples
 
 Floats = NDArray[np.float64]
@@ -18,8 +20,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 OUTCOMES = tuple(Outcome)
-# What an objective's error ratio counts: failed, unknown and unsent requests. Shed and disabled ones are refusals.
-ERRORS = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_SENT)
+ERRORS = slo.BAD  # what an objective's error ratio counts; shed and disabled are refusals
 
 QUANTILES = (0.5, 0.95, 0.99, 0.999)
 
@@ -30,7 +31,8 @@ class Columns:
 
     scheduled_s: Floats
     sent_s: Floats
-    latency_s: Floats
+    latency_s: Floats  # infinite where the request was given up without an answer
+    timed: Mask  # those that a percentile is about: answered as asked, or given up
     outcome: Ints  # index in OUTCOMES
     error: Ints  # index in `errors`
     errors: tuple[str, ...]
@@ -49,11 +51,14 @@ def columns_of(requests: pd.DataFrame) -> Columns:
     place = np.array([OUTCOMES.index(Outcome(word)) for word in words], dtype=np.int64)
     error, errors = _codes(requests, "error")
     operation, operations = _codes(requests, "operation")
+    given_up = np.isin(error, [errors.index(word) for word in slo.GIVEN_UP if word in errors])
+    endings = place[outcome] if len(outcome) else outcome
     return Columns(
         scheduled_s=_floats(requests, "scheduled_s"),
         sent_s=_floats(requests, "sent_s"),
-        latency_s=_floats(requests, "latency_s"),
-        outcome=place[outcome] if len(outcome) else outcome,
+        latency_s=np.where(given_up, np.inf, _floats(requests, "latency_s")),
+        timed=(endings == OUTCOMES.index(Outcome.OK)) | given_up,
+        outcome=endings,
         error=error,
         errors=errors,
         priority=_ints(requests, "priority"),
@@ -83,7 +88,7 @@ def _codes(frame: pd.DataFrame, name: str) -> tuple[Ints, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
-    """Latency percentiles in seconds; None where there are too few samples to say."""
+    """Latency percentiles in seconds; None where too few samples say nothing, infinite where there was no answer."""
 
     samples: int
     p50_s: float | None
@@ -94,7 +99,7 @@ class Percentiles:
 
 def percentiles(latency_s: Floats) -> Percentiles:
     """Order statistics: the smallest recorded value that at least the asked share of samples does not exceed."""
-    values = latency_s[np.isfinite(latency_s)]
+    values = latency_s[~np.isnan(latency_s)]
     n = len(values)
     wanted = {p: rank(p, n) for p in QUANTILES if n >= min_samples(p)}
     placed = np.partition(values, sorted(set(wanted.values()))) if wanted else values
@@ -145,12 +150,11 @@ def good_mask(columns: Columns, within_s: float) -> Mask:
 
 def slice_of(columns: Columns, mask: Mask, good: Mask, *, name: str, seconds: float) -> Slice:
     many = np.bincount(columns.outcome[mask], minlength=len(OUTCOMES))
-    answered = mask & columns.are(Outcome.OK)
     return Slice(
         name=name,
         seconds=seconds,
         offered=int(mask.sum()),
         good=int((mask & good).sum()),
         outcomes={outcome: int(many[place]) for place, outcome in enumerate(OUTCOMES)},
-        latency=percentiles(columns.latency_s[answered]),
+        latency=percentiles(columns.latency_s[mask & columns.timed]),
     )

@@ -70,7 +70,7 @@ def trust(run: Run, verdicts: Verdicts, whole: Slice, faults: tuple[FaultStory, 
     if lag_s is not None:
         facts.append(f"the generator was never later than {wording.duration(lag_s)} (p99 of a second)")
     if faults:
-        bitten = sum(fault.shown_to_bite and fault.shown_gone for fault in faults)
+        bitten = sum(fault.inject.confirmed and fault.revert.confirmed for fault in faults)
         facts.append(f"{bitten} of {wording.plural(len(faults), 'fault')} shown to bite and to be gone after")
     return "Why trust it: " + "; ".join(facts) + "."
 
@@ -92,7 +92,10 @@ def warnings(run: Run, verdicts: Verdicts, faults: tuple[FaultStory, ...]) -> tu
     if not run.sealed:
         said.append("The record was never sealed: it is read up to its last flush.")
     if not verdicts.clean:
-        left = ", ".join(fault.id for fault in faults if not fault.shown_gone) or "see the journal"
+        left = (
+            ", ".join(fault.id for fault in faults if fault.inject.asked_s is not None and not fault.revert.confirmed)
+            or "see the journal"
+        )
         said.append(f"Not shown to be reverted: {left}. `gameday revert` undoes it; until then no run will start.")
     if run.plan.defect:
         said.append(f'The target ran with the planted defect "{run.plan.defect}".')

@@ -55,7 +55,7 @@ def _doubts(summary: Summary) -> str:
         return ""
     lines = ["**Left open**"]
     for doubt in summary.doubts:
-        needed = "" if doubt.needed_samples is None else f" {doubt.needed_samples:,} samples would decide."
+        needed = "" if doubt.needed_samples is None else f" ({doubt.needed_samples:,} samples would decide)"
         lines.append(f"- {_plain(doubt.name)}: {_plain(doubt.why)}{needed}")
     return "\n".join([lines[0], "", *lines[1:]])
 

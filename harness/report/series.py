@@ -7,12 +7,13 @@ of many hours get wider bins (rates stay per second). A quantile of a bin with t
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from harness.record.reader import Run
 from harness.record.rows import LEVEL_UNKNOWN, Outcome
 from harness.report.counts import ERRORS, Columns, Floats, Ints, Mask
-from harness.verify import windows
+from harness.verify import level_trace, overload
+from harness.verify.ladder import demanded_level
+from harness.verify.level_trace import LevelTrace
 from harness.verify.statistics import min_samples
 
 MOST_BINS = 7200  # two hours by the second; more points than that no screen can show
@@ -39,14 +40,14 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelLines:
-    """The degradation level by who tells it: the answers (most, lowest and highest of a second), the controller, and
-    the level that the controller's own inputs called for at that evaluation."""
+    """The degradation level by who tells it: the answers (most, lowest and highest of a second), each controller, and
+    what that controller's own inputs called for at that moment."""
 
     shown: Line
     lowest: Line
     highest: Line
-    controller: Line
-    called_for: Line
+    controllers: dict[str, Line]
+    called_for: dict[str, Line]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def series_of(run: Run, columns: Columns, good: Mask, *, end_s: float) -> Series
         slowest=_slowest(columns, bins, grid),
         levels=_levels(run, columns, bins, grid),
         shed_ratio=_shed_ratios(columns, bins, grid),
-        shed_promised={},
+        shed_promised=_promised_ratios(run, columns, bins, grid),
     )
 
 
@@ -115,9 +116,8 @@ def _rates(columns: Columns, good: Mask, bins: Ints, grid: Floats, bin_s: float)
 
 
 def _quantile(columns: Columns, p: float, bin_s: float, end_s: float) -> Quantile:
-    """The quantile over the narrowest bins that mostly have the samples it needs."""
-    answered = columns.are(Outcome.OK)
-    at_s, latency_s = columns.scheduled_s[answered], columns.latency_s[answered]
+    """The quantile over the narrowest bins that mostly have the samples it needs; infinite where nobody answered."""
+    at_s, latency_s = columns.scheduled_s[columns.timed], columns.latency_s[columns.timed]
     chosen = Quantile(p=p, bin_s=bin_s, line=Line(at_s=np.empty(0), value=np.empty(0)))
     for width_s in (float(width) for width in QUANTILE_BINS_S if width >= bin_s):
         grid = _grid(end_s, width_s)
@@ -141,7 +141,7 @@ def _quantiles_by_bin(bins: Ints, value: Floats, p: float, occupied: Ints) -> Fl
 
 
 def _slowest(columns: Columns, bins: Ints, grid: Floats) -> Line:
-    answered = columns.are(Outcome.OK) & (bins >= 0)
+    answered = columns.are(Outcome.OK) & (bins >= 0)  # given up is not slow but without an answer
     slowest = np.full(len(grid), -np.inf)
     np.maximum.at(slowest, bins[answered], columns.latency_s[answered])
     return Line(at_s=grid, value=np.where(np.isfinite(slowest), slowest, np.nan))
@@ -151,15 +151,14 @@ def _slowest(columns: Columns, bins: Ints, grid: Floats) -> Line:
 
 
 def _levels(run: Run, columns: Columns, bins: Ints, grid: Floats) -> LevelLines:
-    names = run.plan.target.metrics
-    controllers = windows.services_with_role(run, "controller")
     shown, lowest, highest = _levels_shown(columns, bins, grid)
+    traces = level_trace.traces_of(run)
     return LevelLines(
         shown=shown,
         lowest=lowest,
         highest=highest,
-        controller=_metric(run.metrics, names.level, controllers),
-        called_for=_called_for(run, controllers),
+        controllers={trace.service: Line(at_s=trace.at_s, value=trace.level) for trace in traces},
+        called_for={trace.service: line for trace in traces if (line := _called_for(run, trace)) is not None},
     )
 
 
@@ -182,32 +181,17 @@ def _levels_shown(columns: Columns, bins: Ints, grid: Floats) -> tuple[Line, Lin
     )
 
 
-def _called_for(run: Run, controllers: list[str]) -> Line:
-    """The worst level any of whose bounds an evaluation's inputs exceed: the promise without hysteresis."""
-    promise = run.plan.target.promises.degradation
-    inputs = _rows(run.metrics, run.plan.target.metrics.level_inputs, controllers)
-    if promise is None or inputs.empty:
-        return Line(at_s=np.empty(0), value=np.empty(0))
-    label = inputs["labels"].astype(str).map(lambda labels: windows.label(labels, "input"))
-    table = inputs.assign(input=label).pivot_table(index="at_s", columns="input", values="value", aggfunc="max")
-    level = np.zeros(len(table))
-    for step in promise.levels:
-        for name, bound in step.when_above.items():
-            if name in table:
-                level = np.where(table[name].to_numpy() > bound, np.maximum(level, step.value), level)
-    return Line(at_s=table.index.to_numpy(dtype=np.float64), value=level)
+def _called_for(run: Run, trace: LevelTrace) -> Line | None:
+    """The worst level any of whose bounds the inputs of a scrape exceed: the promise without its hysteresis."""
+    promise = level_trace.promise_of(run)
+    if promise is None or trace.inputs.empty:
+        return None
+    levels = [demanded_level(promise, inputs) for inputs in _records(trace)]
+    return Line(at_s=trace.at_s, value=np.array(levels, dtype=np.float64))
 
 
-def _rows(metrics: pd.DataFrame, name: str, services: list[str]) -> pd.DataFrame:
-    if not len(metrics):
-        return pd.DataFrame({"at_s": [], "labels": [], "value": []})
-    chosen = (metrics["metric"] == name) & metrics["service"].isin(services)
-    return metrics.loc[chosen, ["at_s", "labels", "value"]].sort_values("at_s")
-
-
-def _metric(metrics: pd.DataFrame, name: str, services: list[str]) -> Line:
-    rows = _rows(metrics, name, services)
-    return Line(at_s=rows["at_s"].to_numpy(dtype=np.float64), value=rows["value"].to_numpy(dtype=np.float64))
+def _records(trace: LevelTrace) -> list[dict[str, float]]:
+    return [{str(name): float(value) for name, value in row.items()} for row in trace.inputs.to_dict("records")]
 
 
 # --- shedding -------------------------------------------------------------------------------------------------------
@@ -224,4 +208,24 @@ def _shed_ratios(columns: Columns, bins: Ints, grid: Floats) -> dict[int, Line]:
             _tally(bins, mine & shed, len(grid)), offered, out=np.full(len(grid), np.nan), where=offered > 0
         )
         lines[priority] = Line(at_s=grid, value=ratio)
+    return lines
+
+
+def _promised_ratios(run: Run, columns: Columns, bins: Ints, grid: Floats) -> dict[int, Line]:
+    """What the promised curve says at the overload that each second's requests met, by priority."""
+    promise = run.plan.target.promises.shedding
+    if promise is None or not len(run.requests):
+        return {}
+    met = overload.of_requests(run, promise).overload
+    known = np.isfinite(met) & (bins >= 0)
+    chance = np.zeros(len(met))
+    chance[known] = overload.promised_ratio(promise, met[known], columns.priority[known].astype(np.float64))
+    lines = {}
+    for priority in sorted(int(value) for value in np.unique(columns.priority)):
+        mine = known & (columns.priority == priority)
+        if overload.ever_shed(promise, priority) and mine.any():
+            many = np.bincount(bins[mine], minlength=len(grid)).astype(np.float64)
+            total = np.bincount(bins[mine], weights=chance[mine], minlength=len(grid))
+            ratio = np.divide(total, many, out=np.full(len(grid), np.nan), where=many > 0)
+            lines[priority] = Line(at_s=grid, value=ratio)
     return lines

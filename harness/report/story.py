@@ -90,18 +90,6 @@ class FaultStory:
     wanted_dose: float | None
     dose_unit: str
 
-    @property
-    def shown_to_bite(self) -> bool:
-        return self.inject.confirmed and self._agreed("during")
-
-    @property
-    def shown_gone(self) -> bool:
-        return self.revert.confirmed and self._agreed("after")
-
-    def _agreed(self, stage: Stage) -> bool:
-        taken = [reading for reading in self.readings if reading.stage == stage]
-        return all(reading.agreeing == reading.many for reading in taken)
-
 
 def faults_of(run: Run) -> tuple[FaultStory, ...]:
     return tuple(_fault(run, planned) for planned in run.plan.faults)

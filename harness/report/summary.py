@@ -89,7 +89,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
     faults = story.faults_of(run)
     everything = np.ones(len(columns.scheduled_s), dtype=np.bool_)
     whole = slice_of(columns, everything, good, name="whole run", seconds=reached_s)
-    level = series.levels.controller if len(series.levels.controller.at_s) else series.levels.shown
+    level = next(iter(series.levels.controllers.values()), series.levels.shown)
     return Summary(
         run_id=verdicts.run_id,
         experiment=run.plan.experiment,

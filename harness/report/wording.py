@@ -29,7 +29,9 @@ def count(value: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0.0312` → `31.2 ms`; `73.25` → `73.3 s`; `3700` → `61 min 40 s`."""
+    """`0.0312` → `31.2 ms`; `73.25` → `73.3 s`; `3700` → `61 min 40 s`; infinite: there was no answer."""
+    if seconds == math.inf:
+        return "no answer"
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds != 0 and abs(seconds) < 1:
