@@ -191,7 +191,7 @@ def test_a_dripping_answer_ends_at_the_deadline(gets: Path, tmp_path: Path) -> N
         ("status", {"status": 404}, POSTS, ("failed", "status_4xx", 404)),
     ],
 )
-def test_how_a_request_ends_is_told_from_what_came_back(  # noqa: PLR0917 (a table's columns)
+def test_how_a_request_ends_is_told_from_what_came_back(
     tmp_path: Path, behaviour: str, options: dict[str, object], profile: str, words: tuple[str, str, int]
 ) -> None:
     path = tmp_path / "calls.py"
@@ -325,7 +325,7 @@ def test_a_profile_that_cannot_prepare_is_told_with_the_log(tmp_path: Path) -> N
     plan = plan_of(TWITTER_DAY, rate_per_s=10, lasts_s=1)
     driver, events = start_driver(plan, f"http://{HOST}:{free_port()}", tmp_path)
 
-    with pytest.raises(LoadError, match="(?s)shard 0 could not start.*refused.*0.log"):
+    with pytest.raises(LoadError, match=r"(?s)shard 0 could not start.*refused.*0\.log"):
         asyncio.run(driver.start())
 
     assert [event.state for event in events if hasattr(event, "state")] == ["died"]

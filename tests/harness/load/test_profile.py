@@ -1,0 +1,127 @@
+"""A profile reads like behaviour, and a broken one is told with its line."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+from harness.errors import ExperimentError
+from harness.load.profile import Zipf, describe, draw_visits, load_profile
+
+HEAD = """\
+from harness.load.profile import Visitor, Zipf, does
+people = Zipf(population=100, cast=10)
+"""
+READER = """
+class Reader(Visitor):
+    share = 3
+
+    @does("home", route="GET /home", share=3, priority=2)
+    def reads(self, site): ...
+
+    @does("post", route="POST /post", share=1, priority=1)
+    def posts(self, site): ...
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path):  # type: ignore[no-untyped-def] # a function that writes a profile
+    def write(text: str) -> Path:
+        path = tmp_path / "some_day.py"
+        path.write_text(dedent(text))
+        return path
+
+    return write
+
+
+def test_shares_are_of_all_arrivals_and_writes_follow_the_method(written) -> None:  # type: ignore[no-untyped-def]
+    path = written(
+        HEAD
+        + READER
+        + """
+class Other(Visitor):
+    share = 1
+
+    @does("login", route="POST /login", share=0.5, priority=1, writes=False)
+    def logs_in(self, site): ...
+
+    @does("home", route="GET /home", share=0.5, priority=2)
+    def reads(self, site): ...
+"""
+    )
+
+    specs = {spec.name: spec for spec in describe(path)}
+
+    assert {name: spec.share for name, spec in specs.items()} == pytest.approx(
+        {"home": 0.75 * 0.75 + 0.25 * 0.5, "post": 0.75 * 0.25, "login": 0.25 * 0.5}
+    )
+    assert {name for name, spec in specs.items() if spec.writes} == {"post"}
+    assert specs["home"].route == "GET /home"
+    assert specs["post"].priority == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("people = (", r"line 1: .*never closed"),
+        ("import nothing_of_that_name", r"line 1: ModuleNotFoundError"),
+        ("\n\nx = 1 / 0", r"line 3: ZeroDivisionError"),
+        ("", r"a profile says who acts: people = Zipf"),
+        (HEAD, r"no visitor does anything"),
+        (HEAD + "class Idle(Visitor): ...", r"no visitor does anything"),
+        (HEAD.replace("cast=10", "cast=101") + READER, r"wanted 1 <= cast <= population"),
+        (HEAD + READER.replace("share = 3", "share = 0"), r"line 4: the share of Reader is 0, wanted a number above 0"),
+        (HEAD + READER.replace("share=1,", "share=-1,"), r'line 10: the share of "post" is -1'),
+        (
+            HEAD + READER.replace("GET /home", "/home"),
+            r'line 7: the route "/home" of "home" is not a method and a path',
+        ),
+        (HEAD + READER.replace("GET /home", "LOOK /home"), r"known methods: GET"),
+        (HEAD + READER.replace("priority=2", "priority=5"), r'line 7: the priority of "home" is 5, wanted 1–4'),
+        (HEAD + READER.replace('"post"', '"home"'), r'line 10: "home" is described differently elsewhere'),
+        (HEAD + READER + "prepare = 3", r"prepare must be a function"),
+    ],
+)
+def test_a_broken_profile_is_refused_with_its_line(written, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ExperimentError, match=r"some_day\.py.*" + message):
+        describe(written(text))
+
+
+def test_a_missing_profile_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"nobody\.py: this profile cannot be read"):
+        describe(tmp_path / "nobody.py")
+
+
+def test_visits_are_drawn_by_seed_and_shard_in_the_shares_of_the_profile(written) -> None:  # type: ignore[no-untyped-def]
+    profile = load_profile(written(HEAD + READER))
+
+    def drawn(seed: int, shard: int) -> list[list[int]]:
+        visits = draw_visits(profile, 10_000, seed=seed, shard=shard)
+        return [visits.actions.tolist(), visits.users.tolist(), visits.draws.tolist()]
+
+    assert drawn(1, 0) == drawn(1, 0)
+    assert drawn(1, 0) != drawn(1, 1)
+    assert drawn(1, 0) != drawn(2, 0)
+    assert np.mean(np.array(drawn(1, 0)[0]) == 0) == pytest.approx(0.75, abs=0.02)
+    assert [len(column) for column in drawn(1, 0)] == [10_000] * 3
+
+
+def test_no_arrivals_draw_no_visits(written) -> None:  # type: ignore[no-untyped-def]
+    visits = draw_visits(load_profile(written(HEAD + READER)), 0, seed=1, shard=0)
+
+    assert len(visits.actions) == len(visits.users) == len(visits.draws) == 0
+
+
+def test_a_few_users_come_again_and_again() -> None:
+    people = Zipf(population=3000, cast=300)
+    cast = people.members(seed=1)
+    users = people.draw(np.random.default_rng(1), 100_000, seed=1)
+
+    assert len(set(cast)) == 300
+    assert set(cast) <= set(range(1, 3001))
+    assert cast != people.members(seed=2)
+    assert set(users.tolist()) <= set(cast)
+    harmonic = sum(1 / rank for rank in range(1, 301))
+    assert (users == cast[0]).mean() == pytest.approx(1 / harmonic, rel=0.05)
+    assert (users == cast[9]).mean() == pytest.approx(0.1 / harmonic, rel=0.1)
