@@ -55,7 +55,6 @@ class Attack:
     reverting: asyncio.Event = field(default_factory=asyncio.Event)  # set as soon as somebody wants it gone
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     applying: asyncio.Task[None] | None = None
-    watching: asyncio.Task[None] | None = None
     reverted_at_ns: tuple[int, int] = (0, 0)  # start and end of the revert call
 
     @property

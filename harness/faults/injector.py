@@ -3,7 +3,7 @@
 Nothing counts because an API said so: an injection is confirmed by reading back and by the canary, a fault is VERIFIED
 as reverted when the path behaves as before. Faults on one place share one original state, taken in `prepare`; while
 another fault still disturbs the path, the proof waits for the last of them. What cannot be shown to be gone is STUCK
-and ends in `UncleanError`, with the commands that repair it. Judging what the readings mean for the run is not done here.
+and ends in `UncleanError`, with the commands that repair it. What the readings mean for the run is not judged here.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from harness.faults.toxiproxy import ProxyState, ToxiproxyServer, UnknownOutcome
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.target.target import RunningTarget
+
+refusals = catalogue.refusals  # what a plan is asked before anything starts belongs to injecting, too
 
 HarnessDefect = Literal["toxic_not_applied", "fault_not_reverted"]
 Stage = Literal["before", "during", "after"]
@@ -140,9 +142,9 @@ class Injector:
     # --- the acts ---
 
     async def inject(self, fault_id: str) -> None:
-        """Inject, read back, confirm by canary, and go on reading each second until it is reverted. A restart returns
-        once the service is healthy again, and is then over. Raise FaultError when it could not be injected (it has been
-        undone then), or when the guard has taken over; UncleanError when undoing failed too."""
+        """Inject, read back, confirm by canary. A restart returns once the service is healthy again, and is then over.
+        Raise FaultError when it could not be injected (it has been undone then), or when the guard has taken over;
+        UncleanError when undoing failed too."""
         attack = self._attacks[fault_id]
         async with attack.changing:
             if attack.state is not State.PLANNED or attack.reverting.is_set():
@@ -158,8 +160,6 @@ class Injector:
         await self._confirm(attack, asked_ns, done_ns)
         if isinstance(attack.planned.fault, RestartFault):
             await self.revert(fault_id)
-        elif not attack.reverting.is_set():
-            attack.watching = asyncio.create_task(self._watch(attack), name=f"canary of {fault_id}")
 
     async def _act(self, attack: Attack) -> None:
         """The journal's line, durable; then the fault itself; then the next line."""
@@ -198,6 +198,13 @@ class Injector:
         if reason is not None:
             raise FaultError(f"{attack.id} may not be injected: the guard has taken over ({reason}).")
 
+    async def watch(self, fault_id: str) -> None:
+        """A reading "during" every second until the fault is being reverted; returns then. Run it as a task."""
+        attack = self._attacks[fault_id]
+        while not await _sleep_unless(attack.reverting, READ_EVERY_S):
+            if not self._hidden_by(attack):
+                await self._read_during(attack)
+
     async def revert(self, fault_id: str) -> None:
         """Undo, read back, and read "after" until the effect is gone; nothing happens when it is gone already.
         Raise UncleanError (with the commands that fix it) when that cannot be shown within bounded time."""
@@ -235,15 +242,11 @@ class Injector:
             if problem:
                 self._stuck(attack, problem)
             self._trace(attack, State.REVERTED)
-        if attack.watching is not None:
-            await asyncio.wait({attack.watching})
         if not self._others_on(attack):
             await self._prove_gone(attack)
             for other in self._attacks.values():
                 if other.state is State.REVERTED and not other.changing.locked() and not self._others_on(other):
                     await self._prove_gone(other)
-        if attack.watching is not None:
-            attack.watching.result()  # whatever went wrong there, only now that the fault is gone
 
     async def _undo(self, attack: Attack) -> str:
         """Undo and read back, a few times; what is still wrong."""
@@ -306,12 +309,6 @@ class Injector:
         if not bites:
             detail += "; the canary has not shown it"
         self._edge(attack, "inject", asked_ns, done_ns, confirmed=is_there and bites, detail=detail)
-
-    async def _watch(self, attack: Attack) -> None:
-        """A reading every second until the fault is being reverted."""
-        while not await _sleep_unless(attack.reverting, READ_EVERY_S):
-            if not self._hidden_by(attack):
-                await self._read_during(attack)
 
     async def _read_during(self, attack: Attack) -> bool:
         reading = await self._read(attack)

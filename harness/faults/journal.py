@@ -163,7 +163,7 @@ class Journal:
         self.by: Writer = by
         is_new = not path.exists()
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)  # environments hold secrets
         except OSError as error:
             raise FaultError(f"{path}: the fault journal cannot be opened ({error}); nothing was injected.") from error
         if is_new:
