@@ -25,8 +25,6 @@ def data_folder_of(state_dir: Path) -> Path:
 
 
 def make_data_folder(folder: Path) -> None:
-    """Make it empty; whatever an earlier system of ours left there goes."""
-    remove_data_folder(folder)
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)  # whatever the umask is: others may pass through, each service closes its own folder
 

@@ -1,7 +1,7 @@
 """Runs a target as plain local processes: no Docker, no root, nothing left behind.
 
 The compose file says what runs, `target.yaml` what it is. `up` starts everything in the order of the dependencies and
-as much at once as they allow; if anything goes wrong, what was started is stopped again. The processes belong to nobody's
+as much at once as they allow; if anything goes wrong, what was started is stopped again. The processes belong to no
 terminal and outlive a starter that dies; `attach` finds them again from the state folder.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import ExperimentError, TargetError
 from harness.target import process_tree
 from harness.target.compose_file import ComposeFile, ComposeService, Condition, read_compose_file
-from harness.target.data_folder import data_folder_of, make_data_folder
+from harness.target.data_folder import data_folder_of, make_data_folder, remove_data_folder
 from harness.target.ports import refuse_ports_in_use
 from harness.target.processes_target import ProcessesTarget, ServiceStatus
 from harness.target.running_state import ServiceState, StateFolder, TargetState
@@ -43,6 +43,7 @@ async def up(
     _check_same_services(spec, compose)
     refuse_ports_in_use(loopback, _ports(spec))
 
+    remove_data_folder(data)  # an earlier system's, which has died with its machine
     folder.begin(_state_of(compose, spec_path, loopback=loopback, data=data, defect=defect))
     make_data_folder(data)
     target = ProcessesTarget(spec, folder)

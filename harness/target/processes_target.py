@@ -16,7 +16,7 @@ from harness.target.data_folder import remove_data_folder, remove_shared_memory
 from harness.target.health import is_ready
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.running_state import StateFolder
-from harness.target.spawn import spawn
+from harness.target.spawn import noted_identity_in_time, spawn
 from harness.target.target import Power, ProcessIdentity, ServiceSpec, StartCommand, TargetSpec
 
 START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
@@ -134,6 +134,7 @@ class ProcessesTarget:
                     await self._each(level, self.stop, errors)
         except TimeoutError:
             await self._each(None, self.kill, errors)
+        await self._kill_latecomers()
         if errors:
             raise TargetError("The target is not down: " + " ".join(str(error) for error in errors))
         remove_data_folder(Path(self._state.data))
@@ -146,7 +147,7 @@ class ProcessesTarget:
     # --- starting, step by step ---
 
     async def until_ready(self, service: str) -> None:
-        """Wait for the first good answer (for the links too, where it is a Toxiproxy); TargetError if it ends before."""
+        """Wait for the first good answer (of a Toxiproxy: for its links too); TargetError if it ends before."""
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not await self.is_healthy(service):
@@ -191,6 +192,13 @@ class ProcessesTarget:
                 errors.append(outcome)
             elif isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _kill_latecomers(self) -> None:
+        """Processes that a starter, killed or not, has begun while we were stopping the others."""
+        self._folder.forbid_starts()
+        for note in self._folder.last_notes():
+            if identity := await noted_identity_in_time(note):
+                await process_tree.kill(identity)
 
     async def _status(self, service: str) -> ServiceStatus:
         identity = self.identity(service)

@@ -48,6 +48,7 @@ class StateFolder:
         self.identities_path = self.folder / "identities.json"
         self._target_path = self.folder / "target.json"
         self._notes = self.folder / "starting"
+        self._last_notes = self.folder / "ending"
 
     def log(self, service: str) -> Path:
         return self.folder / "logs" / f"{service}.log"
@@ -60,8 +61,10 @@ class StateFolder:
         """Make the folders, empty the logs of an earlier system, and say what is about to start."""
         for folder in (self.folder, self.folder / "logs", self._notes):
             folder.mkdir(parents=True, exist_ok=True)
-        for old in [*(self.folder / "logs").glob("*.log"), *self._notes.iterdir()]:
+        for old in [*(self.folder / "logs").glob("*.log"), *self._notes.iterdir(), *self.last_notes()]:
             old.unlink()
+        if self._last_notes.exists():
+            self._last_notes.rmdir()
         self.identities_path.unlink(missing_ok=True)
         _replace(self._target_path, msgspec.json.format(msgspec.json.encode(state)))
 
@@ -88,12 +91,21 @@ class StateFolder:
     def started(self, service: str, identity: ProcessIdentity) -> None:
         _replace(self.identities_path, msgspec.json.encode({**self.identities(), service: identity}))
 
+    def forbid_starts(self) -> None:
+        """From now on a process that was started but has not yet noted its number cannot, and so ends by itself."""
+        if self._notes.exists():
+            self._notes.replace(self._last_notes)
+
+    def last_notes(self) -> list[Path]:
+        """What had been noted until then."""
+        return list(self._last_notes.glob("*"))
+
     def end(self) -> None:
         """Forget the target; its logs stay until the next one starts."""
-        for path in [self._target_path, self.identities_path, *self._notes.glob("*")]:
+        for path in [self._target_path, self.identities_path, *self.last_notes()]:
             path.unlink(missing_ok=True)
-        if self._notes.exists():
-            self._notes.rmdir()
+        if self._last_notes.exists():
+            self._last_notes.rmdir()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ A tiny shell writes its own number into a file and then becomes the program. So 
 starting a process and noting it down, the process can be found.
 """
 
+import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -48,3 +49,16 @@ def noted_identity(pid_file: Path) -> ProcessIdentity | None:
     if identity is None or not -1.0 < written_at - identity.started_at < NOTE_TAKES_S:
         return None
     return identity
+
+
+async def noted_identity_in_time(pid_file: Path) -> ProcessIdentity | None:
+    """The same, but a note that has just been opened gets the moment that writing it takes."""
+    for _ in range(100):
+        if _is_written(pid_file):
+            break
+        await asyncio.sleep(0.01)
+    return noted_identity(pid_file)
+
+
+def _is_written(pid_file: Path) -> bool:
+    return pid_file.stat().st_size > 0
