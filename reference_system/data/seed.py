@@ -33,6 +33,7 @@ _TOPICS = (
     "festival concert holiday recipe cheese soup apple lemon tomato guitar violin opera ballet novel letter stamp"
 ).split()
 _FILLERS = "today again finally maybe tonight never always with without before after another little great quiet".split()
+_TOPIC_WEIGHTS = list(itertools.accumulate(1.0 / (rank + 5) for rank in range(len(_TOPICS))))  # some trend
 
 Row = tuple[Any, ...]
 
@@ -46,7 +47,7 @@ async def prepare(dsn: str, *, region: str, seed: int = SEED) -> bool:
             if await connection.fetchval("SELECT to_regclass('public.trends') IS NOT NULL"):
                 return False
             await _fill(connection, region=region, seed=seed)
-        await connection.execute("ANALYZE")
+        await connection.execute("ANALYZE users, follows, posts, likes, notifications")
         return True
     finally:
         await connection.close()
@@ -96,10 +97,11 @@ def _follows(chance: random.Random, authors: list[str], popularity: list[float])
 def _posts(chance: random.Random, authors: list[str], popularity: list[float], region: str) -> Iterator[Row]:
     by = chance.choices(authors, cum_weights=popularity, k=POSTS)
     for number, author in enumerate(by, start=1):
-        words = [chance.choice(_TOPICS), chance.choice(_FILLERS), chance.choice(_TOPICS)]
+        topics = chance.choices(_TOPICS, cum_weights=_TOPIC_WEIGHTS, k=2)
+        text = f"{topics[0]} {chance.choice(_FILLERS)} {topics[1]}"
         media = f"https://media.example/{number}.jpg" if chance.random() < MEDIA_SHARE else None
         at = FIRST_POST_AT + POSTS_SPREAD_S * number / POSTS
-        yield (f"{region}-{number}", author, " ".join(words), media, sorted(set(words)), at, f"seed-{number}")
+        yield (f"{region}-{number}", author, text, media, sorted(set(topics)), at, f"seed-{number}")
 
 
 def _notifications(chance: random.Random, authors: list[str], region: str) -> Iterator[Row]:

@@ -7,6 +7,7 @@ connected to Postgres.
 
 import asyncio
 import contextlib
+import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -192,7 +193,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _now_s() -> float:
-    return asyncio.get_running_loop().time()
+    return time.monotonic()  # the loop's own clock only ticks in milliseconds under uvloop
 
 
 def main() -> None:

@@ -82,11 +82,12 @@ class Controller:
         async with httpx.AsyncClient(timeout=ANSWER_WITHIN * period_s) as client:
             self.healthy = True
             while True:
-                await self._turn(client)
+                await self.turn(client)
                 beat_s += period_s * max(1, 1 + (loop.time() - beat_s) // period_s)
                 await asyncio.sleep(beat_s - loop.time())
 
-    async def _turn(self, client: httpx.AsyncClient) -> None:
+    async def turn(self, client: httpx.AsyncClient) -> None:
+        """One evaluation, from asking to telling."""
         answers = await self._ask_all(client)
         if not answers:
             self._metrics.replicas.set(0)

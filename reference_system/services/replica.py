@@ -5,6 +5,7 @@ Never decides the level: the controller does, and a replica that hears nothing k
 
 import asyncio
 import random
+import time
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -67,7 +68,7 @@ class Replica:
         if not await self.slots.work():
             return TOO_LATE
         try:
-            async with asyncio.timeout_at(call.arrived_s + self._settings.deadline_s):
+            async with asyncio.timeout(call.arrived_s + self._settings.deadline_s - time.monotonic()):
                 return await self._handlers.answer(call)
         except TimeoutError:
             return TOO_LATE

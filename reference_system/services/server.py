@@ -22,6 +22,7 @@ def run(application: Any, place: Place) -> None:
         ws="websockets-sansio",
         lifespan="on",
         access_log=False,
+        proxy_headers=False,  # a layer that every request would pay for
         log_config=None,
         log_level="error",
         server_header=False,

@@ -5,6 +5,7 @@ The capacity policy computes when a slot is held; this only waits, and adds up. 
 """
 
 import asyncio
+import time
 from collections import deque
 
 from reference_system.policies import capacity
@@ -21,14 +22,13 @@ class Slots:
 
     async def work(self) -> bool:
         """Wait for a slot and hold it for the service time; False if the deadline passed in the queue."""
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
+        now_s = time.monotonic()  # the loop's own clock only ticks in milliseconds under uvloop
         self._state, hold = capacity.decide(self._state, self._arrival, now_s)
         if hold is None:
             await asyncio.sleep(self._arrival.deadline_s)
             return False
         self._holds.append(hold)
-        await asyncio.sleep(hold.end_s - now_s)
+        await asyncio.sleep(hold.end_s - time.monotonic())
         return True
 
     def busy_ratio(self, window_s: float, *, now_s: float) -> float:
