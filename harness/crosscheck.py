@@ -59,6 +59,17 @@ def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentEr
     return _errors(document, [*_services(target), *_links(target), *_ports(target), *_levels(target)])
 
 
+def fault_mistakes(document: Document, fault: Fault, target: TargetSpec) -> list[ExperimentError]:
+    """Mistakes of a fault that is in no experiment, at the place `$.fault`."""
+    where: Where = ("fault",)
+    found = [
+        *_fault_place(fault, where, target),
+        *_fault_time(fault, where, LONGEST_RUN_S),
+        *_fault_figures(fault, where),
+    ]
+    return _errors(document, found)
+
+
 def _errors(document: Document, found: Iterable[Mistake]) -> list[ExperimentError]:
     return [document.mistake(where, sentence, hint) for where, sentence, hint in found]
 

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.crosscheck import experiment_mistakes, target_mistakes
+from harness.crosscheck import experiment_mistakes, fault_mistakes, target_mistakes
 from harness.errors import ExperimentError
-from harness.experiment import Experiment, Variable
+from harness.experiment import Experiment, Fault, RestartFault, Variable
 from harness.mistakes import convert, did_you_mean, shortened
 from harness.target.target import TargetSpec
-from harness.yaml_file import Document, Where, plain, read_document
+from harness.units import Seconds
+from harness.yaml_file import Document, Where, parsed, plain, read_document
 
 PROFILE_FOLDER = "loadprofiles"
+
+_RESTART = RestartFault.__struct_config__.tag
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USE = re.compile(r"\$\{([^${}]*)\}")
@@ -69,6 +72,23 @@ def load_target(path: Path) -> TargetSpec:
     target = convert(document, document.value, TargetSpec)
     _raise_all(target_mistakes(document, target))
     return target
+
+
+class _ByHand(msgspec.Struct, frozen=True, kw_only=True):
+    fault: Fault
+
+
+def load_fault(text: str, *, lasts: Seconds, target: TargetSpec) -> Fault:
+    """One fault as it stands in an experiment, without its times: it begins at once and lasts `lasts`."""
+    document = parsed(Path("inject"), text)
+    if not isinstance(document.value, dict):
+        raise document.mistake((), "a mapping is needed, e.g. {kind: pause, service: us-east-api-1}.")
+    times = {"at": "0s"} if document.value.get("kind") == _RESTART else {"at": "0s", "lasts": str(lasts)}
+    for key in document.value.keys() & times.keys():
+        raise document.mistake((key,), f'"{key}" is not for a fault by hand: it begins at once.', "Use --lasts.")
+    fault = convert(document, {"fault": {**document.value, **times}}, _ByHand).fault
+    _raise_all(fault_mistakes(document, fault, target))
+    return fault
 
 
 def _raise_all(mistakes: list[ExperimentError]) -> None:

@@ -72,7 +72,11 @@ def shown(where: Where) -> str:
 
 def read_document(path: Path) -> Document:
     """Read and parse a file; ExperimentError for all that can be wrong with it."""
-    text = _text_of(path)
+    return parsed(path, _text_of(path))
+
+
+def parsed(path: Path, text: str) -> Document:
+    """Parse text that stands in `path`, or that came from elsewhere under that name."""
     lines: dict[Where, int] = {}
     try:
         events = _Events(path, yaml.parse(text, Loader=_EVENTS))

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Arrivals, LatencyFault, Ramp, SheddingCheck
-from harness.loader import load_experiment, load_target
+from harness.experiment import Arrivals, LatencyFault, PauseFault, Ramp, RestartFault, SheddingCheck
+from harness.loader import load_experiment, load_fault, load_target
 from harness.schema import SCHEMA_FILE, json_schema, schema_text
+from harness.units import Seconds
 from harness.yaml_file import MAX_BYTES
 
 ROOT = Path(__file__).parents[2]
-EVERYTHING = (Path(__file__).parent / "files" / "everything.yaml").read_text()
-TARGET = (ROOT / "reference_system" / "target.yaml").read_text()
+FILES = Path(__file__).parent / "files"
+EVERYTHING = (FILES / "everything.yaml").read_text()
+TARGET = (FILES / "target.yaml").read_text()
 SHIPPED = sorted((ROOT / "experiments").glob("*.yaml"))
 
 SMALL = """\
@@ -87,10 +89,8 @@ def test_everything_that_may_be_written_loads(written: Written, project: Path) -
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_experiment_loads_in_full_and_short(path: Path, written: Written) -> None:
-    copy = written(path.read_text())
-
-    full, short = load_experiment(copy), load_experiment(copy, short=True)
+def test_every_shipped_experiment_loads_in_full_and_short(path: Path) -> None:
+    full, short = load_experiment(path), load_experiment(path, short=True)
 
     assert full.experiment.title == short.experiment.title
 
@@ -386,6 +386,45 @@ def test_a_mistake_in_the_target_is_told_with_its_own_file_and_line(
 
     assert re.search(r"target\.yaml:\d+, \$", message)
     assert sentence in message
+
+
+# --- a fault by hand ------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_by_hand_begins_at_once_and_lasts_as_long_as_asked() -> None:
+    target = load_target(FILES / "target.yaml")
+
+    paused = load_fault("{kind: pause, service: us-east-api-1}", lasts=Seconds(2.0), target=target)
+    restarted = load_fault("{kind: restart, service: us-east-api-1}", lasts=Seconds(2.0), target=target)
+
+    assert paused == PauseFault(service="us-east-api-1", at=Seconds(0.0), lasts=Seconds(2.0))
+    assert restarted == RestartFault(service="us-east-api-1", at=Seconds(0.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("pause", "a mapping is needed"),
+        ("", "nothing but comments"),
+        (
+            "{kind: pausee, service: us-east-api-1}",
+            'inject:1, $.fault.kind: "pausee" is not a fault.\nDid you mean "pause"',
+        ),
+        ("{kind: pause, service: us-east-api}", 'Did you mean "us-east-api-2"?'),
+        ("{kind: pause, servic: us-east-api-1}", '"servic" is not known here'),
+        ("{kind: pause, service: us-east-api-1, lasts: 5s}", "Use --lasts"),
+        ("{kind: pause, service: [x]}", "a list is not text"),
+        ("{kind: [pause]}", "a list is not text"),
+        ("{kind: pause", "this is not YAML"),
+    ],
+)
+def test_a_wrong_fault_by_hand_is_told(text: str, sentence: str) -> None:
+    target = load_target(FILES / "target.yaml")
+
+    with pytest.raises(ExperimentError) as caught:
+        load_fault(text, lasts=Seconds(2.0), target=target)
+
+    assert sentence in str(caught.value)
 
 
 # --- a thousand mutations -------------------------------------------------------------------------------------------
