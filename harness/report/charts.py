@@ -15,10 +15,12 @@ from harness.report import drawing, story, wording
 from harness.report.drawing import DASHES, HEIGHT, Key, Panel
 from harness.report.lanes import happenings
 from harness.report.palette import light
-from harness.report.series import Line, Quantile
+from harness.report.series import Line, Quantile, Series
 from harness.report.summary import Summary
+from harness.verify import slo
 
 MARKS_IN_SIGHT = 40  # of a line, however many points it has
+MANY_DECADES = 3
 PRIORITY_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 
 
@@ -77,13 +79,24 @@ def _latency(run: Run, summary: Summary) -> Panel:
     figure.add_traces(objectives)
     if objectives:
         keys.append(Key(group="objective", words="p99 objective", role="objective", dash=DASHES["dash"]))
-    figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", tickformat="~s", dtick="D2")
+    figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", **_latency_ticks(series))
+    deadline = wording.duration(float(run.plan.load.deadline))
     caption = (
         "Seconds from the scheduled instant, of requests answered as asked; logarithmic. A request given up without an "
-        f"answer counts as slower than any; where that decides, the line is at the deadline, {run.plan.load.deadline}. "
+        f"answer counts as slower than any; where that decides, the line is at the deadline, {deadline}. "
         "A percentile is drawn only where there are samples enough, over wider bins (steps) if need be."
     )
     return drawing.panel("latency", "Latency", caption, keys=keys, figure=figure)
+
+
+def _latency_ticks(series: Series) -> dict[str, list[float] | list[str]]:
+    """Ticks in the units people say, at 1, 2 and 5 of each decade, or at 1 where there are many decades."""
+    values = np.concatenate([series.slowest.value, *(quantile.line.value for quantile in series.quantiles)])
+    values = values[np.isfinite(values) & (values > 0)]
+    decades = np.log10(values.max() / values.min()) if len(values) else 0.0
+    steps = (1, 2, 5) if decades < MANY_DECADES else (1,)
+    ticks = [step * 10.0**power for power in range(-5, 4) for step in steps]
+    return {"tickvals": ticks, "ticktext": [wording.duration(tick) for tick in ticks]}
 
 
 def _names(quantile: Quantile, bin_s: float) -> tuple[str, str]:
@@ -95,23 +108,19 @@ def _quantile(quantile: Quantile, bin_s: float, deadline_s: float, *, width: flo
     """By the second a line through the middles; over wider bins steps, which do not rise before their time."""
     name, words = _names(quantile, bin_s)
     value = np.where(np.isinf(quantile.line.value), deadline_s, quantile.line.value)
-    drawn = Line(at_s=quantile.line.at_s, value=value)
-    if quantile.bin_s == bin_s:
-        return drawing.line(drawn, group=name, role=name, width=width, shift_s=bin_s / 2)
-    last = Line(at_s=np.append(drawn.at_s, drawn.at_s[-1] + quantile.bin_s), value=np.append(value, value[-1]))
-    return drawing.steps(last, name, words, width=width)
+    line = Line(at_s=quantile.line.at_s, value=value)
+    drawn = drawing.line(line, group=name, role=name, width=width, shift_s=bin_s / 2, words=words)
+    return drawn if quantile.bin_s == bin_s else drawn.update(mode="lines", line={"shape": "hvh"})
 
 
 def _objectives(run: Run) -> Iterable[go.Scatter]:
     for check in run.plan.expect:
-        phase = run.plan.phase(check.phase) if isinstance(check, SloCheck) else None
-        if not isinstance(check, SloCheck) or check.p99 is None or phase is None:
-            continue
-        start_s = phase.start_s + (check.start or 0.0)
-        end_s = phase.end_s if check.end is None else phase.start_s + check.end
-        line = Line(at_s=np.array([start_s, end_s]), value=np.array([check.p99, check.p99], dtype=np.float64))
-        words = f"p99 objective, {check.operation or 'all'}"
-        yield drawing.line(line, group="objective", role="objective", dash="dash", width=1.5, words=words)
+        window = slo.window_of(run, check) if isinstance(check, SloCheck) else None
+        if isinstance(check, SloCheck) and check.p99 is not None and window is not None:
+            value = np.array([check.p99, check.p99], dtype=np.float64)
+            line = Line(at_s=np.array([window.start_s, window.end_s]), value=value)
+            drawn = drawing.line(line, group="objective", role="objective", dash="dash", width=1.5)
+            yield drawn.update(hoverinfo="skip")
 
 
 def _levels(run: Run, summary: Summary) -> Panel | None:
@@ -124,8 +133,9 @@ def _levels(run: Run, summary: Summary) -> Panel | None:
     if levels.called_for:
         keys.append(Key(group="called_for", words="the controller's inputs call for", role="called_for", dash="2 3"))
     if shows:
-        figure.add_traces(_shown(levels.lowest, levels.highest))
-        figure.add_trace(drawing.steps(levels.shown, "shown", "answers show", width=2.8))
+        figure.add_traces(_shown(levels.lowest, levels.highest, summary.series.bin_s / 2))
+        shown = drawing.line(levels.shown, group="shown", role="shown", width=2.8, shift_s=summary.series.bin_s / 2)
+        figure.add_trace(shown.update(name="answers show", line={"shape": "hvh"}))
         keys.append(Key(group="shown", words="answers show (most; tinted: lowest to highest)", role="shown"))
     for service, line in levels.controllers.items():
         figure.add_trace(drawing.steps(line, "controller", f"{service} says", dash="dash", width=1.6))
@@ -140,17 +150,12 @@ def _levels(run: Run, summary: Summary) -> Panel | None:
     return drawing.panel("levels", "Degradation level", caption, keys=keys, figure=figure)
 
 
-def _shown(lowest: Line, highest: Line) -> list[go.Scatter]:
+def _shown(lowest: Line, highest: Line, shift_s: float) -> list[go.Scatter]:
     """The band between the lowest and highest level on the answers of a second."""
-    edge = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "legendgroup": "shown"}
-    low = go.Scatter(x=drawing.thin(lowest.at_s), y=drawing.thin(lowest.value), **edge)
-    high = go.Scatter(
-        x=drawing.thin(highest.at_s),
-        y=drawing.thin(highest.value),
-        fill="tonexty",
-        fillcolor=light("shown_band"),
-        **edge,
-    )
+    edge = {"mode": "lines", "line": {"width": 0, "shape": "hvh"}, "hoverinfo": "skip", "legendgroup": "shown"}
+    at_s = drawing.thin(lowest.at_s + shift_s)
+    low = go.Scatter(x=at_s, y=drawing.thin(lowest.value), **edge)
+    high = go.Scatter(x=at_s, y=drawing.thin(highest.value), fill="tonexty", fillcolor=light("shown_band"), **edge)
     return [low, high]
 
 
@@ -177,6 +182,6 @@ def _shedding(run: Run, summary: Summary) -> Panel | None:
             )
     if series.shed_promised:
         keys.append(Key(group="", words="promised for the measured overload", role="muted", dash="2 3"))
-    figure.update_yaxes(tickformat=".0%", hoverformat=".1%", range=[-0.02, 1.0])
+    figure.update_yaxes(tickformat=".0%", hoverformat=".1%", range=[-0.03, 1.04])
     caption = "Share of the requests of each priority that the load shedder refused; priority 1 is never to be shed."
     return drawing.panel("shedding", "Shed by priority", caption, keys=keys, figure=figure)

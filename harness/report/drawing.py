@@ -61,6 +61,7 @@ def new_figure(run: Run, summary: Summary) -> go.Figure:
             "bgcolor": light("card"),
             "bordercolor": light("rule"),
             "font": {"color": light("ink"), "size": 12},
+            "namelength": -1,
         },
         shapes=[*_phase_shapes(run), *_fault_shapes(summary), *_missing_shapes(summary)],
     )

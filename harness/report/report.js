@@ -95,6 +95,7 @@
   function unmark() {
     state.mark = null;
     document.querySelectorAll(".moment[aria-current]").forEach((button) => button.removeAttribute("aria-current"));
+    document.getElementById("back").hidden = true;
   }
   const zooms = {
     whole: () => { unmark(); zoom(0, data.end); },
@@ -120,6 +121,9 @@
     button.setAttribute("aria-current", "true");
     goTo(from, to, button.querySelector(".when").textContent + ": " + button.querySelector(".what").textContent);
     try { history.replaceState(null, "", "#at=" + from + "," + to); } catch (refused) { /* shown all the same */ }
+    const back = document.getElementById("back");
+    back.hidden = false;
+    back.onclick = () => { button.scrollIntoView({ block: "center" }); button.focus(); };
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     document.getElementById("timeline").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
   }

@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantile:
-    """A latency quantile over bins of `bin_s` seconds."""
+    """A latency quantile over bins of `bin_s` seconds; its line has a point for each bin of the timeline."""
 
     p: float
     bin_s: float
@@ -73,7 +73,7 @@ def series_of(run: Run, columns: Columns, good: Mask, *, end_s: float) -> Series
         bin_s=bin_s,
         end_s=end_s,
         rates=_rates(columns, good, bins, grid, bin_s),
-        quantiles=tuple(_quantile(columns, p, bin_s, end_s) for p in (0.5, 0.95, 0.99)),
+        quantiles=tuple(_quantile(columns, p, grid, bin_s) for p in (0.5, 0.95, 0.99)),
         slowest=_slowest(columns, bins, grid),
         levels=_levels(run, columns, bins, grid),
         shed_ratio=_shed_ratios(columns, bins, grid),
@@ -115,18 +115,19 @@ def _rates(columns: Columns, good: Mask, bins: Ints, grid: Floats, bin_s: float)
 # --- latency --------------------------------------------------------------------------------------------------------
 
 
-def _quantile(columns: Columns, p: float, bin_s: float, end_s: float) -> Quantile:
+def _quantile(columns: Columns, p: float, grid: Floats, bin_s: float) -> Quantile:
     """The quantile over the narrowest bins that mostly have the samples it needs; infinite where nobody answered."""
     at_s, latency_s = columns.scheduled_s[columns.timed], columns.latency_s[columns.timed]
+    end_s = float(grid[-1]) + bin_s
     chosen = Quantile(p=p, bin_s=bin_s, line=Line(at_s=np.empty(0), value=np.empty(0)))
     for width_s in (float(width) for width in QUANTILE_BINS_S if width >= bin_s):
-        grid = _grid(end_s, width_s)
-        bins = _bins(at_s, width_s, len(grid))
-        occupied = np.bincount(bins[bins >= 0], minlength=len(grid))
+        many = int(np.ceil(end_s / width_s))
+        bins = _bins(at_s, width_s, many)
+        occupied = np.bincount(bins[bins >= 0], minlength=many)
         enough = occupied >= min_samples(p)
         if enough.any():
             value = np.where(enough, _quantiles_by_bin(bins, latency_s, p, occupied), np.nan)
-            chosen = Quantile(p=p, bin_s=width_s, line=Line(at_s=grid, value=value))
+            chosen = Quantile(p=p, bin_s=width_s, line=Line(at_s=grid, value=value[_bins(grid, width_s, many)]))
         if enough.sum() >= SHARE_WITH_QUANTILE * max(1, int((occupied > 0).sum())):
             break
     return chosen

@@ -168,7 +168,7 @@ def stretches(line: Line, names: dict[int, str], end_s: float) -> tuple[LevelStr
     if not len(level):
         return ()
     first = np.concatenate(([0], np.flatnonzero(np.diff(level)) + 1))
-    starts = [float(at_s[place]) for place in first]
+    starts = [max(0.0, float(at_s[place])) for place in first]
     ends = [*starts[1:], max(end_s, starts[-1])]
     levels = [int(level[place]) for place in first]
     return tuple(
