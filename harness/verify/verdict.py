@@ -9,7 +9,7 @@ FORMAT_VERSION = 1
 
 
 class Outcome(StrEnum):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, no password
     INCONCLUSIVE = "inconclusive"
     FAIL = "fail"
 

@@ -1,0 +1,183 @@
+"""From measured quantities to decided figures: how a check says what it found, and what that means.
+
+Statistical figures of one check are decided together, so that many of them do not make a healthy system red by chance;
+counts of things that must never happen are no hypotheses and are decided alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.experiment import SheddingCheck, SloCheck
+from harness.plan import Plan
+from harness.verify import statistics
+from harness.verify.statistics import Estimate
+from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
+
+STATISTICAL = (SloCheck, SheddingCheck)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A share or mean, and the region in which it is accepted. `shown` and `bar` replace what is printed where the
+    test is on another scale than the objective (a quantile is tested as the share above its limit)."""
+
+    name: str
+    unit: str
+    estimate: Estimate
+    low: float | None = None
+    high: float | None = None
+    accept: str
+    on_scale: bool = True
+    shown: float | None = None
+    bar: Interval | None = None
+
+    @property
+    def bound(self) -> float:
+        """The end of the accepted region that is nearer."""
+        ends = [end for end in (self.low, self.high) if end is not None]
+        return min(ends, key=lambda end: abs(end - self.estimate.value))
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the estimate itself is outside the accepted region."""
+        value = self.estimate.value
+        return (self.high is not None and value > self.high) or (self.low is not None and value < self.low)
+
+    @property
+    def p_value(self) -> float:
+        value = self.estimate.value
+        if self.high is not None and value > self.high:
+            return self.estimate.p_above(self.high)
+        if self.low is not None and value < self.low:
+            return self.estimate.p_below(self.low)
+        return 1.0
+
+
+def alpha_of(plan: Plan) -> float:
+    """What one check may spend of the run's chance to be red by accident; equal parts for all statistical checks."""
+    return statistics.FALSE_RED / max(1, sum(isinstance(check, STATISTICAL) for check in plan.expect))
+
+
+def decided(tests: Sequence[Tested], alpha: float) -> tuple[Figure, ...]:
+    """Pass by the interval, fail by Holm over all, inconclusive with the number of samples that would decide."""
+    rejected = statistics.holm([test.p_value for test in tests], alpha)
+    each = alpha / max(1, len(tests))
+    return tuple(_figure(test, rejected=hit, alpha=each) for test, hit in zip(tests, rejected, strict=True))
+
+
+def _figure(test: Tested, *, rejected: bool, alpha: float) -> Figure:
+    estimate = test.estimate
+    outcome = statistics.decide(estimate.interval, low=test.low, high=test.high, rejected=rejected)
+    undecided = outcome is Outcome.INCONCLUSIVE
+    needed = None
+    if undecided:
+        needed = statistics.needed_samples(estimate, test.bound, beyond=test.beyond, alpha=alpha)
+    return Figure(
+        name=test.name,
+        unit=test.unit,
+        value=estimate.value if test.on_scale else test.shown,
+        interval=estimate.interval if test.on_scale else test.bar,
+        samples=estimate.samples,
+        blocks=estimate.blocks,
+        accept=test.accept,
+        outcome=outcome,
+        reason=_why_undecided(test) if undecided else "",
+        needed_samples=needed,
+    )
+
+
+def _why_undecided(test: Tested) -> str:
+    estimate = test.estimate
+    if estimate.samples == 0:
+        return "nothing measured"
+    if estimate.interval is None:
+        return f"{estimate.blocks} blocks of {estimate.block_s:g} s hold data, {statistics.MIN_BLOCKS} are needed"
+    if test.beyond:
+        return "outside, but not by more than chance can do"
+    return "the error bar reaches over the limit"
+
+
+def never(name: str, count: int, samples: int, *, accept: str = "0", reason: str = "") -> Figure:
+    """Something that must not happen at all; inconclusive where there was no occasion for it."""
+    outcome = Outcome.FAIL if count else Outcome.PASS if samples else Outcome.INCONCLUSIVE
+    why = reason if count else "" if samples else "nothing measured"
+    return Figure(name=name, unit="", value=float(count), samples=samples, accept=accept, outcome=outcome, reason=why)
+
+
+def rarely(name: str, count: int, samples: int, *, passes_at: float, fails_above: float, reason: str = "") -> Figure:
+    """A broken promise of single answers, where a few stragglers between two clocks prove nothing: pass up to the share
+    `passes_at`, fail above `fails_above` (and never on a single one), in between nobody knows."""
+    share = count / samples if samples else None
+    if share is None:
+        outcome, why = Outcome.INCONCLUSIVE, "nothing measured"
+    elif share <= passes_at:
+        outcome, why = Outcome.PASS, ""
+    elif share > fails_above and count > 1:
+        outcome, why = Outcome.FAIL, reason
+    else:
+        outcome, why = Outcome.INCONCLUSIVE, reason
+    accept = f"at most {say(passes_at, 'ratio')}"
+    return Figure(name=name, unit="ratio", value=share, samples=samples, accept=accept, outcome=outcome, reason=why)
+
+
+def condition(
+    name: str, value: float | None, *, unit: str, samples: int, accept: str, holds: bool, reason: str = ""
+) -> Figure:
+    """A condition of a valid run: it holds, or nobody knows; never a fail, because it does not blame the system."""
+    outcome = Outcome.PASS if holds else Outcome.INCONCLUSIVE
+    why = "" if holds else reason
+    return Figure(name=name, unit=unit, value=value, samples=samples, accept=accept, outcome=outcome, reason=why)
+
+
+def stated(
+    name: str, value: float | None, *, unit: str, samples: int, accept: str, outcome: Outcome, reason: str = ""
+) -> Figure:
+    """A figure whose outcome the caller decided."""
+    return Figure(name=name, unit=unit, value=value, samples=samples, accept=accept, outcome=outcome, reason=reason)
+
+
+def verdict_of(
+    check: str, name: str, figures: Sequence[Figure], evidence: Sequence[Evidence] = (), *, passed: str
+) -> Verdict:
+    """The worst figure decides; the sentence is `passed`, or the first of the worst figures in words."""
+    outcome = worst([figure.outcome for figure in figures])
+    sentence = passed
+    if outcome is not Outcome.PASS:
+        guilty = [figure for figure in figures if figure.outcome is outcome]
+        sentence = in_words(guilty[0]) if guilty else "Nothing was measured."
+        if len(guilty) > 1:
+            sentence += f" So with {len(guilty) - 1} more: {', '.join(figure.name for figure in guilty[1:])}."
+    return Verdict(
+        check=check, name=name, outcome=outcome, sentence=sentence, figures=tuple(figures), evidence=tuple(evidence)
+    )
+
+
+def in_words(figure: Figure) -> str:
+    """`p99: expected at most 400 ms, measured 512 ms [480 ms to 560 ms] (n = 2,000).`"""
+    measured = "not estimable" if figure.value is None else say(figure.value, figure.unit)
+    bar = ""
+    if figure.interval is not None:
+        low, high = figure.interval.low, figure.interval.high
+        low_end = "unbounded" if low is None else say(low, figure.unit)
+        bar = f" [{low_end} to {'unbounded' if high is None else say(high, figure.unit)}]"
+    said = f"{figure.name}: expected {figure.accept}, measured {measured}{bar} (n = {figure.samples:,})"
+    if figure.reason:
+        said += f": {figure.reason}"
+    if figure.needed_samples is not None:
+        said += f"; {figure.needed_samples:,} samples would decide"
+    return said + "."
+
+
+def say(value: float, unit: str) -> str:
+    """Three significant digits with the unit as people say it."""
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"
+    if unit == "s":
+        return f"{value * 1000:.3g} ms" if abs(value) < 1 else f"{value:.3g} s"
+    text = f"{value:,.0f}" if value == round(value) else f"{value:.3g}"
+    return f"{text} {unit}" if unit else text
+
+
+def at(at_s: float) -> str:
+    """A moment of the run: `T+31.5 s`."""
+    return f"T+{at_s:.1f} s"

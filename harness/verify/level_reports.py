@@ -1,0 +1,195 @@
+"""What operators get at each level: feature flags, the alert, and a log line for each change.
+
+All three are compared with the level that the same service showed in the same scrape, or with the evaluation that the
+line names; scrapes right beside a change prove nothing.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from harness.record.reader import Run
+from harness.target.target import DegradationPromise
+from harness.verify import figures, ladder, windows
+from harness.verify.ladder import Evaluation, level_name
+from harness.verify.level_trace import LevelTrace
+from harness.verify.verdict import Figure, Outcome
+from harness.verify.windows import Bools, Floats
+
+BESIDE_CHANGE_S = 1.1  # an evaluation and a scrape
+WRONG = 0.01  # share of scrapes above which it is no straggler
+LOG_SKEW_S = 1.5  # between a log line's wall clock and the scrape that first shows its evaluation
+LEVEL_ALERT = "degradation_level"
+
+Line = Mapping[str, object]
+
+
+def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation]) -> list[Figure]:
+    region = run.plan.target.services[trace.service].region
+    replicas = [
+        name for name in windows.services_with_role(run, "api") if run.plan.target.services[name].region == region
+    ]
+    return [
+        *(_flags(run, promise, service) for service in (trace.service, *replicas)),
+        _alert_metric(run, promise, trace),
+        *_log_figures(run, promise, trace.service, evaluations),
+    ]
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+def _flags(run: Run, promise: DegradationPromise, service: str) -> Figure:
+    """The flags that a service exports are those of the level that it exports."""
+    names = run.plan.target.metrics
+    level, settled = _level_of(run, service)
+    flags = windows.by_label(run, service, names.feature_enabled, "feature").reindex(level.index)
+    wrong, samples, reason = 0, 0, ""
+    for feature in ladder.all_features(promise):
+        if feature not in flags:
+            continue
+        off_from = next(step.value for step in promise.levels if feature in step.features_off)
+        known = flags[feature].notna().to_numpy() & settled
+        differs = known & ((flags[feature].to_numpy() > 0.5) != (level.to_numpy() < off_from))
+        wrong, samples = wrong + int(differs.sum()), samples + int(known.sum())
+        if differs.any() and not reason:
+            first = level.index[int(differs.argmax())]
+            reason = f"{feature} first at {figures.at(float(first))} at {level_name(promise, int(level.loc[first]))}"
+    return figures.rarely(f"wrong flags of {service}", wrong, samples, passes_at=0.0, fails_above=WRONG, reason=reason)
+
+
+def _level_of(run: Run, service: str) -> tuple[pd.Series, Bools]:
+    """The level by scrape, and which scrapes are away from its changes."""
+    level = (
+        windows.series(run, service, run.plan.target.metrics.level).drop_duplicates("at_s").set_index("at_s")["value"]
+    )
+    at_s = level.index.to_numpy(dtype=np.float64)
+    return level, _away_from(at_s[1:][np.diff(level.to_numpy()) != 0] if len(at_s) else at_s, at_s)
+
+
+def _away_from(changes_s: Floats, at_s: Floats) -> Bools:
+    away = np.ones(len(at_s), dtype=bool)
+    for change_s in changes_s:
+        away &= np.abs(at_s - change_s) > BESIDE_CHANGE_S
+    return away
+
+
+def _alert_metric(run: Run, promise: DegradationPromise, trace: LevelTrace) -> Figure:
+    alerts = windows.by_label(run, trace.service, run.plan.target.metrics.alert_firing, "alert")
+    name = f"scrapes with a wrong {LEVEL_ALERT} alert"
+    if LEVEL_ALERT not in alerts:
+        return figures.rarely(name, 0, 0, passes_at=0.0, fails_above=WRONG)
+    firing = alerts[LEVEL_ALERT].reindex(trace.at_s).to_numpy()
+    known = ~np.isnan(firing) & _away_from(trace.changes_s(), trace.at_s)
+    wrong = known & ((firing > 0.5) != (trace.level >= promise.alert_from))
+    reason = ""
+    if wrong.any():
+        first = int(wrong.argmax())
+        state = "firing" if firing[first] > 0.5 else "not firing"
+        reason = f"first at {figures.at(trace.at_s[first])}: {state} at {level_name(promise, int(trace.level[first]))}"
+    return figures.rarely(name, int(wrong.sum()), int(known.sum()), passes_at=0.0, fails_above=WRONG, reason=reason)
+
+
+# --- logs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _LogFindings:
+    changes: int = 0
+    crossings: int = 0
+    bad_lines: int = 0
+    bad_alerts: int = 0
+    first_line: str = ""
+    first_alert: str = ""
+
+
+def _log_figures(run: Run, promise: DegradationPromise, service: str, evaluations: list[Evaluation]) -> list[Figure]:
+    lines = run.logs.get(service, ())
+    found = _read_log(promise, lines, evaluations)
+    if not lines:
+        hole = figures.stated(
+            f"log of {service}", 0.0, unit="lines", samples=0, accept="some",
+            outcome=Outcome.INCONCLUSIVE, reason="the log was not recorded",
+        )  # fmt: skip
+        return [hole] if found.changes else []
+    listed = []
+    if found.changes or found.bad_lines:
+        listed.append(
+            figures.never("level changes with a missing or wrong log line", found.bad_lines, max(found.changes, 1),
+                          reason=found.first_line)
+        )  # fmt: skip
+    if found.crossings or found.bad_alerts:
+        listed.append(
+            figures.never("alerts not logged as fired and resolved", found.bad_alerts, max(found.crossings, 1),
+                          reason=found.first_alert)
+        )  # fmt: skip
+    return listed
+
+
+def _read_log(promise: DegradationPromise, lines: Sequence[Line], evaluations: list[Evaluation]) -> _LogFindings:
+    """Between each evaluation and the next one seen, the lines have to lead from the one level to the other."""
+    changed = [line for line in lines if line.get("event") == "level_changed"]
+    alerts = [line for line in lines if line.get("event") in ("alert_fired", "alert_resolved")]
+    found = _LogFindings()
+    for before, after in pairwise(evaluations):
+        if after.number <= before.number:
+            continue  # a restarted controller counts anew
+        chain = [line for line in changed if _between(line, before, after)]
+        found.changes += before.level != after.level
+        wrong = _chain_mistake(promise, chain, before, after)
+        if wrong:
+            found.bad_lines += 1
+            found.first_line = found.first_line or f"{figures.at(after.at_s)}: {wrong}"
+        crossed = (before.level >= promise.alert_from) != (after.level >= promise.alert_from)
+        if crossed:
+            event = "alert_fired" if after.level > before.level else "alert_resolved"
+            found.crossings += 1
+            if not any(line.get("event") == event and _near(line, before, after) for line in alerts):
+                found.bad_alerts += 1
+                found.first_alert = found.first_alert or f"no {event} at {figures.at(after.at_s)}"
+    return found
+
+
+def _chain_mistake(promise: DegradationPromise, chain: list[Line], before: Evaluation, after: Evaluation) -> str:
+    """What is wrong with the lines between two evaluations; empty when nothing is."""
+    change = f"{level_name(promise, before.level)} → {level_name(promise, after.level)}"
+    level: object = before.level
+    for line in chain:
+        if line.get("from") != level:
+            return f"a line says from {line.get('from')}, the level was {level}"
+        level = line.get("to")
+        if line.get("evaluation") == after.number and not _same_inputs(line.get("inputs"), after.inputs):
+            return f"the line of {change} gives other inputs than were measured: {line.get('inputs')}"
+        if not line.get("inputs"):
+            return f"the line of {change} gives no inputs"
+    if level != after.level:
+        return f"no line for {change}" if not chain else f"the lines lead to {level}, the level was {after.level}"
+    return ""
+
+
+def _between(line: Line, before: Evaluation, after: Evaluation) -> bool:
+    number = line.get("evaluation")
+    if isinstance(number, int):
+        return before.number < number <= after.number and _near(line, before, after)
+    return _near(line, before, after) and before.level != after.level
+
+
+def _near(line: Line, before: Evaluation, after: Evaluation) -> bool:
+    at_s = line.get("at_s")
+    if not isinstance(at_s, int | float):
+        return True
+    return before.at_s - LOG_SKEW_S <= at_s <= after.at_s + LOG_SKEW_S
+
+
+def _same_inputs(logged: object, measured: Mapping[str, float]) -> bool:
+    """Whether the inputs in the line are those of the evaluation, as far as both name them; rounding is no lie."""
+    if not isinstance(logged, Mapping):
+        return False
+    common = [name for name in measured if isinstance(logged.get(name), int | float)]
+    return bool(common) and all(
+        math.isclose(float(logged[name]), measured[name], rel_tol=0.01, abs_tol=0.01) for name in common
+    )

@@ -1,0 +1,203 @@
+"""How long the system took to be itself again after the last disturbance was taken away.
+
+Itself: goodput has the baseline's share of the offered load, and the level is not worse than the baseline's; both for
+`hold` seconds on end. Measured in windows of one second from the moment the last revert was done (or, where nothing was
+injected, from the moment the load was back), so the time is known to a second and no better. A relapse after that is a
+recovery that did not last.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.experiment import RecoveryCheck
+from harness.record.reader import Run
+from harness.record.rows import Outcome as Ending
+from harness.verify import figures, windows
+from harness.verify.figures import at, say
+from harness.verify.ladder import level_name
+from harness.verify.level_trace import promise_of, traces_of
+from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
+from harness.verify.windows import Bools, Floats, Window, column, is_word
+
+GOOD_WITHIN_S = 1.0  # an answer later than this is not goodput; the default of an objective's `within`
+WINDOW_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """Second by second from the end of the disturbance: whether goodput and level are the baseline's."""
+
+    from_s: float
+    goodput: Floats  # share of offered, NaN where nothing was offered
+    good: Bools
+    level: Floats
+
+    def recovered_after(self, hold: int) -> int | None:
+        """The first second from which all is well for `hold` seconds."""
+        for start in range(len(self.good) - hold + 1):
+            if self.good[start : start + hold].all():
+                return start
+        return None
+
+    def relapsed_after(self, recovered: int, hold: int) -> int | None:
+        """The first second of a stretch of `hold` bad seconds after the recovery."""
+        for start in range(recovered + hold, len(self.good) - hold + 1):
+            if not self.good[start : start + hold].any():
+                return start
+        return None
+
+
+def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
+    name = f"recovery within {check.rto}"
+    baseline = windows.phase_window(run.plan, "baseline")
+    from_s, doubt = _disturbance_over_s(run)
+    if baseline is None or from_s is None:
+        return figures.verdict_of("recovery", name, [_nothing(doubt or "the run has no baseline")], passed="")
+    normal_share = _goodput(run, baseline.start_s, 1, baseline.length_s)[0]
+    course = _course(run, check, from_s, baseline, float(normal_share))
+    found = _figures(check, course)
+    return figures.verdict_of(
+        "recovery", name, found, _evidence(run, check, course, found), passed=_passed(check, course, found)
+    )
+
+
+def _disturbance_over_s(run: Run) -> tuple[float | None, str]:
+    """When the last revert was done, or the load was back; and why that is not known."""
+    if run.plan.faults:
+        injected = windows.fault_windows(run)
+        if len(injected) < len(run.plan.faults):
+            return None, "not every planned fault was injected"
+        if not all(fault.confirmed for fault in injected):
+            return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
+        return max(fault.revert_s or 0.0 for fault in injected), ""
+    recovery = windows.phase_window(run.plan, "recovery")
+    if recovery is None:
+        return None, "nothing was injected and there is no phase of recovery"
+    return recovery.start_s, ""
+
+
+def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, normal_share: float) -> _Course:
+    seconds = max(0, int(run.plan.duration_s - from_s))
+    goodput = _goodput(run, from_s, seconds, WINDOW_S)
+    level = _worst_levels(run, from_s, seconds)
+    usual = _worst_levels(run, baseline.start_s, int(baseline.length_s))
+    enough = np.isnan(goodput) | (goodput >= check.goodput_share * normal_share)
+    calm = level <= (usual.max() if len(usual) else 0.0)
+    return _Course(from_s=from_s, goodput=goodput, good=enough & calm, level=level)
+
+
+def _goodput(run: Run, from_s: float, count: int, length_s: float) -> Floats:
+    """Share of the requests scheduled in each window that were answered correctly in time."""
+    frame = run.requests
+    number = np.floor((column(frame, "scheduled_s") - from_s) / length_s).astype(np.int64)
+    inside = (number >= 0) & (number < count)
+    good = is_word(frame["outcome"], Ending.OK) & (column(frame, "latency_s") <= GOOD_WITHIN_S)
+    offered = np.bincount(number[inside], minlength=count).astype(np.float64)
+    answered = np.bincount(number[inside & good], minlength=count).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        result: Floats = answered / offered
+    return result
+
+
+def _worst_levels(run: Run, from_s: float, count: int) -> Floats:
+    """The worst level that any controller had in force in each second; 0 without controllers."""
+    worst = np.zeros(count)
+    starts_s = from_s + np.arange(count, dtype=np.float64)
+    for trace in traces_of(run):
+        for level in np.unique(trace.level):
+            there = trace.in_force(int(level), starts_s, starts_s + WINDOW_S)
+            worst = np.where(there, np.maximum(worst, level), worst)
+    return worst
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def _figures(check: RecoveryCheck, course: _Course) -> list[Figure]:
+    hold = max(1, round(check.hold / WINDOW_S))
+    recovered = course.recovered_after(hold)
+    if recovered is None:
+        return [_never_recovered(check, course)]
+    relapsed = course.relapsed_after(recovered, hold)
+    found = [_recovery_time(check, course, recovered)]
+    found.append(
+        figures.stated(
+            "relapses",
+            0.0 if relapsed is None else 1.0,
+            unit="",
+            samples=len(course.good) - recovered,
+            accept=f"no {hold} bad seconds on end",
+            outcome=Outcome.PASS if relapsed is None else Outcome.FAIL,
+            reason="" if relapsed is None else f"bad again from {at(course.from_s + relapsed)}",
+        )
+    )
+    return found
+
+
+def _recovery_time(check: RecoveryCheck, course: _Course, recovered: int) -> Figure:
+    """Between the start of the last bad second and the end of the first good one lies the moment itself."""
+    bar = Interval(low=max(0.0, recovered - WINDOW_S), high=recovered + WINDOW_S, level=1.0, method="1 s windows")
+    low, high = max(0.0, recovered - WINDOW_S), recovered + WINDOW_S
+    if high <= check.rto:
+        outcome, why = Outcome.PASS, ""
+    elif low > check.rto:
+        outcome, why = Outcome.FAIL, "too late"
+    else:
+        outcome, why = Outcome.INCONCLUSIVE, "the error bar reaches over the limit"
+    return Figure(
+        name="recovery time", unit="s", value=float(recovered), interval=bar, samples=len(course.good),
+        accept=f"at most {say(check.rto, 's')}", outcome=outcome, reason=why,
+    )  # fmt: skip
+
+
+def _never_recovered(check: RecoveryCheck, course: _Course) -> Figure:
+    watched_s = len(course.good)
+    long_enough = watched_s >= check.rto + check.hold + WINDOW_S
+    last = int(course.level[-1]) if watched_s else 0
+    share = float(course.goodput[-1]) if watched_s else 0.0
+    why = f"after {watched_s} s goodput was {say(share, 'ratio')} of the offered load at level {last}"
+    if not long_enough:
+        why += "; the run ended too early to say more"
+    return Figure(
+        name="recovery time", unit="s", value=None, interval=Interval(low=float(watched_s), high=None, level=1.0,
+        method="1 s windows"), samples=watched_s, accept=f"at most {say(check.rto, 's')}",
+        outcome=Outcome.FAIL if long_enough else Outcome.INCONCLUSIVE, reason=why,
+    )  # fmt: skip
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _nothing(why: str) -> Figure:
+    return figures.stated(
+        "recovery time", None, unit="s", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why
+    )
+
+
+def _passed(check: RecoveryCheck, course: _Course, found: list[Figure]) -> str:
+    value = found[0].value or 0.0
+    return (
+        f"The disturbance was over at {at(course.from_s)}; goodput and level were the baseline's after {value:g} s "
+        f"(± 1 s), expected within {say(check.rto, 's')}, and stayed so."
+    )
+
+
+def _evidence(run: Run, check: RecoveryCheck, course: _Course, found: list[Figure]) -> list[Evidence]:
+    listed = [Evidence(at_s=course.from_s, sentence="The last disturbance was over.", source="events")]
+    recovered = found[0].value
+    if recovered is not None:
+        sentence = "From here on goodput and level were those of the baseline."
+        listed.append(Evidence(at_s=course.from_s + recovered, sentence=sentence, source="requests"))
+    bad = np.flatnonzero(~course.good)
+    if len(bad):
+        last = int(bad[-1])
+        promise = promise_of(run)
+        level = level_name(promise, int(course.level[last])) if promise else f"{course.level[last]:g}"
+        sentence = (
+            f"The last bad second: goodput {say(float(course.goodput[last]), 'ratio')} of offered, level {level}."
+        )
+        listed.append(
+            Evidence(at_s=course.from_s + last, until_s=course.from_s + last + 1, sentence=sentence, source="requests")
+        )
+    return listed

@@ -1,0 +1,324 @@
+"""The shedding promise: who is refused at which overload, and how.
+
+The overload of the replica that answered is computed from the requests that clients sent it, and the promised curve
+gives each request its probability of being shed. What was shed is compared with the sum of those probabilities, by
+priority, over all overloaded time (which decides) and in each stretch of load (which may only contradict). Noise of the
+arrivals around 1x needs no special case: it is in the probabilities.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from harness.experiment import SheddingCheck
+from harness.record.reader import Run
+from harness.record.rows import Outcome as Ending
+from harness.target.target import SheddingPromise
+from harness.verify import figures, overload, statistics, windows
+from harness.verify.figures import Tested, at, say
+from harness.verify.slo import QuantileObjective, quantile_test
+from harness.verify.statistics import Estimate
+from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
+from harness.verify.windows import Bools, Floats, Window, column, is_word
+
+SAFE_OVERLOAD = 0.8  # measured overload at or below which no noise of the arrivals excuses a refusal
+SAFE_SHED_SHARE = 0.001  # a refusal or two at a restart, of a thousand answers
+MIN_CELL = 100  # answers of one priority in one stretch of load
+MIN_STRETCH_S = 5.0
+REFUSING_STATUS = (503, 429)
+POOLED = "whenever overloaded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """Every answer of a replica: when it was sent, its promised chance to be shed, whether it was."""
+
+    sent_s: Floats
+    priority: Floats
+    overload: Floats
+    chance: Floats
+    shed: Bools
+    ok: Bools
+    service_s: Floats
+    status: Floats
+    marked: Bools
+
+
+def check_shedding(run: Run, check: SheddingCheck) -> Verdict:
+    name = name_of(check)
+    promise = run.plan.target.promises.shedding
+    answers = None if promise is None else _answers(run, promise)
+    if promise is None or answers is None:
+        why = "the target promises no shedding" if promise is None else "no answer names the replica that gave it"
+        return figures.verdict_of("shedding", name, [_nothing("answers", why)], passed="")
+    tests, stretches = _ratio_tests(run, check, answers)
+    refusals = _refusal_test(check, answers)
+    decided = figures.decided([*tests, *stretches, *refusals], figures.alpha_of(run.plan))
+    found = [
+        *_pooled_decide(decided[: len(tests)], decided[len(tests) : len(tests) + len(stretches)]),
+        *decided[len(tests) + len(stretches) :],
+        *_never_shed(promise, answers),
+        _no_false_shedding(answers),
+        *_inversions(answers),
+        *_refusals(answers),
+        *_occasion(check, answers),
+    ]
+    return figures.verdict_of("shedding", name, found, _evidence(answers, found), passed=_passed(answers, found))
+
+
+def name_of(check: SheddingCheck) -> str:
+    what = "as the curve says" if check.expect_shedding else "nothing without overload"
+    return f"shedding: {what}, ± {check.tolerance}, refusals p99 ≤ {check.refusal_p99}"
+
+
+def _answers(run: Run, promise: SheddingPromise) -> _Answers | None:
+    frame = run.requests
+    load = overload.of_requests(run, promise)
+    chosen = np.isfinite(load.overload)
+    if not chosen.any():
+        return None
+    frame = frame.loc[chosen]
+    shed = is_word(frame["outcome"], Ending.SHED)
+    priority = column(frame, "priority")
+    return _Answers(
+        sent_s=column(frame, "sent_s"),
+        priority=priority,
+        overload=load.overload[chosen],
+        chance=overload.promised_ratio(promise, load.overload[chosen], priority),
+        shed=shed,
+        ok=is_word(frame["outcome"], Ending.OK),
+        service_s=column(frame, "service_s"),
+        status=column(frame, "status"),
+        marked=~is_word(frame["shed_reason"], ""),
+    )
+
+
+# --- ratios ---------------------------------------------------------------------------------------------------------
+
+
+def _ratio_tests(run: Run, check: SheddingCheck, answers: _Answers) -> tuple[list[Tested], list[Tested]]:
+    """By priority: pooled over all time with a chance to be shed, and for each stretch of planned load."""
+    pooled, stretches = [], []
+    long_enough = [stretch for stretch in windows.plateaus(run.plan) if stretch.length_s >= MIN_STRETCH_S]
+    for priority in np.unique(answers.priority):
+        mine = (answers.priority == priority) & (answers.chance > 0)
+        if int(mine.sum()) >= MIN_CELL:
+            pooled.append(_ratio_test(check, answers, mine, POOLED, int(priority)))
+        for stretch in long_enough:
+            here = mine & stretch.holds(answers.sent_s)
+            if int(here.sum()) >= MIN_CELL:
+                stretches.append(_ratio_test(check, answers, here, stretch.name, int(priority)))
+    return pooled, stretches if len(long_enough) > 1 else []
+
+
+def _ratio_test(check: SheddingCheck, answers: _Answers, mine: Bools, where: str, priority: int) -> Tested:
+    """Observed minus promised share of shed answers; its error is that of blocks, and at least the binomial one."""
+    shed, chance = answers.shed[mine], answers.chance[mine]
+    busy_s, length_s = windows.busy_time_s(answers.sent_s[mine])
+    difference = statistics.block_mean(busy_s, shed - chance, start_s=0.0, end_s=length_s, steady=False)
+    estimate = _at_least_binomial(difference, chance)
+    promised, tolerance = float(chance.mean()), float(check.tolerance)
+    return Tested(
+        name=f"priority {priority} shed {where}",
+        unit="ratio",
+        estimate=estimate,
+        low=-tolerance,
+        high=tolerance,
+        accept=f"{say(promised, 'ratio')} ± {say(tolerance, 'ratio')}",
+        on_scale=False,
+        shown=promised + estimate.value,
+        bar=_shifted(estimate.interval, promised),
+    )
+
+
+def _at_least_binomial(estimate: Estimate, chance: Floats) -> Estimate:
+    """Draws with these probabilities cannot be known better than their own variance allows."""
+    if estimate.interval is None:
+        return estimate
+    binomial = float(np.sqrt((chance * (1 - chance)).sum())) / len(chance)
+    return statistics.with_error_at_least(estimate, max(binomial, 1 / len(chance)))
+
+
+def _shifted(interval: Interval | None, by: float) -> Interval | None:
+    if interval is None:
+        return None
+    low, high = statistics.ends(interval)
+    return Interval(low=max(0.0, low + by), high=min(1.0, high + by), level=interval.level, method=interval.method)
+
+
+def _pooled_decide(pooled: tuple[Figure, ...], stretches: tuple[Figure, ...]) -> list[Figure]:
+    """A stretch that alone has too few answers is not held against a priority that all of them together decide."""
+    settled = {_priority_of(figure) for figure in pooled if figure.outcome is Outcome.PASS}
+    found = list(pooled)
+    for figure in stretches:
+        if figure.outcome is Outcome.INCONCLUSIVE and _priority_of(figure) in settled:
+            found.append(
+                Figure(
+                    name=figure.name,
+                    unit=figure.unit,
+                    value=figure.value,
+                    interval=figure.interval,
+                    samples=figure.samples,
+                    blocks=figure.blocks,
+                    accept=figure.accept,
+                    outcome=Outcome.PASS,
+                    reason="too few answers to decide alone; does not contradict, and the whole run decides",
+                )
+            )
+        else:
+            found.append(figure)
+    return found
+
+
+def _priority_of(figure: Figure) -> str:
+    return figure.name.split(" shed ")[0]
+
+
+# --- what must never be ---------------------------------------------------------------------------------------------
+
+
+def _never_shed(promise: SheddingPromise, answers: _Answers) -> list[Figure]:
+    """Priorities whose curve is 0 everywhere are not shed at all: a promise, not a share."""
+    found = []
+    for priority in np.unique(answers.priority):
+        if overload.ever_shed(promise, int(priority)):
+            continue
+        mine = answers.priority == priority
+        hits = mine & answers.shed
+        reason = f"first at {at(answers.sent_s[hits][0])}" if hits.any() else ""
+        found.append(figures.never(f"priority {int(priority)} shed", int(hits.sum()), int(mine.sum()), reason=reason))
+    return found
+
+
+def _no_false_shedding(answers: _Answers) -> Figure:
+    calm = answers.overload <= SAFE_OVERLOAD
+    hits = calm & answers.shed
+    name = f"shed at or below {SAFE_OVERLOAD:g}x"
+    if not calm.any():
+        return figures.stated(
+            name, None, unit="ratio", samples=0, accept="0", outcome=Outcome.PASS, reason="never so calm"
+        )
+    reason = f"first at {at(answers.sent_s[hits][0])}" if hits.any() else ""
+    return figures.rarely(
+        name, int(hits.sum()), int(calm.sum()), passes_at=0.0, fails_above=SAFE_SHED_SHARE, reason=reason
+    )
+
+
+def _inversions(answers: _Answers) -> list[Figure]:
+    """Whether a more important priority was shed more than a less important one, beyond chance."""
+    busy = answers.chance > 0
+    priorities = [int(value) for value in np.unique(answers.priority[busy])]
+    found = []
+    for upper, lower in pairwise(priorities):
+        first, second = busy & (answers.priority == upper), busy & (answers.priority == lower)
+        n, m = int(first.sum()), int(second.sum())
+        if min(n, m) < MIN_CELL:
+            continue
+        high = statistics.clopper_pearson(int(answers.shed[second].sum()), m, 0.99).high
+        low = statistics.clopper_pearson(int(answers.shed[first].sum()), n, 0.99).low
+        inverted = low is not None and high is not None and low > high
+        found.append(
+            figures.stated(
+                f"priority {upper} shed less than {lower}",
+                float(answers.shed[first].mean() - answers.shed[second].mean()),
+                unit="ratio",
+                samples=n + m,
+                accept="not above 0",
+                outcome=Outcome.FAIL if inverted else Outcome.PASS,
+                reason="the more important was refused more often" if inverted else "",
+            )
+        )
+    return found
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def _refusal_test(check: SheddingCheck, answers: _Answers) -> list[Tested]:
+    if int(answers.shed.sum()) < statistics.min_samples(0.99):
+        return []
+    busy_s, length_s = windows.busy_time_s(answers.sent_s[answers.shed])
+    window = Window(name="refusals", start_s=0.0, end_s=length_s)
+    objective = QuantileObjective(name="refusal p99", quantile=0.99, limit_s=float(check.refusal_p99))
+    return [quantile_test(objective, busy_s, answers.service_s[answers.shed], window=window, steady=False)]
+
+
+def _refusals(answers: _Answers) -> list[Figure]:
+    if not answers.shed.any():
+        return []
+    unmarked = answers.shed & ~(answers.marked & np.isin(answers.status, REFUSING_STATUS))
+    found = [figures.never("refusals without marker or status 503", int(unmarked.sum()), int(answers.shed.sum()))]
+    if not answers.ok.any():
+        return found
+    refused, answered = (float(np.median(answers.service_s[mask])) for mask in (answers.shed, answers.ok))
+    found.append(
+        figures.stated(
+            "median refusal",
+            refused,
+            unit="s",
+            samples=int(answers.shed.sum()),
+            accept=f"not slower than the median answer, {say(answered, 's')}",
+            outcome=Outcome.PASS if refused <= answered else Outcome.FAIL,
+            reason="" if refused <= answered else "a refusal costs more than an answer",
+        )
+    )
+    return found
+
+
+def _occasion(check: SheddingCheck, answers: _Answers) -> list[Figure]:
+    """A run without overload proves nothing about shedding."""
+    if not check.expect_shedding:
+        return []
+    expected = float(answers.chance.sum())
+    enough = expected >= MIN_CELL
+    return [
+        figures.stated(
+            "refusals that the curve promises in this run",
+            expected,
+            unit="answers",
+            samples=len(answers.chance),
+            accept=f"at least {MIN_CELL}, to have something to judge",
+            outcome=Outcome.PASS if enough else Outcome.INCONCLUSIVE,
+            reason="" if enough else f"the highest overload was {answers.overload.max():.2f}x",
+        )
+    ]
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _nothing(name: str, why: str) -> Figure:
+    return figures.stated(name, 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why)
+
+
+def _passed(answers: _Answers, found: list[Figure]) -> str:
+    shares = [
+        f"{figure.name} {say(figure.value, 'ratio')} (promised {figure.accept})"
+        for figure in found
+        if figure.name.endswith(POOLED) and figure.value is not None
+    ]
+    if not shares:
+        return f"Nothing was shed that should not have been; the highest overload was {answers.overload.max():.2f}x."
+    return f"Shed as promised up to {answers.overload.max():.2f}x: {'; '.join(shares)}."
+
+
+def _evidence(answers: _Answers, found: list[Figure]) -> list[Evidence]:
+    """The moment of highest overload, and for each refusal that should not have been the first one."""
+    top = int(answers.overload.argmax())
+    evidence = [
+        Evidence(
+            at_s=float(answers.sent_s[top]),
+            sentence=f"The highest overload of a replica was {answers.overload[top]:.2f}x.",
+            source="requests",
+        )
+    ]
+    wrong = answers.shed & (answers.chance == 0)
+    if wrong.any() and any(figure.outcome is not Outcome.PASS for figure in found):
+        first = int(wrong.argmax())
+        sentence = (
+            f"Shed at {answers.overload[first]:.2f}x with priority {int(answers.priority[first])}, where the curve "
+            f"sheds nothing; {int(wrong.sum()):,} such in all."
+        )
+        evidence.append(Evidence(at_s=float(answers.sent_s[first]), sentence=sentence, source="requests"))
+    return evidence
