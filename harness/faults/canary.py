@@ -167,7 +167,9 @@ class LimitedThroughput:
         answer = probes.exchange(path.host, path.port, question, timeout_s=timeout_s)
         if not answer.answered or answer.round_trip_s is None:
             return answer, None
-        return answer, moved / max(1e-6, answer.round_trip_s - (small.round_trip_s or 0.0))
+        took_s = max(1e-6, answer.round_trip_s - (small.round_trip_s or 0.0))
+        moved_in = Answer(signature="answered", round_trip_s=answer.round_trip_s, detail=f"{moved} B in {took_s:.4f}s")
+        return moved_in, moved / took_s
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,10 +29,14 @@ from harness.faults.process import KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
 from harness.target.target import Power, ServiceSpec, TargetSpec
+from harness.units import BytesPerSecond
 
 MIN_LATENCY_S = 0.005  # less cannot be told from a busy machine
 MAX_RESET_AFTER_S = 2.0  # Toxiproxy's control API hangs for as long when the toxic is removed
 MIN_RESET_SHARE = 0.02  # less needs more connections to be seen than a canary should make
+# What a canary can tell from noise: Redis echoes as much as we like; an HTTP request takes 21 KB at most and has to last
+# 10 ms; a startup packet takes 10 KB, and Postgres itself spends some ms on a new connection.
+VISIBLE_BELOW_BYTES_PER_S = {"redis": 50e6, "http": 2e6, "postgres": 250e3}
 OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
 
 
@@ -153,7 +157,7 @@ def refusals(faults: tuple[PlannedFault, ...], target: TargetSpec) -> list[str]:
     for planned in faults:
         fault = planned.fault
         if isinstance(fault, LinkFault):
-            problems += _unknown(planned.id, "link", fault.link, target.links)
+            problems += _unknown(planned.id, "link", fault.link, target.links) or _unseen(planned, target)
         else:
             problems += _service_problems(planned.id, fault.service, target)
         problems += [f"{planned.id}: {problem}." for problem in CATALOGUE[type(fault)].problems(fault)]
@@ -193,6 +197,16 @@ def _service_problems(fault_id: str, service: str, target: TargetSpec) -> list[s
     if not spec.attackable:
         return [f"{fault_id}: {service} may not be attacked (attackable: false in the target file)."]
     return []
+
+
+def _unseen(planned: PlannedFault, target: TargetSpec) -> list[str]:
+    if not isinstance(planned.fault, BandwidthFault):
+        return []
+    probe = target.links[planned.fault.link].probe
+    if planned.fault.rate <= VISIBLE_BELOW_BYTES_PER_S[probe]:
+        return []
+    most = BytesPerSecond(VISIBLE_BELOW_BYTES_PER_S[probe])
+    return [f"{planned.id}: rate: a limit of {planned.fault.rate} cannot be seen on a {probe} link; at most {most}."]
 
 
 def _unknown(fault_id: str, what: str, name: str, known: dict[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from harness.faults.canary import Reading
 from harness.faults.journal import HARMLESS, Journal, Process, RemoveToxic, Snapshot, State, Toxiproxy
 from harness.faults.network import LinkAction, restore_proxy, unfreeze
 from harness.faults.process import running_process
-from harness.faults.toxiproxy import ProxyState, ToxiproxyServer, UnknownOutcomeError
+from harness.faults.toxiproxy import ProxyState, ToxiproxyServer, UnknownOutcomeError, UnreachableError
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.target.target import RunningTarget
@@ -257,7 +257,7 @@ class Injector:
             try:
                 await attack.action.revert()
                 problem = await attack.action.wrong_now()
-            except UnknownOutcomeError as error:
+            except (UnknownOutcomeError, UnreachableError) as error:
                 problem = f"{error} {await self._unfreeze(attack)}"
             except (FaultError, TargetError) as error:
                 problem = str(error)

@@ -38,6 +38,10 @@ class UnknownOutcomeError(ToxiproxyError):
     """The call may have been carried out, may be later, or never: read the state before doing anything else."""
 
 
+class UnreachableError(ToxiproxyError):
+    """Nobody listens: the server has ended, and its toxics with it."""
+
+
 class NotThereError(ToxiproxyError):
     """No such proxy or toxic."""
 
@@ -237,7 +241,7 @@ def _consumer(url: str) -> type[Any]:
 
 def _no_answer(where: str, error: requests.RequestException) -> ToxiproxyError:
     if isinstance(error, requests.ConnectTimeout) or "refused" in str(error):
-        return ToxiproxyError(f"{where}: the control API is not reachable ({error}).")
+        return UnreachableError(f"{where}: the control API is not reachable ({error}).")
     return UnknownOutcomeError(f"{where}: no answer ({type(error).__name__}); it may have been carried out.")
 
 
