@@ -10,7 +10,7 @@ from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 people = Zipf(population=3000, cast=300)
 
-WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "cats", "traffic")
+WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
 LINKS = ("https://media.example/1.jpg", "https://media.example/2.jpg", "https://media.example/3.mp4")
 LOGINS_AT_ONCE = 4  # about 100 logins a second at 40 ms each: well below what the smallest system takes
 
@@ -47,7 +47,7 @@ class Reader(Visitor):
     @does("profile", route="GET /users/{id}/profile", share=0.24, priority=2)
     def looks_at_somebody(self, site: Site) -> None:
         somebody = 1 + self.draw % people.population
-        answer = site.get(f"/users/{somebody}/profile", user=self.user)
+        answer = site.get(f"/users/user-{somebody}/profile", user=self.user)
         if answer.ok:
             page = answer.json()
             if not page["user"]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from gevent import getcurrent
+from gevent import socket as gevent_socket
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
 
@@ -40,13 +41,21 @@ class EntryPool(ConnectionPool):
 
     @cached_property
     def _addresses(self) -> Any:
-        return super()._resolve()
+        return self._resolve()
 
-    def _resolve(self) -> Any:
-        return self._addresses
-
-    def after_connect(self, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _create_socket(self) -> Any:
+        """A new connection to the first address. Unlike the original it keeps no error in a variable: error, traceback
+        and frame would hold each other until a garbage collection, and there is none while load runs."""
+        family, kind, protocol, _, address = self._addresses[0]
+        sock = gevent_socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(self.connection_timeout)
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _is_socket_alive(self, sock: Any) -> bool:
         """An idle connection has nothing to say: bytes or an end mean that it cannot be used again."""

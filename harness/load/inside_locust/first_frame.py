@@ -35,7 +35,10 @@ def first_frame(address: tuple[str, int], path: str, headers: Mapping[str, str])
             connection.send_close()
         except websocket.WebSocketBadStatusException as refusal:
             return refusal.status_code, _fields(refusal.resp_headers), refusal.resp_body or b""
-        return 101, _fields(connection.headers), frame
+        finally:
+            fields = _fields(connection.headers)
+            vars(connection).clear()  # it refers to itself, and there is no garbage collection while load runs
+        return 101, fields, frame
 
 
 def websocket_error_class(error: Exception) -> ErrorClass:

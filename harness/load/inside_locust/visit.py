@@ -82,4 +82,5 @@ class Visit:
             self.finished_ns = now_ns()
             self.connected = me.connected
             deadline.close()
+            deadline.__traceback__ = None  # it refers to this frame, and this frame to it
         raise NoAnswerError(self.error)
