@@ -35,7 +35,7 @@ PALETTE = {
     "disabled": Colour(light="#7b45b8", dark="#c59bff"),
     "errors": Colour(light="#c62a36", dark="#ff6b74"),
     # latency
-    "p50": Colour(light="#5a9bd8", dark="#5b93cc"),
+    "p50": Colour(light="#4585c6", dark="#5b93cc"),
     "p95": Colour(light="#2b6cb8", dark="#86bdf5"),
     "p99": Colour(light="#123f7d", dark="#cfe4ff"),
     "slowest": Colour(light="#868fa0", dark="#7c879a"),
