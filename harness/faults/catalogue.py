@@ -34,8 +34,8 @@ from harness.units import BytesPerSecond
 MIN_LATENCY_S = 0.005  # less cannot be told from a busy machine
 MAX_RESET_AFTER_S = 2.0  # Toxiproxy's control API hangs for as long when the toxic is removed
 MIN_RESET_SHARE = 0.02  # less needs more connections to be seen than a canary should make
-# What a canary can tell from noise: Redis echoes as much as we like; an HTTP request takes 21 KB at most and has to last
-# 10 ms; a startup packet takes 10 KB, and Postgres itself spends some ms on a new connection.
+# What a canary can tell from noise: Redis echoes as much as we like; an HTTP request takes 21 KB at most and has to
+# last 10 ms; a startup packet takes 10 KB, and Postgres itself spends some ms on a new connection.
 VISIBLE_BELOW_BYTES_PER_S = {"redis": 50e6, "http": 2e6, "postgres": 250e3}
 OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
 
