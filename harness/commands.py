@@ -104,7 +104,7 @@ def up(console: Console, target: Path, *, runtime: str, loopback: str, defect: s
     if defect is not None and defect not in spec.defects:
         raise ExperimentError(f'"{defect}" is not a defect of {spec.name}. Known: {", ".join(sorted(spec.defects))}.')
     with locked(state_dir, purpose="its start", for_s=60):
-        if processes.attach(spec, state_dir) is not None:
+        if gameday.running(spec, state_dir) is not None:
             raise TargetError(f"{spec.name} is up already on {loopback}. Run: gameday status, or gameday down.")
         running = asyncio.run(processes.up(spec, target, state_dir=state_dir, loopback=loopback, defect=defect))
     host, port = running.address(spec.entry)
@@ -116,7 +116,7 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
     spec = load_target(target)
     state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
     with locked(state_dir, purpose="its stop", for_s=30):
-        running = processes.attach(spec, state_dir)
+        running = gameday.running(spec, state_dir)
         if running is None:
             console.print(f"{spec.name} is not up on {loopback}.")
             return ExitCode.PASS
@@ -127,7 +127,7 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
 
 def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
     spec = load_target(target)
-    running = processes.attach(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
+    running = gameday.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
     if running is None:
         console.print(f"{spec.name} is not up on {loopback}.")
     else:

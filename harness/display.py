@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.gameday import Judged
 from harness.plan import Plan
 from harness.runner import Progress
+from harness.target.processes import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome
 
@@ -40,7 +41,7 @@ def live_progress(plan: Plan, console: Console) -> Iterator[Callable[[Progress],
 def _print_line(plan: Plan, progress: Progress, console: Console) -> None:
     now_s = plan.duration_s - progress.run_left_s
     if round(now_s) % LINE_EVERY_S == 0:
-        console.print(f"{now_s:4.0f}s  " + ", ".join(f"{name} {value}" for name, value in _figures(plan, progress)))
+        _say(console, f"{now_s:4.0f}s  " + "; ".join(f"{name} {value}" for name, value in _figures(plan, progress)))
 
 
 def _picture(plan: Plan, progress: Progress) -> Panel:
@@ -72,13 +73,15 @@ def _level_name(plan: Plan, level: int | None) -> str:
 
 def show_verdicts(judged: Judged, console: Console) -> None:
     """Every verdict with its sentence, and where the report is."""
-    table = Table(show_header=False, box=None, padding=(0, 1))
     for verdict in judged.verdicts.verdicts:
-        table.add_row(BADGES[verdict.outcome], f"[bold]{escape(verdict.name)}[/]", escape(verdict.sentence))
-    console.print(table)
-    console.print(
-        f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}", soft_wrap=True
-    )
+        _say(console, f"{BADGES[verdict.outcome]}  [bold]{escape(verdict.name)}[/]")
+        _say(console, f"    {escape(verdict.sentence)}")
+    _say(console, f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Wrapped for a reader's terminal; as one line for a log that is searched by lines."""
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -106,3 +109,13 @@ def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
         settings = msgspec.to_builtins(fault.fault, enc_hook=enc_hook)
         where = settings.get("link") or settings.get("service")
         yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {where}"
+
+
+def show_status(services: list[ServiceStatus], console: Console) -> None:
+    table = Table("service", "port", "pid", "state", "healthy", "memory", "CPU", box=None)
+    for row in services:
+        health = "[green]yes[/]" if row.healthy else "[red]no[/]"
+        pid = "–" if row.pid is None else str(row.pid)
+        memory, cpu = f"{row.rss_bytes / 1e6:.0f} MB", f"{row.cpu_s:.1f} s"
+        table.add_row(row.service, str(row.port), pid, row.state, health, memory, cpu)
+    console.print(table)

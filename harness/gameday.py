@@ -16,13 +16,14 @@ from harness.experiment import Fault
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import describe
-from harness.loader import load_experiment, load_target
+from harness.loader import load_experiment
 from harness.plan import Plan, build_plan, planned_faults
 from harness.record.reader import Run, read_run
 from harness.report.write import write_reports
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import processes
 from harness.target.lock import locked
+from harness.target.processes import ProcessesTarget
 from harness.target.target import RunningTarget, TargetSpec
 from harness.verify.judge import judge
 from harness.verify.verdict import Outcome, Verdicts
@@ -113,18 +114,27 @@ def refuse_leftovers(runs: Path) -> None:
         raise UncleanError(f"Faults of an earlier run are not shown to be reverted:\n{lines}\nRun: gameday revert")
 
 
+def running(spec: TargetSpec, state_dir: Path) -> ProcessesTarget | None:
+    """The target that is up in a state folder, whoever started it; None where none is."""
+    try:
+        target = processes.attach(spec, state_dir)
+    except TargetError:
+        return None
+    return target if target.is_up else None
+
+
 @asynccontextmanager
 async def started(
     spec: TargetSpec, spec_path: Path, state_dir: Path, place: Place, *, defect: str | None
 ) -> AsyncIterator[RunningTarget]:
     """The target, running: attached to if it is up already, else started and afterwards stopped."""
-    running = processes.attach(spec, state_dir)
-    if running is not None:
-        if running.defect != defect:
+    already = running(spec, state_dir)
+    if already is not None:
+        if already.defect != defect:
             raise ExperimentError(
-                f"The target is up with defect {running.defect}, this run asks for {defect}. Run: gameday down"
+                f"The target is up with defect {already.defect}, this run asks for {defect}. Run: gameday down"
             )
-        yield running
+        yield already
         return
     target = await processes.up(spec, spec_path, state_dir=state_dir, loopback=place.loopback, defect=defect)
     try:
@@ -145,7 +155,7 @@ def inject_by_hand(
     lasts_s = planned[0].revert_s
     with locked(state_dir, purpose=f"{planned[0].id} by hand", for_s=lasts_s + SETTLING_S):
         refuse_leftovers(place.runs)
-        target = processes.attach(spec, state_dir)
+        target = running(spec, state_dir)
         if target is None:
             raise TargetError(f"{spec.name} is not up on {place.loopback}. Run: gameday up")
         asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))
@@ -172,7 +182,3 @@ def exit_code(verdicts: Verdicts, result: RunResult | None = None) -> ExitCode:
         Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
         Outcome.FAIL: ExitCode.FAIL,
     }[verdicts.outcome]
-
-
-def target_spec(path: Path) -> TargetSpec:
-    return load_target(path)

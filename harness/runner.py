@@ -201,7 +201,7 @@ class Conductor:
         try:
             await self._injector.inject(fault)
             await self._injector.watch(fault)
-        except FaultError as error:
+        except GamedayError as error:
             self.stop.ask("error", str(error))
 
     async def _revert(self, fault: str) -> None:
