@@ -1,0 +1,56 @@
+# The four things to do with a fresh checkout. Needed: make, and Python 3.11 or newer with its venv module.
+#
+#   make demo     install, then run a first experiment against the reference system
+#   make test     everything that must hold before a change is accepted
+#   make setup    install only
+#   make clean    remove what was installed and built here (runs stay)
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# The first of these that is new enough; override with `make PYTHON=/path/to/python3.12`.
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+endif
+
+.PHONY: demo setup test lint types imports unit e2e clean
+.NOTPARALLEL:
+
+demo: setup
+	$(BIN)/gameday run experiments/steady_state.yaml
+
+setup: $(INSTALLED)
+	@echo "Toxiproxy: $$($(BIN)/python -m harness.target.toxiproxy_binary)"
+
+test: lint types imports unit e2e
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+imports: $(INSTALLED)
+	$(BIN)/pytest -q tests/harness/test_imports.py
+
+unit: $(INSTALLED)
+	$(BIN)/pytest -q -m "not e2e"
+
+e2e: setup
+	$(BIN)/pytest -q -m e2e
+
+# A new environment whenever what goes into it has changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or say where it is:" \
+		"make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu:" \
+		"apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find harness reference_system tests -name __pycache__ -type d -prune -exec rm -rf {} +
