@@ -52,11 +52,7 @@ def experiment_mistakes(document: Document, experiment: Experiment, target: Targ
         *_stops(experiment),
         *_expectations(experiment, target),
     ]
-    return _errors(document, found)
-
-
-def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
-    return _errors(document, [*_services(target), *_links(target), *_ports(target), *_levels(target)])
+    return told(document, found)
 
 
 def fault_mistakes(document: Document, fault: Fault, target: TargetSpec) -> list[ExperimentError]:
@@ -67,10 +63,11 @@ def fault_mistakes(document: Document, fault: Fault, target: TargetSpec) -> list
         *_fault_time(fault, where, LONGEST_RUN_S),
         *_fault_figures(fault, where),
     ]
-    return _errors(document, found)
+    return told(document, found)
 
 
-def _errors(document: Document, found: Iterable[Mistake]) -> list[ExperimentError]:
+def told(document: Document, found: Iterable[Mistake]) -> list[ExperimentError]:
+    """The mistakes as errors that name file and line."""
     return [document.mistake(where, sentence, hint) for where, sentence, hint in found]
 
 
@@ -271,56 +268,3 @@ def _degradation(check: DegradationCheck, where: Where, target: TargetSpec) -> I
     for place, level in named:
         if level is not None and level not in known:
             yield place, f"{shortened(level)} is not a level of {target.name}.", did_you_mean(level, known)
-
-
-# --- the target -----------------------------------------------------------------------------------------------------
-
-
-def _services(target: TargetSpec) -> Iterator[Mistake]:
-    if target.entry not in target.services:
-        yield ("entry",), f"{shortened(target.entry)} is not a service.", did_you_mean(target.entry, target.services)
-    for name, service in target.services.items():
-        where: Where = ("services", name)
-        if service.region is not None and service.region not in target.regions:
-            hint = did_you_mean(service.region, target.regions)
-            yield (*where, "region"), f"{shortened(service.region)} is not a region.", hint
-        for key in ("metrics", "health"):
-            path = getattr(service, key)
-            if path is not None and not path.startswith("/"):
-                yield (*where, key), f"{shortened(path)} is not a path on the service's port.", 'Start it with "/".'
-
-
-def _links(target: TargetSpec) -> Iterator[Mistake]:
-    for name, link in target.links.items():
-        for key in ("toxiproxy", "upstream"):
-            service = getattr(link, key)
-            if service not in target.services:
-                hint = did_you_mean(service, target.services)
-                yield ("links", name, key), f"{shortened(service)} is not a service.", hint
-
-
-def _ports(target: TargetSpec) -> Iterator[Mistake]:
-    places: list[tuple[Where, int]] = []
-    places += [(("services", name, "port"), each.port) for name, each in target.services.items()]
-    places += [(("links", name, "listen"), each.listen) for name, each in target.links.items()]
-    taken: dict[int, Where] = {}
-    for where, port in places:
-        if not 1 <= port <= 65535:
-            yield where, f"{port} is not a port (1–65535).", ""
-        elif port in taken:
-            yield where, f"port {port} is taken by {taken[port][1]}.", "Each needs a port of its own."
-        taken.setdefault(port, where)
-
-
-def _levels(target: TargetSpec) -> Iterator[Mistake]:
-    promise = target.promises.degradation
-    if promise is None:
-        return
-    names: set[str] = set()
-    for number, level in enumerate(promise.levels):
-        where: Where = ("promises", "degradation", "levels", number)
-        if level.value != number:
-            yield (*where, "value"), f"{level.value} is not {number}: levels are written in order, from 0.", ""
-        if level.name in names:
-            yield (*where, "name"), f'the level "{level.name}" is written twice.', ""
-        names.add(level.name)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.crosscheck import experiment_mistakes, fault_mistakes, target_mistakes
+from harness.crosscheck import experiment_mistakes, fault_mistakes
+from harness.crosscheck_target import target_mistakes
 from harness.errors import ExperimentError
 from harness.experiment import Experiment, Fault, RestartFault, Variable
 from harness.mistakes import convert, did_you_mean, shortened

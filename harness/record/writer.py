@@ -164,7 +164,7 @@ class MetricsWriter:
             self._file.close()
         self._number += 1
         self._words = ({}, {}, {})
-        self._file = (self._folder / f"metrics-{self._number}.arrow").open("wb")
+        self._file = (self._folder / f"metrics-{self._number}.arrow").open("xb")  # never over evidence
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
         self._stream = pa.ipc.new_stream(self._file, rows.METRICS, options=options)
 

@@ -22,6 +22,7 @@ PARTS = {
     "harness.experiment": "experiment",
     "harness.loader": "loader",
     "harness.crosscheck": "loader",
+    "harness.crosscheck_target": "loader",
     "harness.mistakes": "loader",
     "harness.yaml_file": "loader",
     "harness.schema": "loader",

@@ -1,0 +1,66 @@
+"""What types alone cannot say of a `target.yaml`: services that are named exist, ports differ, levels are in order.
+
+Pure, as `crosscheck.py` is: it opens no file and returns all mistakes together.
+"""
+
+from collections.abc import Iterator
+
+from harness.crosscheck import Mistake, told
+from harness.errors import ExperimentError
+from harness.mistakes import did_you_mean, shortened
+from harness.target.target import TargetSpec
+from harness.yaml_file import Document, Where
+
+
+def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
+    return told(document, [*_services(target), *_links(target), *_ports(target), *_levels(target)])
+
+
+def _services(target: TargetSpec) -> Iterator[Mistake]:
+    if target.entry not in target.services:
+        yield ("entry",), f"{shortened(target.entry)} is not a service.", did_you_mean(target.entry, target.services)
+    for name, service in target.services.items():
+        where: Where = ("services", name)
+        if service.region is not None and service.region not in target.regions:
+            hint = did_you_mean(service.region, target.regions)
+            yield (*where, "region"), f"{shortened(service.region)} is not a region.", hint
+        for key in ("metrics", "health"):
+            path = getattr(service, key)
+            if path is not None and not path.startswith("/"):
+                yield (*where, key), f"{shortened(path)} is not a path on the service's port.", 'Start it with "/".'
+
+
+def _links(target: TargetSpec) -> Iterator[Mistake]:
+    for name, link in target.links.items():
+        for key in ("toxiproxy", "upstream"):
+            service = getattr(link, key)
+            if service not in target.services:
+                hint = did_you_mean(service, target.services)
+                yield ("links", name, key), f"{shortened(service)} is not a service.", hint
+
+
+def _ports(target: TargetSpec) -> Iterator[Mistake]:
+    places: list[tuple[Where, int]] = []
+    places += [(("services", name, "port"), each.port) for name, each in target.services.items()]
+    places += [(("links", name, "listen"), each.listen) for name, each in target.links.items()]
+    taken: dict[int, Where] = {}
+    for where, port in places:
+        if not 1 <= port <= 65535:
+            yield where, f"{port} is not a port (1–65535).", ""
+        elif port in taken:
+            yield where, f"port {port} is taken by {taken[port][1]}.", "Each needs a port of its own."
+        taken.setdefault(port, where)
+
+
+def _levels(target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.degradation
+    if promise is None:
+        return
+    names: set[str] = set()
+    for number, level in enumerate(promise.levels):
+        where: Where = ("promises", "degradation", "levels", number)
+        if level.value != number:
+            yield (*where, "value"), f"{level.value} is not {number}: levels are written in order, from 0.", ""
+        if level.name in names:
+            yield (*where, "name"), f'the level "{level.name}" is written twice.', ""
+        names.add(level.name)
