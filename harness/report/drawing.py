@@ -1,6 +1,6 @@
 """What all panels of the timeline share: the empty figure with its phases and faults, and the kinds of lines in it.
 
-Figures are drawn in light colours, which the page exchanges for dark ones; their JSON is safe inside a script element.
+Figures are drawn in light colours, which the page exchanges for dark ones.
 """
 
 import json
@@ -124,10 +124,10 @@ def panel(id: str, title: str, caption: str, *, keys: list[Key], figure: go.Figu
 
 
 def _json(figure: go.Figure) -> str:
-    """The figure without its empty template, safe inside a script element."""
+    """The figure without its empty template."""
     drawn = json.loads(figure.to_json(validate=False))
     drawn["layout"].pop("template", None)
-    return json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(drawn, separators=(",", ":"))
 
 
 def thin(values: Floats) -> NDArray[np.float32]:

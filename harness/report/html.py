@@ -73,6 +73,6 @@ def _data(run: Run, summary: Summary, panels: tuple[Panel, ...]) -> Markup:
         "colours": light_to_dark(),
         "moment": {"line": light("moment"), "band": light("moment_band")},
     }
-    head = json.dumps(words).replace("<", "\\u003c")
     figures = ",".join(f'"{panel.id}":{panel.figure}' for panel in panels)
-    return Markup(f'{head[:-1]}, "figures": {{{figures}}}}}')  # noqa: S704  # JSON with "<" written as an escape
+    data = f'{json.dumps(words)[:-1]}, "figures": {{{figures}}}}}'
+    return Markup(data.replace("<", "\\u003c"))  # noqa: S704  # JSON with "<" written as an escape

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.report.series import MOST_BINS
@@ -22,6 +23,16 @@ def test_the_offered_rate_is_the_planned_one() -> None:
     offered = series.rates["offered"].value
     assert offered[10] == pytest.approx(100, abs=1)
     assert offered[35] == pytest.approx(300, abs=1)
+
+
+def test_a_generator_that_stalls_shows_in_the_achieved_rate_not_in_the_offered_one() -> None:
+    def stalled(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(sent_s=frame["sent_s"].mask(frame["sent_s"].between(20, 25), 25.5))
+
+    rates = some.series_in(a_run().with_rate(100).altering_requests(stalled).built()).rates
+
+    assert list(rates["offered"].value[20:26]) == pytest.approx([100] * 6, abs=1)
+    assert list(rates["achieved"].value[20:26]) == pytest.approx([0, 0, 0, 0, 0, 600], abs=3)
 
 
 @pytest.mark.parametrize(("rate", "bin_s"), [(400, 1.0), (100, 5.0), (40, 10.0)])
@@ -76,7 +87,7 @@ def test_nothing_recorded_gives_empty_lines_and_no_error() -> None:
 
     assert series.rates["offered"].value.sum() == 0
     assert np.isnan(series.slowest.value).all()
-    assert series.shed_ratio == series.shed_promised == series.levels.controllers == {}
+    assert not (series.shed_ratio or series.shed_promised or series.levels.controllers)
 
 
 @pytest.mark.slow
