@@ -17,6 +17,7 @@ from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import describe
 from harness.loader import load_experiment
+from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
 from harness.record.reader import Run, read_run
 from harness.report.write import write_reports
@@ -93,9 +94,17 @@ def run_plan(
     state_dir = place.state_of(Path(plan.target_path))
 
     async def conduct() -> RunResult:
-        on_stage(f"starting {plan.target.name}")
+        was_up = running(plan.target, state_dir) is not None
+        on_stage(f"using {plan.target.name} as it is up" if was_up else f"starting {plan.target.name}")
         async with started(plan.target, Path(plan.target_path), state_dir, place, defect=plan.defect) as target:
-            conductor = Conductor(plan, target, place.runs, harness_defect=harness_defect, on_progress=on_progress)
+            conductor = Conductor(
+                plan,
+                target,
+                place.runs,
+                log_marks=logs.mark(target.log_files()) if was_up else logs.whole(target.log_files()),
+                harness_defect=harness_defect,
+                on_progress=on_progress,
+            )
             on_stage(f"preparing the load; the record is {conductor.folder}")
             result = await conductor.conduct()
             on_stage("stopping")

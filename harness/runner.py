@@ -6,7 +6,7 @@ verdict is made later, from the record alone.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,6 +104,7 @@ class Conductor:
         target: RunningTarget,
         runs: Path,
         *,
+        log_marks: Mapping[str, logs.LogMark],
         harness_defect: str | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
@@ -113,7 +114,7 @@ class Conductor:
         self.writer = RunWriter(self.folder)
         self.stop = Stop()
         self._on_progress = on_progress
-        self._log_marks = logs.mark(target.log_files())
+        self._log_marks = log_marks
         self._journal = Journal(self.folder / "journal.jsonl", run=self.writer.run_id)
         self._guard: Guard | None = None
         self._harness_defect = harness_defect

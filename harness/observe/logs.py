@@ -26,6 +26,11 @@ def mark(sources: Mapping[str, Path]) -> dict[str, LogMark]:
     return {service: _mark(source) for service, source in sources.items()}
 
 
+def whole(sources: Mapping[str, Path]) -> dict[str, LogMark]:
+    """Marks at the very beginning, for a target that was started for this run: its start-up belongs to the record."""
+    return {service: LogMark(source=source, file=None, size=0) for service, source in sources.items()}
+
+
 def _mark(source: Path) -> LogMark:
     try:
         found = source.stat()

@@ -62,6 +62,6 @@ def scheduled_requests(run: Run) -> int:
     """Rows on disk, counted without the reader."""
     total = 0
     for path in run.folder.glob("requests-*.arrow"):
-        with pa.ipc.open_stream(path.open("rb")) as stream:
+        with path.open("rb") as file, pa.ipc.open_stream(file) as stream:
             total += sum(batch.num_rows for batch in stream)
     return total

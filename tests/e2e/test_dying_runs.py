@@ -72,7 +72,7 @@ def test_killing_the_runner_in_a_fault_reverts_everything_within_ten_seconds(run
     runner = start_in_a_fault(runs)
 
     runner.send_signal(signal.SIGKILL)
-    runner.wait()
+    runner.communicate(timeout=60)
 
     wait_until(
         lambda: "Every fault of every run is reverted" in gameday("status", runs=runs).stdout,
