@@ -2,7 +2,7 @@
 
 Posts wait in an outbox table until they are in Redis, at least once: a lost Redis delays the fan-out and loses nothing,
 since readers without Redis build from Postgres, and lists that outlived the loss are caught up before the outbox is
-emptied. Pushing to very popular accounts' followers one by one is all this does so far.
+emptied. Every account is pushed; pulling the very popular ones at read time is not done yet.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reference_system.data.backends import Backends
 from reference_system.data.postgres import Record
 from reference_system.data.resp import Command
-from reference_system.data.timelines import Kind, keep_tweet, posts_of, pushes
+from reference_system.data.timelines import Kind, keep_tweet, posts_of, pushes_to_many
 
 BATCH = 100  # posts at a time
 _MENTION = re.compile(r"@([\w-]+)")
@@ -53,8 +53,7 @@ class FanOut:
         return [
             command
             for row in queued
-            for reader in (row["author"], *followers.get(row["author"], ()))
-            for command in pushes(Kind.HOME, reader, row["post"])
+            for command in pushes_to_many(Kind.HOME, [row["author"], *followers.get(row["author"], ())], row["post"])
         ]
 
     async def _notify(self, ids: Sequence[str]) -> list[Command]:

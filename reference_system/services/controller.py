@@ -1,8 +1,8 @@
 """The only decider of the degradation level: `python -m reference_system.services.controller`.
 
 Once a period it asks every replica for its raw observations and tells it the level, merges what came, decides, and
-tells a changed level at once. Depends on neither Redis nor Postgres. A replica that does not answer in time is left out; an
-evaluation that nobody answered is none, and the level stays.
+tells a changed level at once. Depends on neither Redis nor Postgres. A replica that does not answer in time is left
+out; an evaluation that nobody answered is none, and the level stays.
 """
 
 import asyncio

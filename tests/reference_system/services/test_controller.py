@@ -1,0 +1,169 @@
+"""The controller against fake replicas that answer in this process."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import httpx
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
+
+from reference_system import defects
+from reference_system.services.controller import Controller, merged
+from reference_system.services.exchange import Instruction, Observations
+from reference_system.services.parts import ControllerParts
+from reference_system.services.settings import controller_settings
+
+HEALTHY = Observations(latencies_ms=[20.0] * 100, ok=100, error=0, shed=0, disabled=0, cpu_ratio=0.3)
+SLOW = msgspec.structs.replace(HEALTHY, latencies_ms=[450.0] * 100)
+
+
+@dataclass
+class FakeReplica:
+    """An ASGI application that answers what it is told to, and remembers the levels it heard."""
+
+    answers: Observations | None = HEALTHY
+    levels: list[int] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        message = await receive()
+        self.levels.append(msgspec.json.decode(message["body"], type=Instruction).level)
+        status, body = (503, b"") if self.answers is None else (200, msgspec.json.encode(self.answers))
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Bench:
+    """One controller and two fake replicas."""
+
+    def __init__(self, defect: str = "") -> None:
+        self.replicas = {"one": FakeReplica(), "two": FakeReplica()}
+        self.registry = CollectorRegistry()
+        settings = controller_settings({"REPLICAS": "http://one, two", "SERVICE": "controller"})
+        parts = defects.for_controller(defect, ControllerParts())
+        self._controller = Controller(settings, parts=parts, registry=self.registry)
+
+    def both_answer(self, answers: Observations | None) -> None:
+        for replica in self.replicas.values():
+            replica.answers = answers
+
+    def evaluate(self, times: int = 1) -> None:
+        async def turns() -> None:
+            mounts = {f"http://{name}": httpx.ASGITransport(app=app) for name, app in self.replicas.items()}
+            async with httpx.AsyncClient(mounts=mounts) as client:
+                for _ in range(times):
+                    await self._controller.turn(client)
+
+        asyncio.run(turns())
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+def test_a_changed_level_is_told_at_once_and_shown_with_its_inputs() -> None:
+    bench = Bench()
+    bench.both_answer(SLOW)
+
+    bench.evaluate()
+
+    assert bench.replicas["one"].levels == bench.replicas["two"].levels == [0, 2]
+    assert bench.metric("degradation_level") == 2
+    assert bench.metric("degradation_evaluations_total") == 1
+    assert bench.metric("degradation_input", input="latency_p99_ms") == 450.0
+    assert bench.metric("degradation_input", input="cpu_ratio") == pytest.approx(0.3)
+    assert bench.metric("feature_enabled", feature="media_previews") == 0
+    assert bench.metric("feature_enabled", feature="search") == 1
+    assert bench.metric("alert_firing", alert="degradation_level") == 1
+
+
+def test_a_replica_that_does_not_answer_is_left_out() -> None:
+    bench = Bench()
+    bench.replicas["one"].answers = None
+    bench.replicas["two"].answers = SLOW
+
+    bench.evaluate()
+
+    assert bench.metric("degradation_input_replicas") == 1
+    assert bench.metric("degradation_level") == 2
+
+
+def test_when_nobody_answers_the_level_stays_and_nothing_counts_as_evaluated() -> None:
+    bench = Bench()
+    bench.both_answer(SLOW)
+    bench.evaluate()
+    bench.both_answer(None)
+
+    bench.evaluate(20)
+
+    assert bench.metric("degradation_level") == 2
+    assert bench.metric("degradation_evaluations_total") == 1
+    assert bench.metric("degradation_input_replicas") == 0
+
+
+def test_changes_and_alerts_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    bench = Bench()
+    bench.both_answer(SLOW)
+    bench.evaluate(2)
+    bench.both_answer(HEALTHY)
+    bench.evaluate(5)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert [line["event"] for line in lines] == ["level_changed", "alert_fired", "level_changed", "alert_resolved"]
+    first = lines[0]
+    assert (first["from"], first["to"], first["evaluation"], first["service"]) == (0, 2, 1, "controller")
+    assert first["inputs"] == {"latency_p99_ms": 450.0, "error_ratio": 0.0, "cpu_ratio": pytest.approx(0.3)}
+    assert (lines[1]["alert"], lines[1]["level"]) == ("degradation_level", 2)
+
+
+def test_latencies_of_replicas_are_merged_not_their_percentiles() -> None:
+    fast = msgspec.structs.replace(HEALTHY, latencies_ms=[1.0] * 990, ok=990)
+    slow = msgspec.structs.replace(HEALTHY, latencies_ms=[900.0] * 10, ok=5, error=5, shed=50, cpu_ratio=0.5)
+
+    inputs = merged([fast, slow])
+
+    assert inputs.latency_p99_ms == 1.0
+    assert inputs.error_ratio == pytest.approx(5 / 1000)
+    assert inputs.cpu_ratio == pytest.approx(0.4)
+
+
+def test_few_requests_prove_nothing() -> None:
+    few = Observations(latencies_ms=[9000.0] * 5, ok=0, error=5, shed=0, disabled=0, cpu_ratio=0.0)
+
+    inputs = merged([few, few])
+
+    assert (inputs.latency_p99_ms, inputs.error_ratio) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("defect", "shown"),
+    [
+        ("", {"level": [2, 1, 0], "alert": [1, 0, 0], "told": 2, "logged": True}),
+        ("never_leaves_a_level", {"level": [2, 2, 2], "alert": [1, 1, 1], "told": 2, "logged": True}),
+        ("leaves_at_once", {"level": [2, 0, 0], "alert": [1, 0, 0], "told": 2, "logged": True}),
+        ("skips_warning", {"level": [1, 0, 0], "alert": [0, 0, 0], "told": 1, "logged": True}),
+        ("alerts_already_at_advisory", {"level": [2, 1, 0], "alert": [1, 1, 0], "told": 2, "logged": True}),
+        ("no_alert_at_warning", {"level": [2, 1, 0], "alert": [0, 0, 0], "told": 2, "logged": True}),
+        ("no_level_log", {"level": [2, 1, 0], "alert": [1, 0, 0], "told": 2, "logged": False}),
+        ("level_not_pushed", {"level": [2, 1, 0], "alert": [1, 0, 0], "told": 0, "logged": True}),
+    ],
+)
+def test_planted_defects_of_the_controller(
+    defect: str, shown: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(defect)
+    levels, alerts = [], []
+    bench.both_answer(SLOW)
+    for evaluations in (1, 5, 5):
+        bench.evaluate(evaluations)
+        levels.append(bench.metric("degradation_level"))
+        alerts.append(bench.metric("alert_firing", alert="degradation_level"))
+        bench.both_answer(HEALTHY)
+
+    assert levels == shown["level"]
+    assert alerts == shown["alert"]
+    assert max(bench.replicas["one"].levels) == shown["told"]
+    assert ("level_changed" in capsys.readouterr().out) == shown["logged"]

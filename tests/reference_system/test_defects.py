@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+import reference_system
+from reference_system import defects
+from reference_system.defects import DEFECTS
+from reference_system.policies.degradation import Level
+from reference_system.services.parts import ApiParts, ControllerParts
+
+TARGET = Path(reference_system.__file__).parent / "target.yaml"
+
+
+def test_target_yaml_tells_the_harness_the_same_names_and_sentences() -> None:
+    told = yaml.safe_load(TARGET.read_text())["defects"]
+
+    assert told == {name: defect.breaks for name, defect in DEFECTS.items()}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_every_defect_replaces_a_part_and_says_which_promise_it_breaks(name: str) -> None:
+    api, controller = ApiParts(), ControllerParts()
+
+    assert (defects.for_api(name, api), defects.for_controller(name, controller)) != (api, controller)
+    assert DEFECTS[name].breaks.endswith(".")
+
+
+def test_no_defect_changes_nothing() -> None:
+    api, controller = ApiParts(), ControllerParts()
+
+    assert defects.for_api("", api) is api
+    assert defects.for_controller("", controller) is controller
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(defects.UnknownDefectError, match=r"DEFECT=no_baner: no such defect. Known: .*no_banner"):
+        defects.for_api("no_baner", ApiParts())
+
+
+@pytest.mark.parametrize(
+    ("name", "overload", "by_priority"),
+    [
+        ("", 1.5, (0, 0.1, 0.3, 0.5)),
+        ("sheds_priority_1", 1.5, (0.1, 0.1, 0.3, 0.5)),
+        ("sheds_p3_before_p4", 1.5, (0, 0.1, 0.5, 0.3)),
+        ("sheds_at_0_9x", 0.9, (0, 0.02, 0.06, 0.1)),
+        ("sheds_at_0_9x", 0.79, (0, 0, 0, 0)),
+        ("sheds_by_the_formula", 1.5, (0, 0.3333, 0.4167, 0.5)),
+    ],
+)
+def test_planted_shedding_defects(name: str, overload: float, by_priority: tuple[float, ...]) -> None:
+    ratio = defects.for_api(name, ApiParts()).shed_ratio
+
+    assert [ratio(overload, priority) for priority in (1, 2, 3, 4)] == pytest.approx(by_priority, abs=1e-4)
+
+
+def test_a_lying_flag_differs_from_what_runs() -> None:
+    parts = defects.for_api("flag_says_off_but_feature_runs", ApiParts())
+
+    assert "algorithmic_timeline" in parts.features_reported_off(Level.WARNING)
+    assert "algorithmic_timeline" not in parts.features_off(Level.WARNING)
