@@ -140,7 +140,7 @@ def test_every_operation_asks_for_exactly_one_thing_on_its_route() -> None:
     for spec in PROFILE.operations:
         site = FixedSite(404, {})
         performed(spec.name, site)
-        method, path = spec.route.replace("{id}", "1").split(" ")
+        method, path = spec.route.replace("{id}", "user-1").split(" ")
 
         assert len(site.asked) == 1
         assert site.asked[0][0] == ("WEBSOCKET" if spec.name == "realtime" else method)
