@@ -51,7 +51,7 @@ class Attack:
     expectation: canary.Expectation
     before: canary.Before
     state: State = State.PLANNED
-    problem: str = ""  # why it is STUCK
+    was_stuck: bool = False
     reverting: asyncio.Event = field(default_factory=asyncio.Event)  # set as soon as somebody wants it gone
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     applying: asyncio.Task[None] | None = None

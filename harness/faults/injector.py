@@ -8,6 +8,7 @@ and ends in `UncleanError`, with the commands that repair it. What the readings 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -34,6 +35,7 @@ Stage = Literal["before", "during", "after"]
 READ_EVERY_S = 1.0
 CONFIRM_WITHIN_S = 3.0  # a few readings; a fault that none of them shows is recorded as not confirmed
 GONE_WITHIN_S = 10.0  # after that a fault is STUCK
+GONE_AFTER_ALL_S = 2.0  # the same when it is tried again
 RETRY_S = 0.3
 REVERT_TRIES = 3
 APPLY_LIMIT_S = 30.0  # how long a revert waits for an injection that is under way
@@ -230,7 +232,7 @@ class Injector:
 
     async def _revert_held(self, attack: Attack) -> None:
         attack.reverting.set()
-        if attack.applying is not None:
+        if attack.applying is not None and not attack.applying.done():
             await asyncio.wait({attack.applying}, timeout=APPLY_LIMIT_S)
         if attack.state in HARMLESS:
             return
@@ -320,7 +322,7 @@ class Injector:
     async def _prove_gone(self, attack: Attack) -> None:
         """Read the canary until it shows that the fault is gone; then VERIFIED, else STUCK and UncleanError."""
         attack.forget_readings()
-        until_ns = clock.now_ns() + int(GONE_WITHIN_S * clock.NS_PER_S)
+        until_ns = clock.now_ns() + int((GONE_AFTER_ALL_S if attack.was_stuck else GONE_WITHIN_S) * clock.NS_PER_S)
         reading = await self._read(attack)
         while not reading.gone and clock.now_ns() < until_ns:
             await asyncio.sleep(RETRY_S)
@@ -335,7 +337,9 @@ class Injector:
         """Loud: in the journal, in the events, and as the error that ends the run with exit code 6."""
         commands = "\n".join(f"  {undo.command(msgspec.to_builtins(data))}" for data in attack.action.undo())
         self._trace(attack, State.STUCK, f"{problem}. By hand: {commands}")
-        self._edge(attack, "revert", *attack.reverted_at_ns, confirmed=False, detail=problem)
+        if not attack.was_stuck:
+            self._edge(attack, "revert", *attack.reverted_at_ns, confirmed=False, detail=problem)
+        attack.was_stuck = True
         raise UncleanError(
             f"{attack.id} on {attack.disturbs} could not be shown to be reverted: {problem}\n"
             f"Run: gameday revert\nOr by hand:\n{commands}"
@@ -372,10 +376,8 @@ class Injector:
     def _trace(self, attack: Attack, state: State, detail: str = "") -> None:
         """Note a step of reverting. Undoing goes on when the disk is full: the guard then finds the fault open."""
         attack.state = state
-        try:
+        with suppress(FaultError):
             self._journal.transition(attack.id, state, detail=detail)
-        except FaultError as error:
-            attack.problem = str(error)
 
     def _edge(
         self,

@@ -107,9 +107,7 @@ def test_a_bulk_question_stays_within_what_the_protocol_takes(protocol: str) -> 
         (0, 10, 0.05, True),
     ],
 )
-def test_a_share_is_believed_within_what_chance_allows(
-    hits: int, asked: int, share: float, is_plausible: bool
-) -> None:
+def test_a_share_is_believed_within_what_chance_allows(hits: int, asked: int, share: float, is_plausible: bool) -> None:
     assert canary.is_plausible(hits, asked, share) is is_plausible
 
 

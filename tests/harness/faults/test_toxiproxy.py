@@ -31,9 +31,7 @@ def server(fake: FakeToxiproxy) -> ToxiproxyServer:
     return ToxiproxyServer(fake.url, read_timeout_s=0.15)
 
 
-def test_a_toxic_is_there_as_asked_and_stays_one_when_asked_again(
-    server: ToxiproxyServer, fake: FakeToxiproxy
-) -> None:
+def test_a_toxic_is_there_as_asked_and_stays_one_when_asked_again(server: ToxiproxyServer, fake: FakeToxiproxy) -> None:
     server.ensure_toxic(NAME, SLOW)
     server.ensure_toxic(NAME, SLOW)
 
@@ -107,9 +105,7 @@ def test_a_server_error_that_stays_is_raised(server: ToxiproxyServer, fake: Fake
         server.ensure_toxic(NAME, SLOW)
 
 
-def test_a_frozen_server_is_an_unknown_outcome_within_the_timeout(
-    server: ToxiproxyServer, fake: FakeToxiproxy
-) -> None:
+def test_a_frozen_server_is_an_unknown_outcome_within_the_timeout(server: ToxiproxyServer, fake: FakeToxiproxy) -> None:
     fake.is_frozen = True
 
     with pytest.raises(UnknownOutcomeError, match="no answer"):

@@ -1,0 +1,105 @@
+"""A runner to be killed: attaches to the running small target, guards, injects one fault, reverts it.
+
+`python -m tests.harness.faults.runner_process STATE_DIR RUN_FOLDER FAULT CRASH [LASTS_S]`: CRASH is where it kills
+itself (SIGKILL): `before STATE` or `after STATE` that line of the journal, `half STATE` with the line half-written,
+`starting` once a service's process has been started again; or it does not: `hold` keeps the fault until killed, `none`
+reverts it. Prints a line for each step.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import GamedayError
+from harness.experiment import (
+    BlackholeFault,
+    DownFault,
+    Fault,
+    KillFault,
+    LatencyFault,
+    PauseFault,
+    ResetFault,
+)
+from harness.faults.injector import Injector
+from harness.faults.journal import Entry, Journal, Line
+from harness.faults.lease import Guard
+from harness.plan import PlannedFault
+from harness.target.processes import ProcessesTarget, attach
+from harness.units import Seconds
+from tests.harness.faults.a_target import REDIS, SPEC
+
+AT = Seconds(0)
+FAULTS: dict[str, Callable[[Seconds], Fault]] = {
+    "latency": lambda lasts: LatencyFault(link=REDIS, at=AT, lasts=lasts, latency=Seconds(0.1)),
+    "down": lambda lasts: DownFault(link=REDIS, at=AT, lasts=lasts),
+    "blackhole": lambda lasts: BlackholeFault(link=REDIS, at=AT, lasts=lasts),
+    "reset": lambda lasts: ResetFault(link=REDIS, at=AT, lasts=lasts),
+    "kill": lambda lasts: KillFault(service="redis", at=AT, lasts=lasts),
+    "pause": lambda lasts: PauseFault(service="redis", at=AT, lasts=lasts),
+}
+
+
+class MortalJournal(Journal):
+    """Ends the process at one of its lines."""
+
+    crash = ""
+
+    def append(self, line: Line) -> None:
+        state = line.state if isinstance(line, Entry) else ""
+        if self.crash == f"before {state}":
+            die()
+        if self.crash == f"half {state}":
+            os.write(self._file, msgspec.json.encode(line)[:40])
+            die()
+        super().append(line)
+        if self.crash == f"after {state}":
+            die()
+
+
+class MortalTarget(ProcessesTarget):
+    """Ends the process when a service has been started and is not ready yet."""
+
+    async def until_ready(self, service: str) -> None:
+        die()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def main(state_dir: Path, folder: Path, kind: str, crash: str, lasts_s: float = 60.0) -> None:
+    target = attach(SPEC, state_dir)
+    if crash == "starting":
+        target.__class__ = MortalTarget
+    journal = MortalJournal(folder / "journal.jsonl")
+    journal.crash = crash
+    guard = Guard.start(journal.path)
+    print("guard", guard.pid, flush=True)
+    planned = PlannedFault(id="fault-1", fault=FAULTS[kind](Seconds(lasts_s)), inject_s=0.0, revert_s=lasts_s)
+    injector = Injector(target, (planned,), journal, on_event=lambda event: None)
+    try:
+        await injector.prepare()
+        async with asyncio.TaskGroup() as tasks:
+            holding = tasks.create_task(guard.hold())
+            await injector.inject("fault-1")
+            print("injected", flush=True)
+            if crash == "hold":
+                await asyncio.sleep(30)
+            holding.cancel()
+    except* GamedayError as errors:
+        print("aborted:", *(str(error) for error in errors.exceptions), flush=True)
+    await injector.revert_all()
+    print("reverted", flush=True)
+    guard.release()
+    print("released", flush=True)
+
+
+if __name__ == "__main__":
+    run_folder = Path(sys.argv[2])
+    run_folder.mkdir(exist_ok=True)
+    asyncio.run(main(Path(sys.argv[1]), run_folder, *sys.argv[3:5], *map(float, sys.argv[5:])))
