@@ -13,6 +13,7 @@ from harness.verify import statistics
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
 
+FAR_BEYOND = 2.0  # times the share that is allowed
 STATISTICAL = (SloCheck, SheddingCheck)
 
 
@@ -45,12 +46,22 @@ class Tested:
 
     @property
     def p_value(self) -> float:
+        """How likely this is by chance, were the truth at the limit.
+
+        Where the share is far beyond its limit, the course over time is taken as a fact: a third of all requests failed
+        in one outage *is* more than one percent, though one outage says little about how many there are on average.
+        """
+        if not self.beyond:
+            return 1.0
+        p_value = self.estimate.p_beyond(self.bound)
+        return min(p_value, self.estimate.p_beyond(self.bound, as_course=True)) if self._far_beyond else p_value
+
+    @property
+    def _far_beyond(self) -> bool:
         value = self.estimate.value
         if self.high is not None and value > self.high:
-            return self.estimate.p_above(self.high)
-        if self.low is not None and value < self.low:
-            return self.estimate.p_below(self.low)
-        return 1.0
+            return value >= FAR_BEYOND * self.high
+        return self.low is not None and 1 - value >= FAR_BEYOND * (1 - self.low)
 
 
 def alpha_of(plan: Plan) -> float:

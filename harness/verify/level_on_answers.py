@@ -56,12 +56,11 @@ def _answers(run: Run, trace: LevelTrace) -> _Answers:
             )
     wanted = ["sent_s", "finished_s", "level", "features_on", "features_off", "disabled_feature", "banner"]
     frame = frame.loc[chosen, wanted]
-    from_s = column(frame, "sent_s") - PROPAGATION_S - trace.scrape_period_s
-    until_s = column(frame, "finished_s") + trace.scrape_period_s
+    from_s, until_s = column(frame, "sent_s") - PROPAGATION_S, column(frame, "finished_s")
     agrees, several = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=np.int64)
     level = frame["level"].to_numpy()
     for value in np.unique(trace.level):
-        there = trace.in_force(int(value), from_s, until_s)
+        there = trace.in_force(int(value), from_s, until_s, or_next=True)
         agrees |= there & (level == value)
         several += there
     return _Answers(frame=frame, level_agrees=agrees, settled=several <= 1)

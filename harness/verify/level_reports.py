@@ -28,6 +28,18 @@ LEVEL_ALERT = "degradation_level"
 Line = Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signal:
+    """A metric of 0 or 1 by scrape, what it has to be, and which scrapes are away from changes of the level."""
+
+    name: str
+    at_s: Floats
+    level: Floats
+    shown: Floats
+    wanted: Bools
+    settled: Bools
+
+
 def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation]) -> list[Figure]:
     region = run.plan.target.services[trace.service].region
     replicas = [
@@ -44,22 +56,47 @@ def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluat
 
 
 def _flags(run: Run, promise: DegradationPromise, service: str) -> Figure:
-    """The flags that a service exports are those of the level that it exports."""
-    names = run.plan.target.metrics
+    """The flags that a service exports are those of the level that it exports; the worst feature and level decides."""
     level, settled = _level_of(run, service)
-    flags = windows.by_label(run, service, names.feature_enabled, "feature").reindex(level.index)
-    wrong, samples, reason = 0, 0, ""
+    flags = windows.by_label(run, service, run.plan.target.metrics.feature_enabled, "feature").reindex(level.index)
+    found = []
     for feature in ladder.all_features(promise):
-        if feature not in flags:
-            continue
-        off_from = next(step.value for step in promise.levels if feature in step.features_off)
-        known = flags[feature].notna().to_numpy() & settled
-        differs = known & ((flags[feature].to_numpy() > 0.5) != (level.to_numpy() < off_from))
-        wrong, samples = wrong + int(differs.sum()), samples + int(known.sum())
-        if differs.any() and not reason:
-            first = level.index[int(differs.argmax())]
-            reason = f"{feature} first at {figures.at(float(first))} at {level_name(promise, int(level.loc[first]))}"
-    return figures.rarely(f"wrong flags of {service}", wrong, samples, passes_at=0.0, fails_above=WRONG, reason=reason)
+        if feature in flags:
+            off = [value.value for value in promise.levels if feature in ladder.features_off(promise, value.value)]
+            found.append(
+                _Signal(
+                    name=feature,
+                    at_s=level.index.to_numpy(dtype=np.float64),
+                    level=level.to_numpy(dtype=np.float64),
+                    shown=flags[feature].to_numpy(dtype=np.float64),
+                    wanted=~np.isin(level.to_numpy(), off),
+                    settled=settled,
+                )
+            )
+    return _worst_signal(f"wrong flags of {service}", promise, found)
+
+
+def _worst_signal(name: str, promise: DegradationPromise, signals: list[_Signal]) -> Figure:
+    """Each signal at each level on its own, so that a short level counts as much as a long one."""
+    worst = (0, 0, "")
+    seen = 0
+    for signal in signals:
+        known = signal.settled & ~np.isnan(signal.shown)
+        wrong = known & ((signal.shown > 0.5) != signal.wanted)
+        seen += int(known.sum())
+        for level in np.unique(signal.level[wrong]):
+            here = signal.level == level
+            count, samples = int((wrong & here).sum()), int((known & here).sum())
+            if count / samples > worst[0] / max(1, worst[1]):
+                first = figures.at(float(signal.at_s[wrong & here][0]))
+                state = "on" if signal.shown[wrong & here][0] > 0.5 else "off"
+                worst = (
+                    count,
+                    samples,
+                    f"{signal.name} {state} at {level_name(promise, int(level))}, first at {first}",
+                )
+    count, samples, reason = worst
+    return figures.rarely(name, count, samples if count else seen, passes_at=0.0, fails_above=WRONG, reason=reason)
 
 
 def _level_of(run: Run, service: str) -> tuple[pd.Series, Bools]:
@@ -80,18 +117,19 @@ def _away_from(changes_s: Floats, at_s: Floats) -> Bools:
 
 def _alert_metric(run: Run, promise: DegradationPromise, trace: LevelTrace) -> Figure:
     alerts = windows.by_label(run, trace.service, run.plan.target.metrics.alert_firing, "alert")
-    name = f"scrapes with a wrong {LEVEL_ALERT} alert"
-    if LEVEL_ALERT not in alerts:
-        return figures.rarely(name, 0, 0, passes_at=0.0, fails_above=WRONG)
-    firing = alerts[LEVEL_ALERT].reindex(trace.at_s).to_numpy()
-    known = ~np.isnan(firing) & _away_from(trace.changes_s(), trace.at_s)
-    wrong = known & ((firing > 0.5) != (trace.level >= promise.alert_from))
-    reason = ""
-    if wrong.any():
-        first = int(wrong.argmax())
-        state = "firing" if firing[first] > 0.5 else "not firing"
-        reason = f"first at {figures.at(trace.at_s[first])}: {state} at {level_name(promise, int(trace.level[first]))}"
-    return figures.rarely(name, int(wrong.sum()), int(known.sum()), passes_at=0.0, fails_above=WRONG, reason=reason)
+    found = []
+    if LEVEL_ALERT in alerts:
+        found.append(
+            _Signal(
+                name="alert",
+                at_s=trace.at_s,
+                level=trace.level,
+                shown=alerts[LEVEL_ALERT].reindex(trace.at_s).to_numpy(dtype=np.float64),
+                wanted=trace.level >= promise.alert_from,
+                settled=_away_from(trace.changes_s(), trace.at_s),
+            )
+        )
+    return _worst_signal(f"wrong {LEVEL_ALERT} alert", promise, found)
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------

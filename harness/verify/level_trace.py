@@ -22,10 +22,6 @@ class LevelTrace:
     level: Floats
     inputs: pd.DataFrame  # one row per scrape, one column per input
 
-    @property
-    def scrape_period_s(self) -> float:
-        return float(np.median(np.diff(self.at_s))) if len(self.at_s) > 1 else 0.0
-
     def evaluations(self) -> list[Evaluation]:
         """Each evaluation once, as the first scrape that saw it shows it."""
         fresh = np.r_[True, np.diff(self.number) != 0] if len(self.number) else np.zeros(0, dtype=bool)
@@ -50,13 +46,15 @@ class LevelTrace:
         edges = np.clip(np.r_[self.at_s, end_s], start_s, end_s)
         return float((np.diff(edges) * (self.level == level)).sum())
 
-    def in_force(self, level: int, from_s: Floats, until_s: Floats) -> Bools:
-        """Whether the level was in force at any time of each stretch."""
+    def in_force(self, level: int, from_s: Floats, until_s: Floats, *, or_next: bool = False) -> Bools:
+        """Whether the level was in force at any time of each stretch; `or_next` counts the first scrape after it too,
+        because a change shows only there."""
         shown = self.level == level
         counts = np.r_[0, np.cumsum(shown)]
         first = np.maximum(np.searchsorted(self.at_s, from_s, side="right") - 1, 0)
-        last = np.searchsorted(self.at_s, until_s, side="right")
-        result: Bools = counts[np.maximum(last, first + 1)] - counts[first] > 0
+        last = np.searchsorted(self.at_s, until_s, side="right") + int(or_next)
+        last = np.clip(last, first + 1, len(self.at_s))
+        result: Bools = counts[last] - counts[first] > 0
         return result
 
 

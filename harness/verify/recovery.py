@@ -1,8 +1,8 @@
 """How long the system took to be itself again after the last disturbance was taken away.
 
 Itself: goodput has the baseline's share of the offered load, and the level is not worse than the baseline's; both for
-`hold` seconds on end. Measured in windows of one second from the moment the last revert was done (or, where nothing was
-injected, from the moment the load was back), so the time is known to a second and no better. A relapse after that is a
+`hold` seconds on end. Measured in windows of one second from the moment the last revert was done and the load had its
+last rate, so the time is known to a second and no better. A relapse after that is a
 recovery that did not last.
 """
 
@@ -64,17 +64,18 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
 
 def _disturbance_over_s(run: Run) -> tuple[float | None, str]:
     """When the last revert was done, or the load was back; and why that is not known."""
-    if run.plan.faults:
-        injected = windows.fault_windows(run)
-        if len(injected) < len(run.plan.faults):
-            return None, "not every planned fault was injected"
-        if not all(fault.confirmed for fault in injected):
-            return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
-        return max(fault.revert_s or 0.0 for fault in injected), ""
-    recovery = windows.phase_window(run.plan, "recovery")
-    if recovery is None:
-        return None, "nothing was injected and there is no phase of recovery"
-    return recovery.start_s, ""
+    injected = windows.fault_windows(run)
+    if len(injected) < len(run.plan.faults):
+        return None, "not every planned fault was injected"
+    if not all(fault.confirmed for fault in injected):
+        return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
+    moments = [fault.revert_s for fault in injected if fault.revert_s is not None]
+    changed_s = windows.last_rate_change_s(run.plan)
+    if changed_s is not None:
+        moments.append(changed_s)
+    if not moments:
+        return None, "the run has neither a fault nor a change of load to recover from"
+    return max(moments), ""
 
 
 def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, normal_share: float) -> _Course:

@@ -104,21 +104,17 @@ class Estimate:
     blocks: int
     block_s: float
     error: float  # standard error, correlation included
+    course_error: float  # the same, were the course over time a fact and no chance
     lag1: float
 
-    def p_above(self, bound: float) -> float:
-        """How likely a value this far above the bound is, were the truth at the bound."""
-        return self._tail(self.value - bound)
-
-    def p_below(self, bound: float) -> float:
-        return self._tail(bound - self.value)
-
-    def _tail(self, beyond: float) -> float:
+    def p_beyond(self, bound: float, *, as_course: bool = False) -> float:
+        """How likely a value this far from the bound is, were the truth at the bound."""
         if self.interval is None:
             return 1.0
-        if self.error == 0.0:
-            return 0.0 if beyond > 0 else 1.0
-        return float(stats.t.sf(beyond / self.error, self.blocks - 1))
+        error, distance = self.course_error if as_course else self.error, abs(self.value - bound)
+        if error == 0.0:
+            return 0.0 if distance > 0 else 1.0
+        return float(stats.t.sf(distance / error, self.blocks - 1))
 
 
 def block_edges(start_s: float, end_s: float, block_s: float) -> Floats:
@@ -161,18 +157,21 @@ def block_mean(
         blocks=len(residuals),
         block_s=block_s,
         error=math.inf,
+        course_error=math.inf,
         lag1=lag1_correlation(residuals) if steady else 0.0,
     )
     if found.blocks < MIN_BLOCKS:
         return found
-    error = math.sqrt(found.blocks * _variance(residuals, steady=steady)) / float(counts.sum())
+    scale = math.sqrt(found.blocks) / float(counts.sum())
+    course_error = scale * math.sqrt(_variance(residuals, steady=False))
+    error = scale * math.sqrt(_variance(residuals, steady=steady))
     left = min(max(found.lag1, 0.0), 0.9)
     if left >= MAX_LAG1:
         error *= math.sqrt((1 + left) / (1 - left))
     half = float(stats.t.ppf((1 + confidence) / 2, found.blocks - 1)) * error
     method = f"t over {found.blocks} blocks of {block_s:g} s"
     interval = Interval(low=found.value - half, high=found.value + half, level=confidence, method=method)
-    return replace(found, interval=interval, error=error)
+    return replace(found, interval=interval, error=error, course_error=course_error)
 
 
 def block_share(
@@ -198,7 +197,12 @@ def block_share(
         method=f"{found.interval.method}, at least Clopper–Pearson",
     )
     binomial = math.sqrt(max(found.value * (1 - found.value), 1 / len(hits)) / len(hits))
-    return replace(found, interval=interval, error=max(found.error, binomial))
+    return replace(
+        found,
+        interval=interval,
+        error=max(found.error, binomial),
+        course_error=max(found.course_error, binomial),
+    )
 
 
 def with_error_at_least(estimate: Estimate, error: float) -> Estimate:
@@ -213,7 +217,7 @@ def with_error_at_least(estimate: Estimate, error: float) -> Estimate:
         level=level,
         method=f"{estimate.interval.method}, at least binomial",
     )
-    return replace(estimate, interval=interval, error=error)
+    return replace(estimate, interval=interval, error=error, course_error=max(error, estimate.course_error))
 
 
 def lag1_correlation(values: Floats) -> float:

@@ -124,6 +124,13 @@ def first_disturbance_s(run: Run) -> float:
     return min(moments, default=math.inf)
 
 
+def last_rate_change_s(plan: Plan) -> float | None:
+    """When the planned rate last became what it then stayed; None where it never changed."""
+    moments = [segment.end_s for segment in plan.rate if segment.from_per_s != segment.to_per_s]
+    moments += [after.start_s for before, after in pairwise(plan.rate) if before.to_per_s != after.from_per_s]
+    return max(moments, default=None)
+
+
 def outside(windows: list[Window], at_s: Floats) -> Bools:
     """Which instants lie in none of the windows."""
     free = np.ones(len(at_s), dtype=bool)

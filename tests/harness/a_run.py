@@ -63,6 +63,9 @@ class RunBuilder:
     def with_rate(self, per_s: float, arrivals: Arrivals = Arrivals.CONSTANT) -> RunBuilder:
         return replace(self, rate_per_s=per_s, arrivals=arrivals)
 
+    def with_target(self, target: TargetSpec) -> RunBuilder:
+        return replace(self, target=target)
+
     def with_phases(self, **lengths_s: float) -> RunBuilder:
         return replace(self, phases=tuple(lengths_s.items()))
 
@@ -102,14 +105,22 @@ class RunBuilder:
         return replace(self, error_stretches=(*self.error_stretches, stretch))
 
     def with_inputs(self, *, from_s: float, to_s: float, **inputs: float) -> RunBuilder:
-        """What the controller measured; the level follows, and clients see the latency and errors that it saw."""
+        """What the controller measured; the level follows, and clients see the latency that it saw."""
         stretch = Stretch(from_s, to_s, dict(inputs))
         built = replace(self, input_stretches=(*self.input_stretches, stretch))
         if "latency_p99_ms" in inputs:
             seen_s = inputs["latency_p99_ms"] / 1000
             built = built.with_slowness(from_s=from_s - 1, to_s=to_s, service_s=seen_s, share=0.03)
-        if inputs.get("error_ratio"):
-            built = built.with_errors(from_s=from_s - 1, to_s=to_s, share=inputs["error_ratio"])
+        return built
+
+    def with_counted_errors(self, *, from_s: float, to_s: float, share: float) -> RunBuilder:
+        """Replicas answer 500, clients see it, and the controller's input follows with its window."""
+        built = self.with_errors(from_s=from_s, to_s=to_s, share=share)
+        for second in range(int(from_s), int(to_s + simulation.INPUT_WINDOW_S) + 1):
+            until_s = second + simulation.EVALUATED_AT
+            covered_s = min(until_s, to_s) - max(until_s - simulation.INPUT_WINDOW_S, from_s)
+            seen = share * max(0.0, covered_s) / simulation.INPUT_WINDOW_S
+            built = built.with_inputs(from_s=second, to_s=second + 1, error_ratio=seen)
         return built
 
     def with_retries(self, share: float) -> RunBuilder:

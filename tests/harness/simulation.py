@@ -39,6 +39,7 @@ LINK = "us-east.api->us-east.redis"
 SCRAPE_PERIOD_S = 0.5
 EVALUATED_AT = 0.3  # of each second
 FIRST_EVALUATION = 100
+INPUT_WINDOW_S = 5.0
 PROPAGATION_S = 0.3  # from the controller to the answers
 HEALTHY_INPUTS = {"latency_p99_ms": 40.0, "error_ratio": 0.0, "cpu_ratio": 0.3}
 

@@ -1,0 +1,260 @@
+"""Each part of the promise, broken alone, in a run that keeps all others."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.experiment import DegradationCheck
+from harness.verify.degradation import check_degradation
+from harness.verify.verdict import Outcome
+from tests.harness.a_run import RunBuilder, a_run
+from tests.harness.simulation import CONTROLLER, REPLICAS, Stretch
+from tests.harness.verify.a_full_run import a_full_run, figure, guilty
+
+CHECK = DegradationCheck(reaches="CRITICAL", visits=("ADVISORY", "WARNING"))
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+Log = list[dict[str, object]]
+
+
+def _metric(service: str, metric: str, value: Callable[[pd.DataFrame], object], *, labels: str = "") -> Change:
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.copy()
+        mine = (frame["service"] == service) & (frame["metric"] == metric)
+        if labels:
+            mine &= frame["labels"] == labels
+        frame.loc[mine, "value"] = value(frame[mine])
+        return frame
+
+    return changed
+
+
+def _answers(hit: Callable[[pd.DataFrame], pd.Series], column: str, value: object) -> Change:
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{column: frame[column].astype(object).mask(hit(frame), value)})
+
+    return changed
+
+
+def _at_level(level: int, operation: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda frame: (frame["level"] == level) & (frame["operation"] == operation) & (frame["outcome"] == "ok")
+
+
+def _without(event: str, which: int = 0) -> Callable[[Log], Log]:
+    def changed(log: Log) -> Log:
+        hits = [line for line in log if line["event"] == event]
+        return [line for line in log if line is not hits[which]]
+
+    return changed
+
+
+def test_a_quiet_run_keeps_the_promise_and_reaches_nothing() -> None:
+    run = a_run().built()
+
+    assert check_degradation(run, DegradationCheck()).outcome is Outcome.PASS
+    verdict = check_degradation(run, CHECK)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "CRITICAL reached" in guilty(verdict)
+
+
+def test_a_run_up_and_down_the_ladder_passes() -> None:
+    verdict = check_degradation(a_full_run().built(), CHECK)
+
+    assert verdict.outcome is Outcome.PASS, verdict.sentence
+    assert [evidence.sentence.split(" with")[0] for evidence in verdict.evidence] == [
+        "NORMAL → ADVISORY",
+        "ADVISORY → CRITICAL",
+        "CRITICAL → WARNING",
+        "WARNING → ADVISORY",
+        "ADVISORY → NORMAL",
+    ]
+
+
+def test_without_metrics_nothing_is_known() -> None:
+    run = a_full_run().altering_metrics(lambda frame: frame.iloc[:0]).built()
+
+    assert check_degradation(run, CHECK).outcome is Outcome.INCONCLUSIVE
+
+
+LEVEL = "evaluations with another level than promised"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("defect", "run", "culprit"),
+    [
+        (
+            "never above ADVISORY",
+            a_full_run().altering_metrics(_metric(CONTROLLER, "degradation_level", lambda f: f["value"].clip(upper=1))),
+            LEVEL,
+        ),
+        (
+            "a second late",
+            a_full_run().altering_metrics(
+                _metric(CONTROLLER, "degradation_level", lambda f: np.r_[[0.0] * 2, f["value"].to_numpy()[:-2]])
+            ),
+            LEVEL,
+        ),
+        (
+            "WARNING skipped on the way down",
+            a_full_run().altering_metrics(
+                _metric(CONTROLLER, "degradation_level", lambda f: f["value"].mask(f["value"] == 2, 1.0))
+            ),
+            LEVEL,
+        ),
+        (
+            "a flag stays on",
+            a_full_run().altering_metrics(
+                _metric(REPLICAS[0], "feature_enabled", lambda f: 1.0, labels='feature="search"')
+            ),
+            f"wrong flags of {REPLICAS[0]}",
+        ),
+        (
+            "nobody is paged",
+            a_full_run().altering_metrics(_metric(CONTROLLER, "alert_firing", lambda f: 0.0)),
+            "wrong degradation_level alert",
+        ),
+        (
+            "paged for ever",
+            a_full_run().altering_metrics(
+                _metric(CONTROLLER, "alert_firing", lambda f: (f["at_s"] > 35).astype(float))
+            ),
+            "wrong degradation_level alert",
+        ),
+        (
+            "a change is not logged",
+            a_full_run().altering_controller_log(_without("level_changed", 2)),
+            "level changes with a missing or wrong log line",
+        ),
+        (
+            "the log gives no inputs",
+            a_full_run().altering_controller_log(lambda log: [{**line, "inputs": {}} for line in log]),
+            "level changes with a missing or wrong log line",
+        ),
+        (
+            "the alert is not logged as resolved",
+            a_full_run().altering_controller_log(_without("alert_resolved")),
+            "alerts not logged as fired and resolved",
+        ),
+        (
+            "search works at CRITICAL",
+            a_full_run().altering_requests(
+                lambda f: _answers(_at_level(3, "search"), "features_on", "search")(
+                    _answers(_at_level(3, "search"), "features_off", "")(
+                        _answers(_at_level(3, "search"), "disabled_feature", "")(f)
+                    )
+                )
+            ),
+            "features at CRITICAL",
+        ),
+        (
+            "search is off in the normal state",
+            a_full_run().altering_requests(
+                lambda f: _answers(_at_level(0, "search"), "features_off", "search")(
+                    _answers(_at_level(0, "search"), "features_on", "")(f)
+                )
+            ),
+            "features at NORMAL",
+        ),
+        (
+            "no banner",
+            a_full_run().altering_requests(lambda f: f.assign(banner=False)),
+            "answers with a wrong banner",
+        ),
+        (
+            "a banner for all",
+            a_full_run().altering_requests(lambda f: f.assign(banner=f["level"] >= 0)),
+            "answers with a wrong banner",
+        ),
+        (
+            "a replica never hears of the level",
+            a_full_run().altering_requests(lambda f: f.assign(level=f["level"].mask(f["served_by"] == REPLICAS[1], 0))),
+            "answers at a level that was not in force",
+        ),
+    ],
+)
+def test_each_broken_part_of_the_promise_is_found(defect: str, run: RunBuilder, culprit: str) -> None:
+    verdict = check_degradation(run.built(), CHECK)
+
+    assert verdict.outcome is Outcome.FAIL, defect
+    assert figure(verdict, culprit).outcome is Outcome.FAIL, (defect, guilty(verdict))
+
+
+@pytest.mark.parametrize("event", ["level_changed", "alert_fired"])
+def test_a_log_that_was_not_recorded_is_no_fault_of_the_system(event: str) -> None:
+    run = a_full_run().altering_controller_log(lambda log: []).built()
+    verdict = check_degradation(run, CHECK)
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, [f"log of {CONTROLLER}"])
+
+
+def test_a_missed_evaluation_is_no_deviation() -> None:
+    def thin(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[~((frame["service"] == CONTROLLER) & frame["at_s"].between(35.2, 36.4))]
+
+    verdict = check_degradation(a_full_run().altering_metrics(thin).built(), CHECK)
+
+    assert verdict.outcome is Outcome.PASS, verdict.sentence
+
+
+def test_a_controller_that_stops_evaluating_is_found() -> None:
+    stuck = _metric(CONTROLLER, "degradation_evaluations_total", lambda f: f["value"].clip(upper=165))
+    verdict = check_degradation(a_full_run().altering_metrics(stuck).built(), DegradationCheck())
+
+    assert figure(verdict, "longest time without an evaluation").outcome is Outcome.FAIL
+
+
+def test_a_feature_that_nobody_used_at_a_wanted_level_is_not_observed() -> None:
+    run = a_full_run().altering_requests(lambda frame: frame[frame["operation"] != "search"]).built()
+    verdict = check_degradation(run, CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "not observed: search" in figure(verdict, "features at CRITICAL").reason
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------------
+
+
+def _dishonest(**inputs: float) -> RunBuilder:
+    """What the controller says it saw from 60 s to 70 s, while clients saw nothing of it."""
+    run = a_full_run()
+    lie = Stretch(60.0, 70.0, dict(inputs))
+    return RunBuilder(**{**vars_of(run), "input_stretches": (*run.input_stretches, lie)})
+
+
+def vars_of(run: RunBuilder) -> dict[str, object]:
+    return {name: getattr(run, name) for name in run.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("lie", "culprit"),
+    [
+        ({"error_ratio": 0.3}, "evaluations in a row with another error_ratio than clients saw"),  # shed as errors
+        ({"latency_p99_ms": 1500.0}, "evaluations in a row with another latency_p99_ms than clients saw"),
+    ],
+)
+def test_a_level_that_follows_dishonest_inputs_is_no_kept_promise(lie: dict[str, float], culprit: str) -> None:
+    verdict = check_degradation(_dishonest(**lie).built(), DegradationCheck())
+
+    assert guilty(verdict)[:1] == [culprit] or culprit in guilty(verdict)
+    assert figure(verdict, LEVEL).outcome is Outcome.PASS  # the level itself followed them
+
+
+def test_errors_that_the_controller_does_not_count_are_found() -> None:
+    run = a_run().with_errors(from_s=40, to_s=60, share=0.3).built()  # answered by the replicas with 500
+    verdict = check_degradation(run, DegradationCheck())
+
+    assert guilty(verdict) == ["evaluations in a row with another error_ratio than clients saw"]
+
+
+def test_honest_errors_are_believed() -> None:
+    run = a_run().with_counted_errors(from_s=40, to_s=44, share=0.2).built()
+
+    assert check_degradation(run, DegradationCheck(reaches="SURVIVAL")).outcome is Outcome.PASS
+
+
+def test_errors_that_replicas_cannot_see_are_not_held_against_the_controller() -> None:
+    run = a_run().with_errors(from_s=40, to_s=60, share=0.3, error="reset").built()
+
+    assert check_degradation(run, DegradationCheck()).outcome is Outcome.PASS

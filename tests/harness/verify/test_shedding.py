@@ -1,0 +1,188 @@
+import dataclasses
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.experiment import Arrivals, SheddingCheck
+from harness.target.target import SheddingPromise
+from harness.units import Ratio, Seconds
+from harness.verify import overload
+from harness.verify.shedding import check_shedding
+from harness.verify.verdict import Outcome
+from tests.harness.a_run import RunBuilder, a_run
+from tests.harness.simulation import the_target
+from tests.harness.verify.a_full_run import figure, guilty
+
+CHECK = SheddingCheck()
+
+
+def _overloaded(arrivals: Arrivals = Arrivals.POISSON) -> RunBuilder:
+    """0.6x, then 1.5x for 30 s and 2x for 20 s."""
+    return (
+        a_run()
+        .with_rate(120.0, arrivals)
+        .with_phases(warm_up=5.0, baseline=20.0, disturbed=50.0, recovery=15.0)
+        .with_overload(from_s=25.0, to_s=55.0, per_s=300.0)
+        .with_overload(from_s=55.0, to_s=75.0, per_s=400.0)
+    )
+
+
+def _promise() -> SheddingPromise:
+    promise = the_target().promises.shedding
+    assert promise is not None
+    return promise
+
+
+@pytest.mark.parametrize(
+    ("at", "by_priority"),
+    [
+        (0.5, (0.0, 0.0, 0.0, 0.0)),
+        (1.0, (0.0, 0.0, 0.0, 0.0)),
+        (1.25, (0.0, 0.05, 0.15, 0.25)),
+        (1.5, (0.0, 0.10, 0.30, 0.50)),
+        (1.75, (0.0, 0.175, 0.40, 0.625)),
+        (2.0, (0.0, 0.25, 0.50, 0.75)),
+        (3.0, (0.0, 0.55, 0.90, 0.95)),  # the last slope goes on, up to the cap
+        (9.0, (0.0, 0.95, 0.95, 0.95)),
+    ],
+)
+def test_the_promised_curve(at: float, by_priority: tuple[float, ...]) -> None:
+    found = overload.promised_ratio(_promise(), np.full(4, at), np.array([1.0, 2.0, 3.0, 4.0]))
+
+    assert found == pytest.approx(by_priority)
+
+
+@pytest.mark.parametrize(("at", "by_priority"), [(1.5, (0.0, 1 / 3, 0.4167, 0.5)), (2.0, (0.0, 2 / 3, 0.8333, 0.95))])
+def test_the_sources_formula_as_another_promise(at: float, by_priority: tuple[float, ...]) -> None:
+    promise = msgspec.structs.replace(_promise(), policy="formula")
+    found = overload.promised_ratio(promise, np.full(4, at), np.array([1.0, 2.0, 3.0, 4.0]))
+
+    assert found == pytest.approx(by_priority, abs=1e-3)
+
+
+def test_overload_is_the_answering_replicas_own() -> None:
+    run = a_run().with_overload(from_s=25.0, to_s=55.0, per_s=300.0).built()
+    load = overload.of_requests(run, _promise()).overload
+    at_s = run.requests["sent_s"].to_numpy()
+
+    assert load[(at_s > 10) & (at_s < 24)].mean() == pytest.approx(0.5, abs=0.02)
+    assert load[(at_s > 30) & (at_s < 54)].mean() == pytest.approx(1.5, abs=0.02)
+
+
+def test_emergency_shedding_halves_the_target() -> None:
+    run = a_run().with_inputs(from_s=30.0, to_s=50.0, cpu_ratio=0.3, latency_p99_ms=1500.0).built()
+    load = overload.of_requests(run, _promise()).overload
+    at_s = run.requests["sent_s"].to_numpy()
+
+    assert load[(at_s > 35) & (at_s < 48)].mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_requests_that_nobody_answered_count_for_all_replicas() -> None:
+    quiet = a_run().built()
+    half_lost = a_run().with_errors(from_s=0.0, to_s=80.0, share=0.5, error="reset").built()
+
+    for run in (quiet, half_lost):
+        assert np.nanmean(overload.of_requests(run, _promise()).overload) == pytest.approx(0.5, abs=0.03)
+
+
+def test_an_empty_record_decides_nothing() -> None:
+    run = a_run().altering_requests(lambda frame: frame.iloc[:0]).built()
+
+    assert check_shedding(run, CHECK).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_run_without_overload_proves_nothing_unless_that_was_meant() -> None:
+    run = a_run().built()
+
+    assert check_shedding(run, CHECK).outcome is Outcome.INCONCLUSIVE
+    assert check_shedding(run, SheddingCheck(expect_shedding=False)).outcome is Outcome.PASS
+
+
+def test_shedding_by_the_curve_passes() -> None:
+    verdict = check_shedding(_overloaded().built(), CHECK)
+
+    assert verdict.outcome is Outcome.PASS, verdict.sentence
+    assert "priority 4 shed whenever overloaded" in verdict.sentence
+
+
+def test_too_few_answers_are_undecided_with_the_number_that_would_decide() -> None:
+    verdict = check_shedding(_overloaded().built(), SheddingCheck(tolerance=Ratio(0.012)))
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "samples would decide" in verdict.sentence
+
+
+def _hit(priority: int, share: float, outcome: str = "ok", *, was: str = "shed") -> RunBuilder:
+    """Turn a share of one priority's refusals into answers, or the other way round, while overloaded."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        drawn = np.random.default_rng(7).random(len(frame)) < share
+        hit = (frame["priority"] == priority) & (frame["outcome"] == was) & drawn & frame["sent_s"].between(30, 74)
+        frame = frame.copy()
+        frame.loc[hit, "outcome"] = outcome
+        if outcome == "shed":
+            frame.loc[hit, ["status", "service_s"]] = (503, 0.002)
+            frame.loc[hit, "shed_reason"] = "overload"
+        return frame
+
+    return _overloaded().altering_requests(changed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("defect", "run", "culprit"),
+    [
+        ("no shedding at all", _overloaded().without_shedding(), "priority 2 shed whenever overloaded"),
+        ("half as much of priority 4", _hit(4, 0.5), "priority 4 shed whenever overloaded"),
+        ("more of priority 2", _hit(2, 0.15, "shed", was="ok"), "priority 2 shed whenever overloaded"),
+        ("priority 1 is shed", _hit(1, 0.01, "shed", was="ok"), "priority 1 shed"),
+        ("the important go first", _hit(2, 0.9, "shed", was="ok"), "priority 2 shed less than 3"),
+        (
+            "shed without need",
+            _overloaded().altering_requests(
+                lambda f: f.assign(
+                    outcome=f["outcome"].mask((f["sent_s"] < 25) & (f.index % 50 == 0), "shed"),
+                )
+            ),
+            "shed at or below 0.8x",
+        ),
+        (
+            "refusals without marker",
+            _overloaded().altering_requests(lambda f: f.assign(shed_reason="")),
+            "refusals without marker or status 503",
+        ),
+        (
+            "refusals wait for a slot",
+            _overloaded().altering_requests(
+                lambda f: f.assign(service_s=f["service_s"].mask(f["outcome"] == "shed", 0.2))
+            ),
+            "refusal p99",
+        ),
+    ],
+)
+def test_each_broken_part_of_the_promise_is_found(defect: str, run: RunBuilder, culprit: str) -> None:
+    verdict = check_shedding(run.built(), CHECK)
+
+    assert verdict.outcome is Outcome.FAIL, defect
+    assert figure(verdict, culprit).outcome is Outcome.FAIL, (defect, guilty(verdict))
+
+
+def test_noise_of_the_arrivals_around_the_target_is_no_false_shedding() -> None:
+    run = a_run().with_rate(200.0, Arrivals.POISSON).built()  # 1x on average, above it half of the time
+
+    assert check_shedding(run, SheddingCheck(expect_shedding=False)).outcome is Outcome.PASS
+
+
+def test_a_target_without_that_promise_is_not_judged() -> None:
+    target = msgspec.structs.replace(
+        the_target(), promises=msgspec.structs.replace(the_target().promises, shedding=None)
+    )
+    run = dataclasses.replace(a_run(), target=target).built()
+
+    assert check_shedding(run, CHECK).outcome is Outcome.INCONCLUSIVE
+
+
+def test_slow_refusals_within_their_limit_pass() -> None:
+    assert check_shedding(_overloaded().built(), SheddingCheck(refusal_p99=Seconds(0.003))).outcome is Outcome.PASS
