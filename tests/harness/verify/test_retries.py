@@ -1,0 +1,64 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.experiment import RetriesCheck
+from harness.units import Ratio
+from harness.verify.retries import check_retries
+from harness.verify.verdict import Outcome
+from tests.harness.a_run import a_run
+from tests.harness.simulation import REPLICAS
+from tests.harness.verify.a_full_run import figure, guilty
+
+CHECK = RetriesCheck(budget=Ratio(0.2))
+
+
+@pytest.mark.parametrize(
+    ("retries", "outcome"),
+    [(0.0, Outcome.PASS), (0.15, Outcome.PASS), (0.5, Outcome.FAIL), (2.0, Outcome.FAIL)],
+)
+def test_attempts_against_calls_while_the_fault_lasts(retries: float, outcome: Outcome) -> None:
+    run = a_run().with_fault().with_retries(retries).built()
+
+    assert check_retries(run, CHECK).outcome is outcome
+
+
+def test_a_storm_in_the_fault_is_not_diluted_by_the_quiet_rest() -> None:
+    verdict = check_retries(a_run().with_fault().with_retries(0.5).built(), CHECK)
+
+    assert figure(verdict, "redis attempts per call in the whole run").outcome is Outcome.PASS
+    assert guilty(verdict) == ["redis attempts per call during fault-1", "redis attempts per call in the worst 5 s"]
+
+
+def test_without_counters_nothing_is_known() -> None:
+    run = a_run().altering_metrics(lambda frame: frame[~frame["metric"].isin(["dependency_attempts_total"])]).built()
+
+    assert check_retries(run, CHECK).outcome is Outcome.INCONCLUSIVE
+    empty = a_run().altering_metrics(lambda frame: frame.iloc[:0]).built()
+    assert check_retries(empty, CHECK).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_handful_of_calls_decides_nothing() -> None:
+    verdict = check_retries(a_run().with_rate(1.0).built(), CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "fewer than 100 calls" in verdict.sentence
+
+
+def test_counters_of_a_restarted_replica_go_on_from_zero() -> None:
+    def restarted(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.copy()
+        late = (frame["service"] == REPLICAS[0]) & (frame["at_s"] > 40)
+        for metric in ("dependency_calls_total", "dependency_attempts_total"):
+            mine = late & (frame["metric"] == metric)
+            frame.loc[mine, "value"] -= frame.loc[mine, "value"].min()
+        return frame
+
+    plain = figure(check_retries(a_run().built(), CHECK), "redis attempts per call in the whole run")
+    again = figure(
+        check_retries(a_run().altering_metrics(restarted).built(), CHECK), "redis attempts per call in the w"
+    )
+
+    assert again.outcome is Outcome.PASS
+    assert again.value == pytest.approx(1.0)
+    assert np.isclose(again.samples, plain.samples, rtol=0.02)
