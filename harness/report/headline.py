@@ -10,6 +10,8 @@ from harness.report.counts import Slice
 from harness.report.story import FaultStory
 from harness.verify.verdict import Outcome, Verdict, Verdicts
 
+MOST_CHARACTERS = 220  # of one verdict's sentence at the top of the page
+
 
 def happened(run: Run, verdicts: Verdicts) -> str:
     """What happened, in a sentence or two: the end of the run where it was not the planned one, then the worst."""
@@ -31,15 +33,30 @@ def _ending(run: Run, verdicts: Verdicts) -> str:
 def _worst(verdicts: Verdicts) -> str:
     expectations = [verdict for verdict in verdicts.verdicts if verdict.check != "validity"]
     failed = [verdict for verdict in expectations if verdict.outcome is Outcome.FAIL]
-    open_ones = [verdict for verdict in verdicts.verdicts if verdict.outcome is Outcome.INCONCLUSIVE]
+    undecided = [verdict for verdict in expectations if verdict.outcome is Outcome.INCONCLUSIVE]
     many = wording.plural(len(expectations), "expectation")
+    validity = _validity(verdicts)
     if failed:
-        return f"{len(failed)} of {many} broke. {_sentence(failed[0].sentence)}"
-    if open_ones:
-        return f"Nothing was seen to break, but not everything could be decided. {_sentence(open_ones[0].sentence)}"
+        return f"{len(failed)} of {many} broke: {_named(failed[0])}"
+    if validity is not None and validity.outcome is not Outcome.PASS:
+        return f"The run does not count: {_short(validity.sentence)}"
+    if undecided:
+        return f"Nothing was seen to break, but {len(undecided)} of {many} could not be decided: {_named(undecided[0])}"
     if not expectations:
         return "Nothing was judged."
     return "The one expectation held." if len(expectations) == 1 else f"All {many} held."
+
+
+def _named(verdict: Verdict) -> str:
+    return f"{_sentence(verdict.name)} {_short(verdict.sentence)}"
+
+
+def _short(text: str) -> str:
+    """What fits at the top, with a capital; the whole stands with its verdict."""
+    text = _sentence(text[:1].upper() + text[1:])
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return text[: text.rfind(" ", 0, MOST_CHARACTERS)].rstrip(",;: ") + " …"
 
 
 def _sentence(text: str) -> str:
@@ -89,14 +106,14 @@ def _distrust(run: Run, verdicts: Verdicts, validity: Verdict | None) -> str:
 
 def warnings(run: Run, verdicts: Verdicts, faults: tuple[FaultStory, ...]) -> tuple[str, ...]:
     said = list(run.damage)
-    if not run.sealed:
+    if not run.sealed and not run.damage:
         said.append("The record was never sealed: it is read up to its last flush.")
     if not verdicts.clean:
         left = (
             ", ".join(fault.id for fault in faults if fault.inject.asked_s is not None and not fault.revert.confirmed)
             or "see the journal"
         )
-        said.append(f"Not shown to be reverted: {left}. `gameday revert` undoes it; until then no run will start.")
+        said.append(f"Not shown to be reverted: {left}. Run: gameday revert. Until then no run will start.")
     if run.plan.defect:
         said.append(f'The target ran with the planted defect "{run.plan.defect}".')
     if run.environment.harness_defect:

@@ -18,7 +18,7 @@ from harness.verify.statistics import min_samples
 
 MOST_BINS = 7200  # two hours by the second; more points than that no screen can show
 QUANTILE_BINS_S = (1, 2, 5, 10, 30, 60)  # how far a quantile's bins are widened to have samples enough
-SHARE_WITH_QUANTILE = 0.5  # of the bins, before a width is good enough
+SHARE_WITH_QUANTILE = 0.9  # of the bins, before a width is good enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

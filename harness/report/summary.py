@@ -186,10 +186,11 @@ def _by_priority(columns: Columns, good: Mask, reached_s: float) -> tuple[Slice,
 
 
 def _by_operation(columns: Columns, good: Mask, reached_s: float) -> tuple[Slice, ...]:
-    return tuple(
+    slices = [
         slice_of(columns, columns.operation == place, good, name=name, seconds=reached_s)
         for place, name in enumerate(columns.operations)
-    )
+    ]
+    return tuple(sorted(slices, key=lambda part: (-part.offered, part.name)))
 
 
 def _environment(run: Run) -> tuple[tuple[str, str], ...]:

@@ -110,7 +110,7 @@ def test_a_run_that_an_error_ended_is_broken_not_merely_stopped() -> None:
 def test_the_top_says_what_broke_and_why_one_may_believe_it() -> None:
     summary = some.summary_of(some.a_full_run().built(), some.of_each_kind())
 
-    assert summary.headline == "1 of 3 expectations broke. The sentence of a fail."
+    assert summary.headline == "1 of 3 expectations broke: slo that is a fail. The sentence of a fail."
     assert summary.trust.startswith("Why trust it: the record is sealed")
     assert "1 of 1 fault shown to bite" in summary.trust
     assert [verdict.outcome for verdict in summary.verdicts][:2] == [Outcome.FAIL, Outcome.INCONCLUSIVE]
@@ -130,8 +130,27 @@ def test_an_invalid_or_unclean_run_is_not_to_be_relied_on(verdicts: Verdicts, wh
     assert summary.trust == f"Do not rely on it: {why}"
 
 
-def test_nothing_judged_is_not_called_a_success() -> None:
-    assert some.summary_of(a_run().built(), some.some_verdicts()).headline == "Nothing was judged."
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (some.some_verdicts(some.a_verdict(), some.a_verdict()), "All 2 expectations held."),
+        (some.some_verdicts(some.a_verdict()), "The one expectation held."),
+        (some.some_verdicts(some.a_verdict(Outcome.INCONCLUSIVE)), "Nothing was seen to break, but 1 of 1 expectation"),
+        (some.some_verdicts(some.a_verdict(), valid=False), "The run does not count: The generator was late."),
+        (some.some_verdicts(), "Nothing was judged."),
+    ],
+)
+def test_a_run_that_broke_nothing_is_praised_only_as_far_as_it_was_judged(verdicts: Verdicts, words: str) -> None:
+    assert some.summary_of(a_run().built(), verdicts).headline.startswith(words)
+
+
+def test_a_long_sentence_is_cut_at_the_top_and_whole_with_its_verdict() -> None:
+    sentence = "word " * 200
+    summary = some.summary_of(a_run().built(), some.some_verdicts(some.a_verdict(Outcome.FAIL, sentence=sentence)))
+
+    assert len(summary.headline) < 320
+    assert summary.headline.endswith("word …")
+    assert summary.verdicts[0].sentence == sentence
 
 
 def test_a_run_that_died_says_how_far_it_got() -> None:
