@@ -39,7 +39,7 @@ def _worst(verdicts: Verdicts) -> str:
     if failed:
         return f"{len(failed)} of {many} broke: {_named(failed[0])}"
     if validity is not None and validity.outcome is not Outcome.PASS:
-        return f"The run does not count: {_short(validity.sentence)}"
+        return "The run does not count, so nothing is decided."
     if undecided:
         return f"Nothing was seen to break, but {len(undecided)} of {many} could not be decided: {_named(undecided[0])}"
     if not expectations:
@@ -101,7 +101,7 @@ def _distrust(run: Run, verdicts: Verdicts, validity: Verdict | None) -> str:
         return "the record was never sealed."
     if validity is None:
         return "the validity of the run was not judged."
-    return _sentence(validity.sentence)
+    return _short(validity.sentence)
 
 
 def warnings(run: Run, verdicts: Verdicts, faults: tuple[FaultStory, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from harness.report.summary import Summary, accounting
 from harness.verify.verdict import Figure, Outcome, Verdict
 
 _SIGNS = {Outcome.PASS: "✅ pass", Outcome.INCONCLUSIVE: "❔ inconclusive", Outcome.FAIL: "❌ fail"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 MOST_FIGURES = 3  # in a cell of the table: the worst ones
 
 
@@ -32,15 +32,15 @@ def report_markdown(summary: Summary, html_name: str) -> str:
 def _verdicts(summary: Summary) -> str:
     lines = ["| verdict | check | what was expected and measured | figures |", "|---|---|---|---|"]
     for verdict in summary.verdicts:
-        figures = "<br>".join(_plain(_figure(figure)) for figure in _worst_figures(verdict))
+        figures = "<br>".join(_plain(_figure(figure)) for figure in _figures(verdict))
         cells = (_SIGNS[verdict.outcome], _plain(verdict.name), _plain(verdict.sentence), figures)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _worst_figures(verdict: Verdict) -> list[Figure]:
-    order = list(Outcome)
-    return sorted(verdict.figures, key=lambda figure: -order.index(figure.outcome))[:MOST_FIGURES]
+def _figures(verdict: Verdict) -> tuple[Figure, ...]:
+    """The worst figures of what did not pass; the sentence of a pass has its figures in it."""
+    return () if verdict.outcome is Outcome.PASS else verdict.figures[:MOST_FIGURES]
 
 
 def _figure(figure: Figure) -> str:

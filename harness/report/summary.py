@@ -6,6 +6,7 @@ repeat what they say and what the record shows for it.
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from harness.errors import ExitCode
@@ -101,7 +102,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         trust=headline.trust(run, verdicts, whole, faults),
         trusted=headline.trusted(run, verdicts),
         tally={outcome: sum(v.outcome is outcome for v in verdicts.verdicts) for outcome in Outcome},
-        verdicts=tuple(sorted(verdicts.verdicts, key=lambda verdict: -list(Outcome).index(verdict.outcome))),
+        verdicts=_worst_first(verdicts),
         doubts=_doubts(verdicts),
         warnings=headline.warnings(run, verdicts, faults),
         planned_s=run.plan.duration_s if run.plan.phases else 0.0,
@@ -143,6 +144,18 @@ def good_within_s(run: Run) -> float:
     """How fast an answer has to be to be good: the strictest objective on goodput, else the default."""
     objectives = [check for check in run.plan.expect if isinstance(check, SloCheck) and check.goodput_ratio is not None]
     return min((float(check.within) for check in objectives), default=DEFAULT_WITHIN_S)
+
+
+def _worst_first(verdicts: Verdicts) -> tuple[Verdict, ...]:
+    """Verdicts, and the figures of each, in the order in which somebody in a hurry needs them."""
+    order = list(Outcome)
+    sorted_inside = [
+        msgspec.structs.replace(
+            verdict, figures=tuple(sorted(verdict.figures, key=lambda figure: -order.index(figure.outcome)))
+        )
+        for verdict in verdicts.verdicts
+    ]
+    return tuple(sorted(sorted_inside, key=lambda verdict: -order.index(verdict.outcome)))
 
 
 def _doubts(verdicts: Verdicts) -> tuple[Doubt, ...]:

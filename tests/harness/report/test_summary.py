@@ -1,6 +1,7 @@
 import math
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,7 +137,7 @@ def test_an_invalid_or_unclean_run_is_not_to_be_relied_on(verdicts: Verdicts, wh
         (some.some_verdicts(some.a_verdict(), some.a_verdict()), "All 2 expectations held."),
         (some.some_verdicts(some.a_verdict()), "The one expectation held."),
         (some.some_verdicts(some.a_verdict(Outcome.INCONCLUSIVE)), "Nothing was seen to break, but 1 of 1 expectation"),
-        (some.some_verdicts(some.a_verdict(), valid=False), "The run does not count: The generator was late."),
+        (some.some_verdicts(some.a_verdict(), valid=False), "The run does not count, so nothing is decided."),
         (some.some_verdicts(), "Nothing was judged."),
     ],
 )
@@ -174,6 +175,13 @@ def test_an_unclean_run_names_the_fault_that_is_left() -> None:
     summary = some.summary_of(run, some.some_verdicts(some.a_verdict(), clean=False))
 
     assert any("fault-1" in warning and "gameday revert" in warning for warning in summary.warnings)
+
+
+def test_the_worst_figures_of_a_verdict_come_first() -> None:
+    good, bad = some.a_verdict().figures[0], some.a_verdict(Outcome.FAIL).figures[0]
+    verdict = msgspec.structs.replace(some.a_verdict(Outcome.FAIL), figures=(good, bad))
+
+    assert some.summary_of(a_run().built(), some.some_verdicts(verdict)).verdicts[0].figures == (bad, good)
 
 
 def test_what_is_left_open_comes_with_its_reason_and_price() -> None:
