@@ -20,6 +20,7 @@ from harness.load.inside_locust.schedule import draw_schedule
 from harness.load.profile import load_profile
 from harness.plan import Plan
 from harness.record.rows import NOT_SENT_NS
+from tests.harness.load.null_server import null_server
 from tests.harness.load.offering import (
     GETS,
     HOST,
@@ -158,13 +159,13 @@ def test_a_reset_request_is_sent_once_and_fails_once(gets: Path, posts: Path, tm
 def test_a_frozen_server_costs_everybody_who_came_meanwhile(gets: Path, tmp_path: Path) -> None:
     plan = plan_of(gets, rate_per_s=100, lasts_s=10)
 
-    with small_server("freeze") as url:
+    with null_server(HOST, freezes=True) as url:
         offered = asyncio.run(offer(plan, url, tmp_path))
 
     # A fifth of the requests wait 0–2 s, evenly: one in a hundred of all waits longer than 1.9 s.
     assert offered.outcomes() == {"ok": 1000}
     assert offered.requests["latency_s"].quantile(0.99) == pytest.approx(1.9, rel=0.02)
-    assert offered.requests["latency_s"].quantile(0.90) == pytest.approx(1.0, rel=0.05)
+    assert offered.requests["latency_s"].quantile(0.90) == pytest.approx(1.0, rel=0.03)
 
 
 def test_a_dripping_answer_ends_at_the_deadline(gets: Path, tmp_path: Path) -> None:
@@ -175,7 +176,9 @@ def test_a_dripping_answer_ends_at_the_deadline(gets: Path, tmp_path: Path) -> N
 
     assert offered.outcomes() == {"failed": 40}
     assert set(offered.requests["error"]) == {"deadline"}
-    assert offered.requests["service_s"].between(0.95, 1.05).all()
+    assert offered.requests["service_s"].min() >= 0.95
+    assert offered.requests["service_s"].median() == pytest.approx(1.0, abs=0.05)
+    assert offered.requests["service_s"].max() < 1.5  # on a busy machine a timer may be late; ten seconds it may not
 
 
 @pytest.mark.parametrize(
@@ -287,6 +290,7 @@ from pathlib import Path
 import msgspec
 from harness.plan import Plan
 from harness.units import dec_hook
+from tests.harness.load.null_server import null_server
 from tests.harness.load.offering import start_driver
 async def main():
     plan = msgspec.json.decode(Path({str(tmp_path)!r}, "plan.json").read_bytes(), type=Plan, dec_hook=dec_hook)

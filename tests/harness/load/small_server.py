@@ -1,6 +1,6 @@
 """A real HTTP server of a hundred lines, for load tests: `small_server.py <host> <port> <behaviour> [key=value …]`.
 
-It runs in a process of its own, so that its freezes are not the client's, and counts what it saw at `/seen`.
+It runs in a process of its own, so that its work is not the client's, and counts what it saw at `/seen`.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import random
 import socket
 import struct
 import sys
-import time
 from collections import Counter
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -24,7 +23,6 @@ class Server:
         self.options = options
         self.seen: Counter[str] = Counter()
         self.chance = random.Random(7)
-        self.started_s = time.monotonic()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -66,9 +64,6 @@ class Server:
         match self.behaviour:
             case "ok":
                 self.contract(method, path, headers, body, writer)
-            case "freeze":  # the whole process, 2 s of every 10 s, from the second second on
-                self.freeze()
-                self.answer(writer, 200)
             case "reset" if self.chance.random() < 0.5:
                 reset(writer)
             case "drip":
@@ -85,11 +80,6 @@ class Server:
                 writer.close()
             case _:
                 self.answer(writer, 200)
-
-    def freeze(self) -> None:
-        since_s = (time.monotonic() - self.started_s) % 10
-        if 1 <= since_s < 3:
-            time.sleep(3 - since_s)
 
     def contract(  # noqa: PLR0912 (one case for each route)
         self, method: str, path: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter
