@@ -19,6 +19,7 @@ ASKS_BEFORE = 5
 ANSWER_WITHIN_S = 1.0
 SCHEDULING_S = 0.05  # timers and a busy two-core machine add up to this; they never make an answer early
 EARLY_S = 0.002  # Toxiproxy counts whole milliseconds from the chunk's arrival, and the baseline itself varies
+NOISE_S = 0.015  # an answer that is late by less shows nothing
 READING_S = 0.5  # what one reading may cost: readings are due every second
 RARE = 0.0005  # each tail of the counts that we still believe
 MISSED = 0.01  # chance that a reset share which is still there shows on none of the connections asked
@@ -83,7 +84,8 @@ class Expectation(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedLatency:
-    """Answers are late by `latency_s` ± `jitter_s`: the median round trip, minus the undisturbed one.
+    """Answers are late by `latency_s` ± `jitter_s`: the median round trip, minus the undisturbed one; without jitter
+    the shortest, because all that disturbs such a measurement adds to it.
 
     Believed from a tenth below (the jitter's lower end, clocks) to half above (scheduling only adds); gone below half.
     """
@@ -106,7 +108,8 @@ class AddedLatency:
         failed = next((answer for answer in answers if not answer.answered), None)
         if failed is not None:
             return Reading(answer=failed, dose=None, bites=False, gone=False, detail=failed.detail)
-        round_trip_s = median(answer.round_trip_s or 0.0 for answer in answers)
+        typical = median if self.jitter_s > 0 else min
+        round_trip_s = typical([answer.round_trip_s or 0.0 for answer in answers])
         added_s = max(0.0, round_trip_s - before.round_trip_s)
         low_s = 0.9 * self.latency_s - self.jitter_s - EARLY_S
         high_s = 1.5 * self.latency_s + self.jitter_s + SCHEDULING_S
@@ -115,11 +118,11 @@ class AddedLatency:
             dose=added_s,
             bites=max(low_s, EARLY_S) <= added_s <= high_s,
             gone=round_trip_s <= self.gone_within_s(before),
-            detail=f"median of {asks}",
+            detail=f"{typical.__name__} of {asks}",
         )
 
     def gone_within_s(self, before: Before) -> float:
-        return before.round_trip_s + self.latency_s / 2
+        return before.round_trip_s + max(self.latency_s / 2, NOISE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

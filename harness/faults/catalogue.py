@@ -31,7 +31,7 @@ from harness.plan import PlannedFault
 from harness.target.target import Power, ServiceSpec, TargetSpec
 from harness.units import BytesPerSecond
 
-MIN_LATENCY_S = 0.005  # less cannot be told from a busy machine
+MIN_LATENCY_S = 0.02  # less cannot be told from a busy machine
 MAX_RESET_AFTER_S = 2.0  # Toxiproxy's control API hangs for as long when the toxic is removed
 MIN_RESET_SHARE = 0.02  # less needs more connections to be seen than a canary should make
 # What a canary can tell from noise: Redis echoes as much as we like; an HTTP request takes 21 KB at most and has to
@@ -90,7 +90,7 @@ def _blackhole(fault: BlackholeFault, name: str) -> tuple[Toxic, ...]:
 def _latency_problems(fault: LatencyFault) -> list[str]:
     problems = [*_whole_ms("latency", fault.latency), *_whole_ms("jitter", fault.jitter)]
     if fault.latency < MIN_LATENCY_S:
-        problems.append(f"latency: {fault.latency} is too little to be told from noise; at least 5ms")
+        problems.append(f"latency: {fault.latency} is too little to be told from noise; at least 20ms")
     if fault.jitter > fault.latency:
         problems.append(f"jitter: {fault.jitter} is more than the latency of {fault.latency}")
     return problems

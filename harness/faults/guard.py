@@ -116,11 +116,13 @@ class Watch:
 
 
 def _is_overdue(fault: dict[str, object], now_ns: int) -> bool:
-    """Past the deadline; a fault that the runner is reverting gets time for that, and one that it has given up gets time
-    for the runner to end, say so, and leave the rest to us."""
+    """Past the deadline; a fault that the runner is reverting gets time for that, and one that it has given up gets
+    time for the runner to end and to leave the rest to us. A reverted one only lacks its proof."""
     state, since_ns, deadline_ns = fault["state"], fault["state_at_ns"], fault["deadline_ns"]
     assert isinstance(since_ns, int)
-    if state in ("REVERTING", "REVERTED", "STUCK"):
+    if state == "REVERTED":
+        return False
+    if state in ("REVERTING", "STUCK"):
         return now_ns > since_ns + int(REVERT_LIMIT_S * 1e9)
     return isinstance(deadline_ns, int) and now_ns > deadline_ns
 

@@ -18,11 +18,11 @@ from harness.errors import FaultError, GamedayError, TargetError, UncleanError
 from harness.experiment import LinkFault, RestartFault, ServiceFault
 from harness.faults import catalogue, undo
 from harness.faults.attack import Action, Attack, canary_path, depends_on, link_action, service_action
-from harness.faults.canary import Reading
-from harness.faults.journal import HARMLESS, Journal, Process, RemoveToxic, Snapshot, State, Toxiproxy
-from harness.faults.network import LinkAction, restore_proxy, unfreeze
-from harness.faults.process import running_process
-from harness.faults.toxiproxy import ProxyState, ToxiproxyServer, UnknownOutcomeError, UnreachableError
+from harness.faults.journal import HARMLESS, Journal, State
+from harness.faults.network import LinkAction
+from harness.faults.surroundings import Surroundings
+from harness.faults.toxiproxy import UnknownOutcomeError, UnreachableError
+from harness.faults.witness import Witness
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.target.target import RunningTarget
@@ -30,7 +30,6 @@ from harness.target.target import RunningTarget
 refusals = catalogue.refusals  # what a plan is asked before anything starts belongs to injecting, too
 
 HarnessDefect = Literal["toxic_not_applied", "fault_not_reverted"]
-Stage = Literal["before", "during", "after"]
 
 READ_EVERY_S = 1.0
 CONFIRM_WITHIN_S = 3.0  # a few readings; a fault that none of them shows is recorded as not confirmed
@@ -57,12 +56,11 @@ class Injector:
         self._target = target
         self._planned = faults
         self._journal = journal
-        self._on_event = on_event
         self._harness_defect = harness_defect
+        self._surroundings = Surroundings(target)
+        self._witness = Witness(on_event)
         self._attacks: dict[str, Attack] = {}
-        self._servers: dict[str, ToxiproxyServer] = {}
-        self._originals: dict[str, dict[str, ProxyState]] = {}  # by URL, then by proxy
-        self._unfreezing = asyncio.Lock()
+        self._reviving = asyncio.Lock()
 
     # --- before ---
 
@@ -73,45 +71,12 @@ class Injector:
             return
         for planned in self._planned:
             if isinstance(planned.fault, LinkFault):
-                await self._look_at_toxiproxy(planned.fault.link)
-        self._journal.append(self._snapshot())
+                await self._surroundings.look_at(planned.fault.link)
+        self._journal.append(self._surroundings.snapshot())
         attacks = await asyncio.gather(*(self._attack(planned) for planned in self._planned))
         self._attacks = {attack.id: attack for attack in attacks}
         for attack in attacks:
             self._journal.transition(attack.id, State.PLANNED, place=attack.disturbs)
-
-    async def _look_at_toxiproxy(self, link: str) -> None:
-        url = self._target.toxiproxy_url(link)
-        if url not in self._servers:
-            server = ToxiproxyServer(url)
-            originals = await asyncio.to_thread(server.proxies)
-            _refuse_leftovers(server, originals)
-            self._servers[url], self._originals[url] = server, originals
-        if link not in self._originals[url]:
-            raise FaultError(f"{url} has no proxy {link}: the link is not set up.")
-
-    def _snapshot(self) -> Snapshot:
-        running = (running_process(self._target, service) for service in self._target.spec.services)
-        services = {process.service: process for process in running if process is not None}
-        return Snapshot(
-            at_ns=clock.now_ns(),
-            toxiproxies=tuple(self._toxiproxy(url, services) for url in self._servers),
-            services=tuple(services.values()),
-        )
-
-    def _toxiproxy(self, url: str, services: dict[str, Process]) -> Toxiproxy:
-        service = self._service_of(url)
-        return Toxiproxy(
-            url=url,
-            service=service,
-            process=services.get(service),
-            start=self._target.start_command(service),
-            proxies=tuple(restore_proxy(url, proxy) for proxy in self._originals[url].values()),
-        )
-
-    def _service_of(self, url: str) -> str:
-        links = self._target.spec.links
-        return next(links[link].toxiproxy for link in links if self._target.toxiproxy_url(link) == url)
 
     async def _attack(self, planned: PlannedFault) -> Attack:
         path = canary_path(planned, self._target)
@@ -124,21 +89,15 @@ class Injector:
             expectation=expectation,
             before=await asyncio.to_thread(expectation.before, path),
         )
-        reading = await self._read(attack)
-        self._record(attack, "before", reading, agrees=reading.gone)
-        attack.forget_readings()
+        await self._witness.before(attack)
         return attack
 
     def _action(self, planned: PlannedFault) -> Action:
         if not isinstance(planned.fault, LinkFault):
             return service_action(planned, self._target)
-        url = self._target.toxiproxy_url(planned.fault.link)
+        server, original = self._surroundings.server_of(planned.fault.link)
         return link_action(
-            planned,
-            self._servers[url],
-            self._originals[url][planned.fault.link],
-            run=self._journal.run,
-            is_held_down=lambda: self._is_held_down(planned),
+            planned, server, original, run=self._journal.run, is_held_down=lambda: self._is_held_down(planned)
         )
 
     # --- the acts ---
@@ -155,7 +114,7 @@ class Injector:
             try:
                 await self._act(attack)
             except GamedayError as error:
-                self._edge(attack, "inject", asked_ns, clock.now_ns(), confirmed=False, detail=str(error))
+                self._witness.edge(attack, "inject", asked_ns, clock.now_ns(), confirmed=False, detail=str(error))
                 await self._revert_held(attack)
                 raise FaultError(f"{fault_id} on {attack.disturbs} was not injected: {error}") from error
             done_ns = clock.now_ns()
@@ -192,7 +151,7 @@ class Injector:
         try:
             await attack.action.inject()
         except UnknownOutcomeError:
-            await self._unfreeze(attack)
+            await self._revive(attack)
             await attack.action.inject()
 
     def _refuse_after_takeover(self, attack: Attack) -> None:
@@ -205,7 +164,7 @@ class Injector:
         attack = self._attacks[fault_id]
         while not await _sleep_unless(attack.reverting, READ_EVERY_S):
             if not self._hidden_by(attack):
-                await self._read_during(attack)
+                await self._witness.during(attack)
 
     async def revert(self, fault_id: str) -> None:
         """Undo, read back, and read "after" until the effect is gone; nothing happens when it is gone already.
@@ -214,6 +173,10 @@ class Injector:
         attack.reverting.set()
         async with attack.changing:
             await self._revert_held(attack)
+        for other in self._attacks.values():  # those whose proof has waited for this one's end
+            if other.state is State.REVERTED:
+                async with other.changing:
+                    await self._revert_held(other)
 
     async def revert_all(self) -> None:
         """Revert everything that is not verified as reverted, going on after errors; raise one UncleanError at the
@@ -221,12 +184,6 @@ class Injector:
         attacks = [attack for attack in self._attacks.values() if attack.is_open or attack.changing.locked()]
         results = await asyncio.gather(*(self.revert(attack.id) for attack in attacks), return_exceptions=True)
         errors = [result for result in results if isinstance(result, Exception)]
-        unproven = [attack for attack in self._attacks.values() if attack.state is State.REVERTED]
-        for attack in unproven:
-            try:
-                await self._prove_gone(attack)
-            except UncleanError as error:
-                errors.append(error)
         if errors:
             raise UncleanError("\n".join(str(error) for error in errors)) from ExceptionGroup("reverting", errors)
 
@@ -244,11 +201,7 @@ class Injector:
             if problem:
                 self._stuck(attack, problem)
             self._trace(attack, State.REVERTED)
-        if not self._others_on(attack):
-            await self._prove_gone(attack)
-            for other in self._attacks.values():
-                if other.state is State.REVERTED and not other.changing.locked() and not self._others_on(other):
-                    await self._prove_gone(other)
+        await self._prove_gone(attack)
 
     async def _undo(self, attack: Attack) -> str:
         """Undo and read back, a few times; what is still wrong."""
@@ -260,7 +213,7 @@ class Injector:
                 await attack.action.revert()
                 problem = await attack.action.wrong_now()
             except (UnknownOutcomeError, UnreachableError) as error:
-                problem = f"{error} {await self._unfreeze(attack)}"
+                problem = f"{error} {await self._revive(attack)}"
             except (FaultError, TargetError) as error:
                 problem = str(error)
             if not problem:
@@ -268,22 +221,17 @@ class Injector:
             await asyncio.sleep(RETRY_S)
         return problem
 
-    async def _unfreeze(self, attack: Attack) -> str:
-        """End and start the attack's Toxiproxy unless it answers again; other faults on it are put back. Why it did
-        not work, or nothing."""
+    async def _revive(self, attack: Attack) -> str:
+        """Make the attack's Toxiproxy answer again and put the other faults on it back; why that failed, or nothing."""
         assert isinstance(attack.action, LinkAction)
         server = attack.action.server
-        async with self._unfreezing:
-            if await asyncio.to_thread(undo.answers, server.url):
-                return ""
+        async with self._reviving:
             try:
-                await unfreeze(
-                    self._target, self._service_of(server.url), server, tuple(self._originals[server.url].values())
-                )
-                for other in self._attacks.values():
-                    is_on_it = isinstance(other.action, LinkAction) and other.action.server is server
-                    if is_on_it and other.state is State.INJECTED and not other.reverting.is_set():
-                        await other.action.inject()
+                if await self._surroundings.revive(server):
+                    for other in self._attacks.values():
+                        is_on_it = isinstance(other.action, LinkAction) and other.action.server is server
+                        if is_on_it and other.state is State.INJECTED and not other.reverting.is_set():
+                            await other.action.inject()
             except (FaultError, TargetError) as error:
                 return str(error)
         return ""
@@ -296,57 +244,55 @@ class Injector:
         try:
             is_there = pretends or await attack.action.is_in_place()
         except (FaultError, TargetError) as error:
-            self._edge(attack, "inject", asked_ns, done_ns, confirmed=False, detail=f"cannot be read back: {error}")
+            self._witness.edge(
+                attack, "inject", asked_ns, done_ns, confirmed=False, detail=f"cannot be read back: {error}"
+            )
             return
         bites = False
         until_ns = clock.now_ns() + int(CONFIRM_WITHIN_S * clock.NS_PER_S)
         detail = "reads back as asked" if is_there else "does not read back as asked"
         while not bites and not attack.reverting.is_set() and clock.now_ns() < until_ns:
-            if hidden_by := self._hidden_by(attack):
-                detail += f"; cannot be seen while {hidden_by} is active"
-                break
-            bites = await self._read_during(attack)
+            bites = not self._hidden_by(attack) and await self._witness.during(attack)
             if not bites:
                 await _sleep_unless(attack.reverting, RETRY_S)
         if not bites:
-            detail += "; the canary has not shown it"
-        self._edge(attack, "inject", asked_ns, done_ns, confirmed=is_there and bites, detail=detail)
-
-    async def _read_during(self, attack: Attack) -> bool:
-        reading = await self._read(attack)
-        if attack.reverting.is_set():
-            return False  # it may have been undone in the middle of the reading, which then shows nothing
-        self._record(attack, "during", reading, agrees=reading.bites)
-        return reading.bites
+            hidden_by = self._hidden_by(attack)
+            detail += (
+                f"; it cannot be seen while {hidden_by} is active" if hidden_by else "; the canary has not shown it"
+            )
+        self._witness.edge(attack, "inject", asked_ns, done_ns, confirmed=is_there and bites, detail=detail)
 
     async def _prove_gone(self, attack: Attack) -> None:
-        """Read the canary until it shows that the fault is gone; then VERIFIED, else STUCK and UncleanError."""
-        attack.forget_readings()
-        until_ns = clock.now_ns() + int((GONE_AFTER_ALL_S if attack.was_stuck else GONE_WITHIN_S) * clock.NS_PER_S)
-        reading = await self._read(attack)
-        while not reading.gone and clock.now_ns() < until_ns:
-            await asyncio.sleep(RETRY_S)
-            reading = await self._read(attack)
-        self._record(attack, "after", reading, agrees=reading.gone)
+        """Read until the canary shows that the fault is gone: then VERIFIED, else STUCK and UncleanError. While another
+        fault disturbs the path nothing can be shown, and the proof waits for that one's end."""
+        if self._others_on(attack):
+            return
+        reading = await self._witness.after(
+            attack,
+            within_s=GONE_AFTER_ALL_S if attack.was_stuck else GONE_WITHIN_S,
+            retry_s=RETRY_S,
+            is_disturbed=lambda: bool(self._others_on(attack)),
+        )
+        if reading is None:
+            return
         if not reading.gone:
             self._stuck(attack, f"its effect is still there: {reading.answer.signature}, {reading.detail}")
         self._trace(attack, State.VERIFIED)
-        self._edge(attack, "revert", *attack.reverted_at_ns, confirmed=True, detail="read back, and the canary agrees")
+        self._witness.edge(
+            attack, "revert", *attack.reverted_at_ns, confirmed=True, detail="read back, and the canary agrees"
+        )
 
     def _stuck(self, attack: Attack, problem: str) -> None:
         """Loud: in the journal, in the events, and as the error that ends the run with exit code 6."""
         commands = "\n".join(f"  {undo.command(msgspec.to_builtins(data))}" for data in attack.action.undo())
         self._trace(attack, State.STUCK, f"{problem}. By hand: {commands}")
         if not attack.was_stuck:
-            self._edge(attack, "revert", *attack.reverted_at_ns, confirmed=False, detail=problem)
+            self._witness.edge(attack, "revert", *attack.reverted_at_ns, confirmed=False, detail=problem)
         attack.was_stuck = True
         raise UncleanError(
             f"{attack.id} on {attack.disturbs} could not be shown to be reverted: {problem}\n"
             f"Run: gameday revert\nOr by hand:\n{commands}"
         )
-
-    async def _read(self, attack: Attack) -> Reading:
-        return await asyncio.to_thread(attack.expectation.read, attack.path, attack.before)
 
     # --- faults among each other ---
 
@@ -369,7 +315,9 @@ class Injector:
         ]
 
     def _hidden_by(self, attack: Attack) -> str:
-        return ", ".join(other.id for other in self._others_on(attack) if other.kind.hides_others)
+        """Active faults beside which this one's dose cannot be measured: those of its own kind add to it."""
+        others = self._others_on(attack)
+        return ", ".join(other.id for other in others if other.kind.hides_others or other.kind is attack.kind)
 
     # --- what is written down ---
 
@@ -378,59 +326,6 @@ class Injector:
         attack.state = state
         with suppress(FaultError):
             self._journal.transition(attack.id, state, detail=detail)
-
-    def _edge(
-        self,
-        attack: Attack,
-        action: Literal["inject", "revert"],
-        asked_ns: int,
-        done_ns: int,
-        *,
-        confirmed: bool,
-        detail: str,
-    ) -> None:
-        self._on_event(
-            rows.FaultEdge(
-                at_ns=asked_ns, fault=attack.id, action=action, done_ns=done_ns, confirmed=confirmed, detail=detail
-            )
-        )
-
-    def _record(self, attack: Attack, stage: Stage, reading: Reading, *, agrees: bool) -> None:
-        self._on_event(
-            rows.CanaryReading(
-                at_ns=clock.now_ns(),
-                fault=attack.id,
-                path=attack.path.name,
-                stage=stage,
-                connected=reading.answer.connected,
-                answered=reading.answer.answered,
-                round_trip_s=reading.answer.round_trip_s,
-                dose=reading.dose,
-                wanted_dose=attack.expectation.wanted_dose,
-                dose_unit=attack.expectation.dose_unit,
-                agrees=agrees,
-                detail=reading.detail,
-            )
-        )
-
-
-def _refuse_leftovers(server: ToxiproxyServer, proxies: dict[str, ProxyState]) -> None:
-    """Nothing may be on any proxy of a server that we are going to use: we could not tell it from ours afterwards."""
-    commands = [
-        undo.command(msgspec.to_builtins(RemoveToxic(url=server.url, proxy=proxy.name, toxic=toxic.name)))
-        for proxy in proxies.values()
-        for toxic in proxy.toxics
-    ]
-    commands += [
-        undo.command({"kind": "restore_proxy", "url": server.url, "proxy": proxy.name, "enabled": True})
-        for proxy in proxies.values()
-        if not proxy.enabled
-    ]
-    if commands:
-        lines = "\n".join(f"  {command}" for command in commands)
-        raise UncleanError(
-            f"{server.url} has toxics or disabled proxies already. Run: gameday revert\nOr by hand:\n{lines}"
-        )
 
 
 async def _sleep_unless(event: asyncio.Event, seconds: float) -> bool:

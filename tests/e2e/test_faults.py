@@ -236,6 +236,25 @@ def test_faults_on_one_link_go_one_by_one_and_the_proof_waits_for_the_last(
     assert all(attempt.edge("revert", fault).confirmed for fault in ("latency-1", "down-2"))
 
 
+def test_a_fault_may_follow_another_of_its_kind_at_the_same_instant(target: ProcessesTarget, tmp_path: Path) -> None:
+    more = LatencyFault(link=REDIS, at=AT, lasts=LASTS, latency=Seconds(0.3))
+    attempt = Attempt(target, tmp_path / "run-1", planned(LATENCY, id="latency-1"), planned(more, id="latency-2"))
+
+    async def conduct() -> None:
+        await attempt.injector.prepare()
+        await attempt.injector.inject("latency-1")
+        await asyncio.gather(attempt.injector.revert("latency-1"), attempt.injector.inject("latency-2"))
+        await attempt.injector.revert("latency-2")
+
+    asyncio.run(conduct())
+
+    for fault, dose_s in (("latency-1", 0.1), ("latency-2", 0.3)):
+        assert attempt.edge("inject", fault).confirmed
+        assert attempt.edge("revert", fault).confirmed
+        assert attempt.readings("during", fault)[-1].dose == pytest.approx(dose_s, abs=0.05)
+    assert attempt.edge("revert", "latency-1").done_ns < attempt.readings("during", "latency-2")[-1].at_ns
+
+
 def test_a_hidden_fault_is_not_claimed_to_have_been_seen(target: ProcessesTarget, tmp_path: Path) -> None:
     attempt = Attempt(target, tmp_path / "run-1", planned(DOWN, id="down-1"), planned(LATENCY, id="latency-2"))
 

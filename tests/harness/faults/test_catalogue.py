@@ -45,8 +45,8 @@ def test_every_fault_that_can_be_written_is_in_the_table() -> None:
     [
         (latency(0.2, 0.05), None),
         (latency(0.0), "too little"),
-        (latency(0.001), "too little"),
-        (latency(0.0105), "whole number of milliseconds"),
+        (latency(0.019), "too little"),
+        (latency(0.0205), "whole number of milliseconds"),
         (latency(0.1, 0.2), "more than the latency"),
         (latency(0.1, link="web->rediss"), 'Did you mean "web->redis"'),
         (bandwidth(64e3), None),

@@ -235,6 +235,7 @@ def test_another_boot_has_ended_everything(tmp_path: Path) -> None:
         ("INJECTED", 50, True),
         ("INJECTED", 200, False),
         ("STUCK", 50, False),
+        ("REVERTED", 50, False),
         ("REVERTING", 50, False),  # the runner is at it, for less than it may take
     ],
 )
