@@ -6,6 +6,7 @@ Redis a PONG, Postgres a server that takes connections, Toxiproxy its version, a
 """
 
 import asyncio
+import contextlib
 import struct
 
 from harness.target.target import ServiceSpec
@@ -60,3 +61,5 @@ async def _exchange(host: str, port: int, question: bytes, goodbye: bytes = b"")
         return answer
     finally:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
