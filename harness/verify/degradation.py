@@ -107,9 +107,10 @@ def _caught(seen: _Seen) -> Figure:
 
 
 def _keeps_evaluating(run: Run, seen: _Seen) -> Figure:
-    """The longest time in which scrapes went on and showed no new evaluation."""
+    """The longest time in which scrapes went on and showed no new evaluation; without replicas there is none."""
     limit_s = SILENT_PERIODS * seen.promise.evaluation_period
-    attacked = windows.attacks_on(run, seen.trace.service)
+    involved = [seen.trace.service, *windows.services_with_role(run, "api")]
+    attacked = [attack for service in involved for attack in windows.attacks_on(run, service)]
     longest_s, since_s, number = 0.0, None, None
     for at_s, now in zip(seen.trace.at_s, seen.trace.number, strict=True):
         if since_s is None or now != number or any(w.start_s <= at_s < w.end_s for w in attacked):

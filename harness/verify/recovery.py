@@ -1,9 +1,9 @@
 """How long the system took to be itself again after the last disturbance was taken away.
 
-Itself: goodput has the baseline's share of the offered load, and the level is not worse than the baseline's; both for
-`hold` seconds on end. Measured in windows of one second from the moment the last revert was done and the load had its
-last rate, so the time is known to a second and no better. A relapse after that is a
-recovery that did not last.
+Itself: goodput has the baseline's share of the offered load, the level is not worse than the baseline's, and answers
+come from where they came from then (not from a fallback); all for `hold` seconds on end. Measured in windows of one
+second from the moment the last revert was done and the load had its last rate, so the time is known to a second and no
+better. A relapse after that is a recovery that did not last.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from harness.verify.windows import Bools, Floats, Window, column, is_word
 
 GOOD_WITHIN_S = 1.0  # an answer later than this is not goodput; the default of an objective's `within`
 WINDOW_S = 1.0
+FALLBACK = "fallback"  # an answer's cache status while the cache could not be reached
+FALLBACK_SLACK = 0.05  # share of requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class _Course:
 
     from_s: float
     goodput: Floats  # share of offered, NaN where nothing was offered
+    fallback: Floats  # share of offered that was answered from a fallback
     good: Bools
     level: Floats
 
@@ -85,19 +88,33 @@ def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, nor
     usual = _worst_levels(run, baseline.start_s, int(baseline.length_s))
     enough = np.isnan(goodput) | (goodput >= check.goodput_share * normal_share)
     calm = level <= (usual.max() if len(usual) else 0.0)
-    return _Course(from_s=from_s, goodput=goodput, good=enough & calm, level=level)
+    fallback = _fallback(run, from_s, seconds, WINDOW_S)
+    usual_share = _fallback(run, baseline.start_s, 1, baseline.length_s)[0]
+    at_home = np.isnan(fallback) | (fallback <= usual_share + FALLBACK_SLACK)
+    return _Course(from_s=from_s, goodput=goodput, fallback=fallback, good=enough & calm & at_home, level=level)
 
 
 def _goodput(run: Run, from_s: float, count: int, length_s: float) -> Floats:
     """Share of the requests scheduled in each window that were answered correctly in time."""
     frame = run.requests
-    number = np.floor((column(frame, "scheduled_s") - from_s) / length_s).astype(np.int64)
-    inside = (number >= 0) & (number < count)
     good = is_word(frame["outcome"], Ending.OK) & (column(frame, "latency_s") <= GOOD_WITHIN_S)
+    return _share_of(run, good, from_s=from_s, count=count, length_s=length_s)
+
+
+def _fallback(run: Run, from_s: float, count: int, length_s: float) -> Floats:
+    """Share of the requests scheduled in each window that were answered without the cache they need."""
+    hits = is_word(run.requests["cache"], FALLBACK)
+    return _share_of(run, hits, from_s=from_s, count=count, length_s=length_s)
+
+
+def _share_of(run: Run, hits: Bools, *, from_s: float, count: int, length_s: float) -> Floats:
+    """Of the requests scheduled in each of `count` windows; NaN where none were."""
+    number = np.floor((column(run.requests, "scheduled_s") - from_s) / length_s).astype(np.int64)
+    inside = (number >= 0) & (number < count)
     offered = np.bincount(number[inside], minlength=count).astype(np.float64)
-    answered = np.bincount(number[inside & good], minlength=count).astype(np.float64)
+    hit = np.bincount(number[inside & hits], minlength=count).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        result: Floats = answered / offered
+        result: Floats = hit / offered
     return result
 
 
@@ -158,6 +175,8 @@ def _never_recovered(check: RecoveryCheck, course: _Course) -> Figure:
     last = int(course.level[-1]) if watched_s else 0
     share = float(course.goodput[-1]) if watched_s else 0.0
     why = f"after {watched_s} s goodput was {say(share, 'ratio')} of the offered load at level {last}"
+    if watched_s and course.fallback[-1] > FALLBACK_SLACK:
+        why += f", and {say(float(course.fallback[-1]), 'ratio')} was answered from a fallback"
     if not long_enough:
         why += "; the run ended too early to say more"
     return Figure(
@@ -196,7 +215,8 @@ def _evidence(run: Run, check: RecoveryCheck, course: _Course, found: list[Figur
         promise = promise_of(run)
         level = level_name(promise, int(course.level[last])) if promise else f"{course.level[last]:g}"
         sentence = (
-            f"The last bad second: goodput {say(float(course.goodput[last]), 'ratio')} of offered, level {level}."
+            f"The last bad second: goodput {say(float(course.goodput[last]), 'ratio')} of offered, level {level}, "
+            f"{say(float(course.fallback[last]), 'ratio')} from a fallback."
         )
         listed.append(
             Evidence(at_s=course.from_s + last, until_s=course.from_s + last + 1, sentence=sentence, source="requests")

@@ -110,7 +110,7 @@ class RunBuilder:
         built = replace(self, input_stretches=(*self.input_stretches, stretch))
         if "latency_p99_ms" in inputs:
             seen_s = inputs["latency_p99_ms"] / 1000
-            built = built.with_slowness(from_s=from_s - 1, to_s=to_s, service_s=seen_s, share=0.03)
+            built = built.with_slowness(from_s=from_s - 3, to_s=to_s, service_s=seen_s, share=0.05)
         return built
 
     def with_counted_errors(self, *, from_s: float, to_s: float, share: float) -> RunBuilder:

@@ -17,6 +17,8 @@ from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import CONTROLLER, at
 from tests.harness.verify.a_full_run import CHECKS, OVERLOAD_S, a_full_run, outcomes
 
+pytestmark = pytest.mark.slow  # each builds and judges a whole run
+
 ALL_PASS = {"validity": "pass", **dict.fromkeys(("slo", "degradation", "shedding", "recovery", "retries"), "pass")}
 
 
@@ -48,7 +50,6 @@ def _stuck_level(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(value=frame["value"].mask(mine, 1.0))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mutation", "run", "broken"),
     [

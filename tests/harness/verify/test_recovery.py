@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from harness.experiment import RecoveryCheck
@@ -63,6 +64,16 @@ def test_a_relapse_is_a_recovery_that_did_not_last() -> None:
     verdict = check_recovery(run, WITHIN_10_S)
 
     assert (verdict.outcome, guilty(verdict)) == (Outcome.FAIL, ["relapses"])
+
+
+def test_a_cache_that_is_never_used_again_is_no_recovery() -> None:
+    def fallback(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(cache=frame["cache"].astype(object).mask(frame["scheduled_s"] > 30, "fallback"))
+
+    verdict = check_recovery(a_run().with_fault().altering_requests(fallback).built(), WITHIN_10_S)
+
+    assert verdict.outcome is Outcome.FAIL
+    assert "from a fallback" in verdict.sentence
 
 
 def test_a_single_bad_second_is_no_relapse() -> None:

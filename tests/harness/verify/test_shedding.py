@@ -154,6 +154,13 @@ def _hit(priority: int, share: float, outcome: str = "ok", *, was: str = "shed")
             "refusals without marker or status 503",
         ),
         (
+            "refused after the work was done",
+            _overloaded().altering_requests(
+                lambda f: f.assign(service_s=f["service_s"].mask(f["outcome"] == "shed", 0.016))
+            ),
+            "median refusal",
+        ),
+        (
             "refusals wait for a slot",
             _overloaded().altering_requests(
                 lambda f: f.assign(service_s=f["service_s"].mask(f["outcome"] == "shed", 0.2))
