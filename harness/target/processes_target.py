@@ -68,6 +68,16 @@ class ProcessesTarget:
         host, port = self.address(self.spec.links[link].toxiproxy)
         return f"http://{host}:{port}"
 
+    @property
+    def defect(self) -> str | None:
+        """The planted defect that it was started with."""
+        return self._state.defect
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any of its services runs; a target that died with its machine has a state folder and nothing else."""
+        return any(self.identity(service) for service in self._state.services)
+
     def log_files(self) -> dict[str, Path]:
         return {service: self._folder.log(service) for service in self._state.services}
 

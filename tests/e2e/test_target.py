@@ -333,6 +333,8 @@ def test_a_second_look_from_the_state_folder_sees_the_same_processes(target: Pro
 
     assert pids_of(again) == pids_of(target)
     assert again.exited() == {}
+    assert again.is_up
+    assert again.defect is None
 
 
 def test_a_second_target_in_the_same_state_folder_is_refused(target: ProcessesTarget) -> None:

@@ -177,6 +177,7 @@ def test_a_state_folder_of_processes_that_have_long_ended_does_not_block_the_nex
             process.kill()
     until(lambda: not pids_of(target), "all are dead")
     until(lambda: not any(is_open(port) for port in ALL_PORTS), "all ports are free")
+    assert not attach(SPEC, state_dir).is_up
 
     again = asyncio.run(up(SPEC, SPEC_PATH, state_dir=state_dir, loopback=LOOPBACK))
 
