@@ -548,6 +548,22 @@ def test_a_stopped_runner_loses_its_lease_and_notices(target: ProcessesTarget, s
         runner.end()
 
 
+def test_a_runner_that_was_stopped_between_its_journal_and_the_act_undoes_the_act(
+    target: ProcessesTarget, state_dir: Path, tmp_path: Path
+) -> None:
+    before = snapshot(target)
+    runner = Runner(state_dir, tmp_path / "run-1", "latency", "stop after ARMED")
+    try:
+        until(lambda: states_in(runner.folder).get("fault-1") is State.VERIFIED, "the guard found nothing to revert")
+        runner.process.send_signal(signal.SIGCONT)
+        assert "has taken over" in runner.expect("aborted")
+        assert snapshot(target) == before
+        runner.expect("reverted")
+    finally:
+        runner.end()
+    assert states_in(runner.folder) == {"fault-1": State.VERIFIED}
+
+
 def test_a_runner_whose_guard_was_killed_aborts_and_reverts(
     target: ProcessesTarget, state_dir: Path, tmp_path: Path
 ) -> None:

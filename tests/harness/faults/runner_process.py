@@ -2,8 +2,8 @@
 
 `python -m tests.harness.faults.runner_process STATE_DIR RUN_FOLDER FAULT CRASH [LASTS_S]`: CRASH is where it kills
 itself (SIGKILL): `before STATE` or `after STATE` that line of the journal, `half STATE` with the line half-written,
-`starting` once a service's process has been started again; or it does not: `hold` keeps the fault until killed, `none`
-reverts it. Prints a line for each step.
+`starting` once a service's process has been started again; or it does not: `stop after STATE` is SIGSTOP, `hold` keeps
+the fault until killed, `none` reverts it. Prints a line for each step.
 """
 
 import asyncio
@@ -59,6 +59,8 @@ class MortalJournal(Journal):
         super().append(line)
         if self.crash == f"after {state}":
             die()
+        if self.crash == f"stop after {state}":
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class MortalTarget(ProcessesTarget):
