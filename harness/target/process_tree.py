@@ -1,8 +1,8 @@
 """A service's process with all that belongs to it: looked up by identity, frozen, thawed, ended and killed as one.
 
 What belongs to it: its descendants (Postgres gives each of its children a session of its own) and the members of its
-process group (nginx's workers outlive a killed master). A bare pid is never signalled: by now the number may be somebody
-else's. A zombie counts as ended.
+process group (nginx's workers outlive a killed master). A bare pid is never signalled: by now the number may belong to
+somebody else. A zombie counts as ended.
 """
 
 import asyncio
