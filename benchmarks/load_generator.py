@@ -41,7 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         gets = Path(folder) / "gets.py"
         gets.write_text(GETS)
-        print(f"{os.cpu_count()} cores, load generator and servers together\n")
+        load = os.getloadavg()[0]
+        print(f"{os.cpu_count()} cores for generator and servers; others' load average at the start: {load:.1f}\n")
         print("| figure | measured | wanted | |\n|---|---|---|---|")
         for line in (
             *open_loop(gets, lasts_s=3 if quick else 10),

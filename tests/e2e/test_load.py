@@ -325,6 +325,23 @@ asyncio.run(main())
     assert set(requests["error"]) == {"run_stopped"}
 
 
+def test_a_start_that_takes_too_long_is_given_up_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    plan = plan_of(TWITTER_DAY, rate_per_s=10, lasts_s=1, deadline_s=60)
+
+    async def start(url: str) -> float:
+        driver, _ = start_driver(plan, url, tmp_path)
+        with pytest.raises(LoadError, match="shard 0 was not ready within 2.5s"):
+            await driver.start(within_s=2.5)
+        return time.monotonic()
+
+    with small_server("slow", delay_s=60) as url:
+        began_s = time.monotonic()
+        ended_s = asyncio.run(start(url))
+
+    assert load_processes(tmp_path) == []
+    assert ended_s - began_s < 2.5 + 3.0  # it follows SIGTERM, it does not have to be killed
+
+
 def test_a_profile_that_cannot_prepare_is_told_with_the_log(tmp_path: Path) -> None:
     plan = plan_of(TWITTER_DAY, rate_per_s=10, lasts_s=1)
     driver, events = start_driver(plan, f"http://{HOST}:{free_port()}", tmp_path)

@@ -20,7 +20,6 @@ from harness.load.outcomes import of_answer, of_error
 from harness.load.profile import Action, Profile
 from harness.record.request_writer import RequestWriter
 from harness.record.rows import LEVEL_UNKNOWN, NOT_SENT_NS, ErrorClass, Outcome
-from harness.target.target import Headers
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +32,10 @@ _LEVELS = {str(level): level for level in range(5)}
 
 
 class Dispatcher:
-    """Offers one schedule. `stop_ns` may be set at any time: what is due later is not offered any more."""
+    """Offers one schedule. `stop_ns` may be set at any time: what is due later is not offered any more.
+
+    `header_names`, in small letters, are those of served_by, region, level, cache, shed, disabled_feature and banner.
+    """
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class Dispatcher:
         writer: RequestWriter,
         tally: Tally,
         *,
-        headers: Headers,
+        header_names: tuple[str, ...],
         region_asked: str,
         in_flight_limit: int,
         first_number: int,
@@ -56,7 +58,7 @@ class Dispatcher:
         self._schedule, self._entry, self._writer, self._tally = schedule, entry, writer, tally
         self._actions = profile.actions
         self._facts = [_facts(action, profile, region_asked) for action in profile.actions]
-        self._header_names = _lower(headers)
+        self._header_names = header_names
         self._limit = in_flight_limit
         self._first_number, self._number_step = first_number, number_step
         self._start_ns = 0
@@ -209,16 +211,3 @@ class _Facts:
 def _facts(action: Action, profile: Profile, region_asked: str) -> _Facts:
     spec = next(one for one in profile.operations if one.name == action.operation)
     return _Facts((spec.name, spec.route, spec.priority), spec.writes, region_asked)
-
-
-def _lower(headers: Headers) -> tuple[str, ...]:
-    names = (
-        headers.served_by,
-        headers.region,
-        headers.level,
-        headers.cache,
-        headers.shed,
-        headers.disabled_feature,
-        headers.banner,
-    )
-    return tuple(name.lower() for name in names)

@@ -45,5 +45,5 @@ class Dispatcher(User):
 
     @task
     def offer(self) -> None:
-        self.environment.shard.run()
+        self.environment.process_exit_code = 0 if self.environment.shard.run() else 1
         self.environment.runner.quit()

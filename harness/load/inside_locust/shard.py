@@ -47,15 +47,18 @@ class Shard:
         self._stop_ns: int | None = None
         self._dispatcher: Dispatcher | None = None
         self._reporting = True
+        self._preparing: gevent.Greenlet | None = None
 
-    def run(self) -> None:
-        """Everything, once. What goes wrong is told to the driver, and to the log."""
+    def run(self) -> bool:
+        """Everything, once; whether it went well. What goes wrong is told to the driver, and to the log."""
         listener = gevent.spawn(self._control.listen, self._on_command, self._on_gone)
         try:
             self._offer_all()
+            return True
         except Exception as error:  # the last one who could tell: whatever it is, the driver has to know
             LOG.exception("the shard broke")
             self._control.say(Broken(at_ns=now_ns(), why=f"{type(error).__name__}: {error}"))
+            return False
         finally:
             self.finished.set()
             listener.kill()
@@ -68,6 +71,8 @@ class Shard:
             if self._dispatcher is not None:
                 self._dispatcher.stop_ns = self._stop_ns
             self._begun.set()
+            if self._preparing is not None:
+                self._preparing.kill(block=False)
         elif self._dispatcher is not None:
             self._dispatcher.give_up(ErrorClass.RUN_STOPPED)
 
@@ -109,7 +114,7 @@ class Shard:
             entry,
             writer,
             self._tally,
-            headers=plan.target.headers,
+            header_names=_header_names(plan),
             region_asked=plan.target.regions[0] if len(plan.target.regions) == 1 else "",
             in_flight_limit=-(-load.in_flight_limit // spec.shards),
             first_number=spec.shard,
@@ -117,7 +122,8 @@ class Shard:
         )
         dispatcher.stop_ns = self._stop_ns
         if profile.prepare is not None:
-            profile.prepare(Lobby(entry, profile.people.members(load.seed)))
+            self._preparing = gevent.spawn(profile.prepare, Lobby(entry, profile.people.members(load.seed)))
+            self._preparing.get()  # raises what it raised
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -159,6 +165,12 @@ class Shard:
                 gevent.spawn_later(max(in_s, 0.0), os.kill, os.getpid(), signal.SIGKILL)
             case _:
                 pass
+
+
+def _header_names(plan: Plan) -> tuple[str, ...]:
+    names = plan.target.headers
+    read = (names.served_by, names.region, names.level, names.cache, names.shed, names.disabled_feature, names.banner)
+    return tuple(name.lower() for name in read)
 
 
 def _raise_descriptor_limit() -> None:
