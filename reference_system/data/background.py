@@ -13,24 +13,24 @@ class Background:
     """Keeps its tasks until they end. A dependency that is away is expected here and ends a task quietly."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def run(self, work: Coroutine[Any, Any, object]) -> None:
         if len(self._tasks) >= MOST_TASKS:
             work.close()
             return
-        task = asyncio.create_task(_quietly(work))
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
-    try:
-        await work
-    except DependencyError:
-        return
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, DependencyError):
+            report = {"message": "work in the background crashed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)

@@ -40,7 +40,12 @@ class Writes:
 
     async def sign_up(self, name: str, password: str, *, at_s: float) -> str | None:
         """The new user's id; None if the name is taken."""
-        rows = await self._backends.postgres("sign_up", self._region, name, scrypt_hash(password), at_s)
+        hashed = scrypt_hash(password)
+        rows = await self._backends.postgres("sign_up", self._region, name, hashed, at_s)
+        if not rows:
+            # Taken, perhaps by our own first attempt whose answer was lost: the salt tells.
+            known = await self._backends.postgres("password", name)
+            rows = [row for row in known if row["password"] == hashed]
         return str(rows[0]["id"]) if rows else None
 
     async def login(self, name: str, password: str) -> str | None:

@@ -159,7 +159,10 @@ class Api:
     async def _exchange(self, request: Request) -> Response:
         if PROXY_HEADER in request.headers:
             return PlainTextResponse("not for the public", status_code=404, headers=self._identity)
-        instruction = msgspec.json.decode(await request.body(), type=exchange.Instruction)
+        try:
+            instruction = msgspec.json.decode(await request.body(), type=exchange.Instruction)
+        except msgspec.DecodeError as error:
+            return PlainTextResponse(str(error), status_code=400, headers=self._identity)
         observations = self._replica.exchange(instruction, _now_s())
         return Response(msgspec.json.encode(observations), media_type="application/json", headers=self._identity)
 

@@ -3,6 +3,8 @@
 Raw latencies travel, not percentiles: percentiles of several replicas cannot be merged.
 """
 
+from typing import Annotated
+
 import msgspec
 
 PATH = "/internal/exchange"
@@ -11,8 +13,8 @@ PATH = "/internal/exchange"
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`window_s`: how far back the observations go."""
 
-    level: int
-    window_s: float
+    level: Annotated[int, msgspec.Meta(ge=0, le=4)]
+    window_s: Annotated[float, msgspec.Meta(gt=0, le=30)]
 
 
 class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from reference_system.data.posts import Post, ServedPost, served
 from reference_system.data.reads import Reads
@@ -192,5 +192,5 @@ async def _body(call: Call, kind: type[T]) -> T:
     assert isinstance(call.connection, Request)
     try:
         return msgspec.json.decode(await call.connection.body(), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ClientDisconnect) as error:
         raise RefusedError(refusal(400, str(error))) from error

@@ -5,8 +5,6 @@ from enum import StrEnum
 
 from starlette.requests import HTTPConnection
 
-from reference_system.policies.load_shedding import priority_of
-
 PROFILE_START, PROFILE_END = "/users/", "/profile"
 
 
@@ -69,6 +67,3 @@ def operation_of(method: str, path: str) -> Operation:
 
 def profile_user(path: str) -> str:
     return path[len(PROFILE_START) : -len(PROFILE_END)]
-
-
-__all__ = ["FEATURE_OF", "Call", "Operation", "operation_of", "priority_of", "profile_user"]

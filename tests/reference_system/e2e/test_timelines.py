@@ -1,0 +1,124 @@
+"""Cached timelines against a real Redis and Postgres: what a build may store, and what a push does."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from reference_system.data.backends import Backends
+from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.postgres import Postgres
+from reference_system.data.posts import Post
+from reference_system.data.redis_client import RedisClient
+from reference_system.data.timelines import Kind, Timelines, pushes, pushes_to_many
+from reference_system.data.writes import NewPost, Writes
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+_users = (f"reader-{n}" for n in itertools.count())
+OLD = [Post("us-east-2", "user-1", "b", 2.0, 0), Post("us-east-1", "user-1", "a", 1.0, 5)]
+
+Use = Callable[[Backends, Timelines], Awaitable[None]]
+With = Callable[[Use], None]
+
+
+@pytest.fixture
+def with_timelines(redis_url: str, postgres_dsn: str, worker: str) -> With:
+    del worker  # it seeds the database
+
+    async def used(use: Use) -> None:
+        postgres = Postgres(postgres_dsn, connections=2)
+        await postgres.connect()
+        backends = Backends(
+            redis=RedisClient(redis_url),
+            postgres=postgres,
+            registry=CollectorRegistry(),
+            policies=DependencyPolicies(),
+            seed=1,
+        )
+        try:
+            await use(backends, Timelines(backends))
+        finally:
+            await backends.close()
+
+    return lambda use: asyncio.run(used(use))
+
+
+async def _filled(backends: Backends) -> None:
+    """Wait for the background: a command on each connection comes after what was sent before."""
+    await asyncio.sleep(0.05)
+    await backends.redis(("PING",))
+
+
+def test_a_built_list_is_stored_and_read_back_newest_first(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        reader = next(_users)
+        missed = await timelines.look(Kind.HOME, reader)
+        timelines.fill(Kind.HOME, reader, OLD, missed)
+        await _filled(backends)
+
+        found = await timelines.look(Kind.HOME, reader)
+        posts, cache = await timelines.page(found.ids[::-1])
+
+        assert missed.ids == []
+        assert found.ids == ["us-east-2", "us-east-1"]
+        assert (posts, cache) == (OLD, "redis")
+
+    with_timelines(use)
+
+
+def test_a_list_built_while_somebody_posted_is_not_stored(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        reader = next(_users)
+        looked = await timelines.look(Kind.HOME, reader)
+        await backends.redis(*pushes(Kind.HOME, reader, "us-east-3"))
+        timelines.fill(Kind.HOME, reader, OLD, looked)
+        await _filled(backends)
+
+        assert (await timelines.look(Kind.HOME, reader)).ids == []
+
+    with_timelines(use)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With, many: bool) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        cached, uncached = next(_users), next(_users)
+        timelines.fill(Kind.HOME, cached, OLD, await timelines.look(Kind.HOME, cached))
+        await _filled(backends)
+        if many:
+            await backends.redis(*pushes_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
+        else:
+            await backends.redis(*pushes(Kind.HOME, cached, "us-east-3"), *pushes(Kind.HOME, uncached, "us-east-3"))
+
+        assert (await timelines.look(Kind.HOME, cached)).ids == ["us-east-3", "us-east-2", "us-east-1"]
+        assert (await timelines.look(Kind.HOME, uncached)).ids == []
+        assert (await timelines.look(Kind.HOME, uncached)).generation == b"1"
+
+    with_timelines(use)
+
+
+def test_posts_that_the_cache_lost_come_from_postgres(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        await backends.redis(("DEL", "tweet:us-east-10", "tweet:us-east-11"))
+
+        posts, cache = await timelines.page(["us-east-10", "us-east-11", "no-such-post"])
+
+        assert [post.id for post in posts] == ["us-east-11", "us-east-10"]
+        assert cache == "built"
+
+    with_timelines(use)
+
+
+def test_a_repeated_key_gives_the_first_posts_id_even_with_another_text(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        del timelines
+        writes = Writes(backends, region="us-east")
+        first = NewPost(author="user-77", text="first", media=None, idempotency_key="twice")
+        second = NewPost(author="user-77", text="second", media=None, idempotency_key="twice")
+
+        assert await writes.post(first, at_s=1.0) == await writes.post(second, at_s=2.0)
+
+    with_timelines(use)
