@@ -78,10 +78,14 @@ class StateFolder:
             raise TargetError(f"{self._target_path} is damaged: {error}. Is it from another version?") from error
 
     def identities(self) -> dict[str, ProcessIdentity]:
-        """Service → its last known process, running or not."""
+        """Service → its last known process, running or not.
+
+        A damaged file counts as none: the notes still name every process that a runtime has started, and a target that
+        could not be stopped any more would be worse.
+        """
         try:
             return msgspec.json.decode(self.identities_path.read_bytes(), type=dict[str, ProcessIdentity])
-        except FileNotFoundError:
+        except (FileNotFoundError, msgspec.DecodeError):
             return {}
 
     def identity(self, service: str) -> ProcessIdentity | None:

@@ -156,10 +156,15 @@ def test_a_target_outlives_its_starter_and_is_driven_and_stopped_by_another_proc
         attach(SPEC, state_dir)
 
 
-def test_a_process_whose_starter_died_before_writing_it_down_is_found(state_dir: Path) -> None:
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_a_process_that_nobody_has_written_down_is_found_by_its_own_note(state_dir: Path, damage: str) -> None:
     target = asyncio.run(up(SPEC, SPEC_PATH, state_dir=state_dir, loopback=LOOPBACK))
     pids = pids_of(target)
-    StateFolder(state_dir).identities_path.unlink()
+    identities = StateFolder(state_dir).identities_path
+    if damage == "missing":
+        identities.unlink()
+    else:
+        identities.write_bytes(identities.read_bytes()[:40])
 
     again = attach(SPEC, state_dir)
 
