@@ -6,64 +6,44 @@ priority, over all overloaded time (which decides) and in each stretch of load (
 arrivals around 1x needs no special case: it is in the probabilities.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from harness.experiment import SheddingCheck
 from harness.record.reader import Run
-from harness.record.rows import Outcome as Ending
 from harness.target.target import SheddingPromise
-from harness.verify import figures, overload, statistics, windows
+from harness.verify import figures, overload, refusals, statistics, windows
 from harness.verify.figures import Tested, at, say
-from harness.verify.slo import QuantileObjective, quantile_test
+from harness.verify.shed_answers import Answers, answers_of
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
-from harness.verify.windows import Bools, Floats, Window, column, is_word
+from harness.verify.windows import Bools, Floats
 
 SAFE_OVERLOAD = 0.8  # measured overload at or below which no noise of the arrivals excuses a refusal
 SAFE_SHED_SHARE = 0.001  # a refusal or two at a restart, of a thousand answers
 MIN_CELL = 100  # answers of one priority in one stretch of load
 MIN_STRETCH_S = 5.0
-REFUSING_STATUS = (503, 429)
-CHEAP_SHARE = 0.5  # of the time of an answer; both cross the same network and gateway
-COSTLY_SHARE = 0.75
 POOLED = "whenever overloaded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answers:
-    """Every answer of a replica: when it was sent, its promised chance to be shed, whether it was."""
-
-    sent_s: Floats
-    priority: Floats
-    overload: Floats
-    chance: Floats
-    shed: Bools
-    ok: Bools
-    service_s: Floats
-    status: Floats
-    marked: Bools
 
 
 def check_shedding(run: Run, check: SheddingCheck) -> Verdict:
     name = name_of(check)
     promise = run.plan.target.promises.shedding
-    answers = None if promise is None else _answers(run, promise)
+    answers = None if promise is None else answers_of(run, promise)
     if promise is None or answers is None:
         why = "the target promises no shedding" if promise is None else "no answer names the replica that gave it"
         return figures.verdict_of("shedding", name, [_nothing("answers", why)], passed="")
     tests, stretches = _ratio_tests(run, check, answers)
-    refusals = _refusal_test(check, answers)
-    decided = figures.decided([*tests, *stretches, *refusals], figures.alpha_of(run.plan))
+    prices = refusals.latency_tests(check, answers)
+    decided = figures.decided([*tests, *stretches, *prices], figures.alpha_of(run.plan))
     found = [
         *_pooled_decide(decided[: len(tests)], decided[len(tests) : len(tests) + len(stretches)]),
         *decided[len(tests) + len(stretches) :],
         *_never_shed(promise, answers),
         _no_false_shedding(answers),
         *_inversions(answers),
-        *_refusals(answers),
+        *refusals.figures_of(answers),
         *_occasion(check, answers),
     ]
     return figures.verdict_of("shedding", name, found, _evidence(answers, found), passed=_passed(answers, found))
@@ -74,32 +54,10 @@ def name_of(check: SheddingCheck) -> str:
     return f"shedding: {what}, ± {check.tolerance}, refusals p99 ≤ {check.refusal_p99}"
 
 
-def _answers(run: Run, promise: SheddingPromise) -> _Answers | None:
-    frame = run.requests
-    load = overload.of_requests(run, promise)
-    chosen = np.isfinite(load.overload)
-    if not chosen.any():
-        return None
-    frame = frame.loc[chosen]
-    shed = is_word(frame["outcome"], Ending.SHED)
-    priority = column(frame, "priority")
-    return _Answers(
-        sent_s=column(frame, "sent_s"),
-        priority=priority,
-        overload=load.overload[chosen],
-        chance=overload.promised_ratio(promise, load.overload[chosen], priority),
-        shed=shed,
-        ok=is_word(frame["outcome"], Ending.OK),
-        service_s=column(frame, "service_s"),
-        status=column(frame, "status"),
-        marked=~is_word(frame["shed_reason"], ""),
-    )
-
-
 # --- ratios ---------------------------------------------------------------------------------------------------------
 
 
-def _ratio_tests(run: Run, check: SheddingCheck, answers: _Answers) -> tuple[list[Tested], list[Tested]]:
+def _ratio_tests(run: Run, check: SheddingCheck, answers: Answers) -> tuple[list[Tested], list[Tested]]:
     """By priority: pooled over all time with a chance to be shed, and for each stretch of planned load."""
     pooled, stretches = [], []
     long_enough = [stretch for stretch in windows.plateaus(run.plan) if stretch.length_s >= MIN_STRETCH_S]
@@ -114,7 +72,7 @@ def _ratio_tests(run: Run, check: SheddingCheck, answers: _Answers) -> tuple[lis
     return pooled, stretches if len(long_enough) > 1 else []
 
 
-def _ratio_test(check: SheddingCheck, answers: _Answers, mine: Bools, where: str, priority: int) -> Tested:
+def _ratio_test(check: SheddingCheck, answers: Answers, mine: Bools, where: str, priority: int) -> Tested:
     """Observed minus promised share of shed answers; its error is that of blocks, and at least the binomial one."""
     shed, chance = answers.shed[mine], answers.chance[mine]
     busy_s, length_s = windows.busy_time_s(answers.sent_s[mine])
@@ -180,7 +138,7 @@ def _priority_of(figure: Figure) -> str:
 # --- what must never be ---------------------------------------------------------------------------------------------
 
 
-def _never_shed(promise: SheddingPromise, answers: _Answers) -> list[Figure]:
+def _never_shed(promise: SheddingPromise, answers: Answers) -> list[Figure]:
     """Priorities whose curve is 0 everywhere are not shed at all: a promise, not a share."""
     found = []
     for priority in np.unique(answers.priority):
@@ -193,7 +151,7 @@ def _never_shed(promise: SheddingPromise, answers: _Answers) -> list[Figure]:
     return found
 
 
-def _no_false_shedding(answers: _Answers) -> Figure:
+def _no_false_shedding(answers: Answers) -> Figure:
     calm = answers.overload <= SAFE_OVERLOAD
     hits = calm & answers.shed
     name = f"shed at or below {SAFE_OVERLOAD:g}x"
@@ -207,7 +165,7 @@ def _no_false_shedding(answers: _Answers) -> Figure:
     )
 
 
-def _inversions(answers: _Answers) -> list[Figure]:
+def _inversions(answers: Answers) -> list[Figure]:
     """Whether a more important priority was shed more than a less important one, beyond chance."""
     busy = answers.chance > 0
     priorities = [int(value) for value in np.unique(answers.priority[busy])]
@@ -234,47 +192,7 @@ def _inversions(answers: _Answers) -> list[Figure]:
     return found
 
 
-# --- refusals -------------------------------------------------------------------------------------------------------
-
-
-def _refusal_test(check: SheddingCheck, answers: _Answers) -> list[Tested]:
-    if int(answers.shed.sum()) < statistics.min_samples(0.99):
-        return []
-    busy_s, length_s = windows.busy_time_s(answers.sent_s[answers.shed])
-    window = Window(name="refusals", start_s=0.0, end_s=length_s)
-    objective = QuantileObjective(name="refusal p99", quantile=0.99, limit_s=float(check.refusal_p99))
-    return [quantile_test(objective, busy_s, answers.service_s[answers.shed], window=window, steady=False)]
-
-
-def _refusals(answers: _Answers) -> list[Figure]:
-    if not answers.shed.any():
-        return []
-    unmarked = answers.shed & ~(answers.marked & np.isin(answers.status, REFUSING_STATUS))
-    found = [figures.never("refusals without marker or status 503", int(unmarked.sum()), int(answers.shed.sum()))]
-    if not answers.ok.any():
-        return found
-    return [*found, _cheap(answers)]
-
-
-def _cheap(answers: _Answers) -> Figure:
-    """A refusal that takes about as long as an answer was made after the work, and saves nothing."""
-    busy = answers.chance > 0
-    refused = float(np.median(answers.service_s[answers.shed]))
-    answered = float(np.median(answers.service_s[answers.ok & (busy if (answers.ok & busy).any() else answers.ok)]))
-    share = refused / answered if answered else 1.0
-    outcome = Outcome.PASS if share <= CHEAP_SHARE else Outcome.FAIL if share > COSTLY_SHARE else Outcome.INCONCLUSIVE
-    return figures.stated(
-        "median refusal",
-        refused,
-        unit="s",
-        samples=int(answers.shed.sum()),
-        accept=f"at most {say(CHEAP_SHARE, 'ratio')} of the median answer, {say(answered, 's')}",
-        outcome=outcome,
-        reason="" if outcome is Outcome.PASS else f"a refusal takes {say(share, 'ratio')} of the time of an answer",
-    )
-
-
-def _occasion(check: SheddingCheck, answers: _Answers) -> list[Figure]:
+def _occasion(check: SheddingCheck, answers: Answers) -> list[Figure]:
     """A run without overload proves nothing about shedding."""
     if not check.expect_shedding:
         return []
@@ -300,7 +218,7 @@ def _nothing(name: str, why: str) -> Figure:
     return figures.stated(name, 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why)
 
 
-def _passed(answers: _Answers, found: list[Figure]) -> str:
+def _passed(answers: Answers, found: list[Figure]) -> str:
     shares = [
         f"{figure.name} {say(figure.value, 'ratio')} (promised {figure.accept})"
         for figure in found
@@ -311,7 +229,7 @@ def _passed(answers: _Answers, found: list[Figure]) -> str:
     return f"Shed as promised up to {answers.overload.max():.2f}x: {'; '.join(shares)}."
 
 
-def _evidence(answers: _Answers, found: list[Figure]) -> list[Evidence]:
+def _evidence(answers: Answers, found: list[Figure]) -> list[Evidence]:
     """The moment of highest overload, and for each refusal that should not have been the first one."""
     top = int(answers.overload.argmax())
     evidence = [

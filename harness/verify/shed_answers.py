@@ -1,0 +1,48 @@
+"""Every answer of a replica, with the overload it met and the chance that the promise gave it to be shed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.record.reader import Run
+from harness.record.rows import Outcome as Ending
+from harness.target.target import SheddingPromise
+from harness.verify import overload
+from harness.verify.windows import Bools, Floats, column, is_word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Every answer of a replica: when it was sent, its promised chance to be shed, whether it was."""
+
+    sent_s: Floats
+    priority: Floats
+    overload: Floats
+    chance: Floats
+    shed: Bools
+    ok: Bools
+    service_s: Floats
+    status: Floats
+    marked: Bools
+
+
+def answers_of(run: Run, promise: SheddingPromise) -> Answers | None:
+    frame = run.requests
+    load = overload.of_requests(run, promise)
+    chosen = np.isfinite(load.overload)
+    if not chosen.any():
+        return None
+    frame = frame.loc[chosen]
+    shed = is_word(frame["outcome"], Ending.SHED)
+    priority = column(frame, "priority")
+    return Answers(
+        sent_s=column(frame, "sent_s"),
+        priority=priority,
+        overload=load.overload[chosen],
+        chance=overload.promised_ratio(promise, load.overload[chosen], priority),
+        shed=shed,
+        ok=is_word(frame["outcome"], Ending.OK),
+        service_s=column(frame, "service_s"),
+        status=column(frame, "status"),
+        marked=~is_word(frame["shed_reason"], ""),
+    )
