@@ -57,7 +57,7 @@ def run(console: Console, plan: Plan, *, runs: Path, loopback: str, harness_defe
         )
     if result.stopped_by is not None:
         console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)
-    judged = gameday.judge_run(result.folder, result=result)
+    judged = gameday.judge_run(result.folder)
     display.show_verdicts(judged, console)
     if result.unclean:
         console.print(f"[red]unclean:[/] {escape(result.unclean)}", soft_wrap=True)

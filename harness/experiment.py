@@ -189,8 +189,8 @@ class SloCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="slo")
 class DegradationCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="degradation"):
     """The level follows the target's promise second by second, and the features follow the level.
 
-    `reaches` names the level that the run has to reach (so that a quiet run cannot pass), `visits` levels that must each
-    be shown at least once, `ends_at` the level at the end of the run.
+    `reaches` names the level that the run has to reach (so that a quiet run cannot pass), `visits` levels that must
+    each be shown at least once, `ends_at` the level at the end of the run.
     """
 
     reaches: str | None = None

@@ -20,6 +20,7 @@ from harness.loader import load_experiment
 from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
 from harness.record.reader import Run, read_run
+from harness.report.summary import exit_code
 from harness.report.write import write_reports
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import processes
@@ -27,7 +28,7 @@ from harness.target.lock import locked
 from harness.target.processes import ProcessesTarget
 from harness.target.target import RunningTarget, TargetSpec
 from harness.verify.judge import judge
-from harness.verify.verdict import Outcome, Verdicts
+from harness.verify.verdict import Verdicts
 
 SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
 
@@ -170,24 +171,9 @@ def inject_by_hand(
         asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))
 
 
-def judge_run(folder: Path, *, result: RunResult | None = None) -> Judged:
+def judge_run(folder: Path) -> Judged:
     """Judge a record and write its reports; made from the record alone, so it can be repeated any time."""
     run = read_run(folder)
     verdicts = judge(run)
     report = write_reports(run, verdicts)
-    return Judged(run=run, verdicts=verdicts, report=report, exit_code=exit_code(verdicts, result))
-
-
-def exit_code(verdicts: Verdicts, result: RunResult | None = None) -> ExitCode:
-    """Unclean before stopped before the verdict: the first needs hands, the second explains the third."""
-    if not verdicts.clean or (result is not None and result.unclean):
-        return ExitCode.UNCLEAN
-    if result is not None and result.stopped_by == "error":
-        return ExitCode.BROKEN
-    if verdicts.stopped:
-        return ExitCode.STOPPED
-    return {
-        Outcome.PASS: ExitCode.PASS,
-        Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-        Outcome.FAIL: ExitCode.FAIL,
-    }[verdicts.outcome]
+    return Judged(run=run, verdicts=verdicts, report=report, exit_code=exit_code(run, verdicts))

@@ -87,7 +87,7 @@ class Writer(Visitor):
 
     @does("sign_up", route="POST /auth/signup", share=0.03, priority=1)
     def signs_up(self, site: Site) -> None:
-        name = f"visitor-{site.run}-{self.number}"
+        name = f"visitor-{site.run[-9:]}-{self.number}"
         answer = site.post("/auth/signup", {"name": name, "password": name})
         if answer.status == 201:
             answer.wrote(answer.json()["user"])

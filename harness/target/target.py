@@ -72,8 +72,8 @@ class DegradationPromise(_Strict, frozen=True, kw_only=True):
 
 
 class SheddingPromise(_Strict, frozen=True, kw_only=True):
-    """Shed ratio by priority: linear through (1, 0) and the points of `curve` (overload → ratio by priority), last slope
-    continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`."""
+    """Shed ratio by priority: linear through (1, 0) and the points of `curve` (overload → ratio by priority), last
+    slope continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`."""
 
     policy: Literal["table", "formula"] = "table"
     target_rate_per_replica: PerSecond
