@@ -191,4 +191,4 @@ def say(value: float, unit: str) -> str:
 
 def at(at_s: float) -> str:
     """A moment of the run: `T+31.5 s`."""
-    return f"T+{at_s:.1f} s"
+    return f"T{at_s:+.1f} s"
