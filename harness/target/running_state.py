@@ -106,7 +106,8 @@ class StateFolder:
 
     def end(self) -> None:
         """Forget the target; its logs stay until the next one starts."""
-        for path in [self._target_path, self.identities_path, *self.last_notes()]:
+        half_written = self.folder.glob("*.json.*.new")  # by a starter that was killed in that moment
+        for path in [self._target_path, self.identities_path, *half_written, *self.last_notes()]:
             path.unlink(missing_ok=True)
         if self._last_notes.exists():
             self._last_notes.rmdir()

@@ -131,6 +131,7 @@ def test_a_starter_killed_on_the_way_leaves_a_target_that_can_be_taken_down(
         until(lambda: folder.read() is not None and len(folder.identities()) >= processes_started, "it is under way")
         process.kill()
     pids = {identity.pid for identity in folder.identities().values()}
+    (state_dir / "identities.json.1.new").touch()  # as if killed while writing it
 
     asyncio.run(attach(SPEC, state_dir).down())
 
