@@ -557,8 +557,8 @@ def test_a_runner_that_was_stopped_between_its_journal_and_the_act_undoes_the_ac
         until(lambda: states_in(runner.folder).get("fault-1") is State.VERIFIED, "the guard found nothing to revert")
         runner.process.send_signal(signal.SIGCONT)
         assert "has taken over" in runner.expect("aborted")
-        assert snapshot(target) == before
         runner.expect("reverted")
+        assert snapshot(target) == before
     finally:
         runner.end()
     assert states_in(runner.folder) == {"fault-1": State.VERIFIED}
