@@ -141,8 +141,11 @@ class Conductor:
             try:
                 if await self.stop.interrupts(self._prepare()):
                     await self._load_and_disturb()
+            except* UncleanError as errors:
+                self._unclean = _sentences(errors)
+                self.stop.ask("error", self._unclean)
             except* GamedayError as errors:
-                self.stop.ask("error", "; ".join(str(error) for error in _leaves(errors)))
+                self.stop.ask("error", _sentences(errors))
             finally:
                 await self._clean_up()
         return RunResult(folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean)
@@ -309,6 +312,10 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _sentences(group: BaseExceptionGroup[BaseException]) -> str:
+    return "\n".join(str(error) for error in _leaves(group))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
