@@ -41,13 +41,14 @@ unit: $(INSTALLED)
 e2e: setup
 	$(BIN)/pytest -q -m e2e
 
-# A new environment whenever what goes into it has changed.
+# Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
+# made over another of a different Python is neither: for a new PYTHON, `make clean` first.
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or say where it is:" \
 		"make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu:" \
 		"apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference,dev]'
 	@touch $@
 
