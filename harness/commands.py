@@ -14,7 +14,6 @@ from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_fault, load_target
 from harness.plan import Plan
-from harness.record.reader import runs as recorded_runs
 from harness.schema import json_schema
 from harness.target import processes
 from harness.target.lock import locked
@@ -57,22 +56,24 @@ def run(console: Console, plan: Plan, *, runs: Path, loopback: str, harness_defe
         )
     if result.stopped_by is not None:
         console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)
-    judged = gameday.judge_run(result.folder)
-    display.show_verdicts(judged, console)
+    code = judge(console, result.folder)
     if result.unclean:
         console.print(f"[red]unclean:[/] {escape(result.unclean)}", soft_wrap=True)
-    return judged.exit_code
+    return code
 
 
 def judge(console: Console, folder: Path) -> ExitCode:
-    judged = gameday.judge_run(folder)
-    display.show_verdicts(judged, console)
+    from harness.judging import judge_run  # noqa: PLC0415 - loads the scientific libraries; other commands are quicker
+
+    judged = judge_run(folder)
+    display.show_verdicts(judged.verdicts, console, exit_code=judged.exit_code, report=judged.report)
     return judged.exit_code
 
 
 def report(console: Console, folder: Path) -> ExitCode:
-    judged = gameday.judge_run(folder)
-    console.print(str(judged.report), soft_wrap=True)
+    from harness.judging import judge_run  # noqa: PLC0415 - as in `judge`
+
+    console.print(str(judge_run(folder).report), soft_wrap=True)
     return ExitCode.PASS
 
 
@@ -88,6 +89,8 @@ def revert(console: Console, runs: Path) -> ExitCode:
 
 
 def list_runs(console: Console, folder: Path) -> ExitCode:
+    from harness.record.reader import runs as recorded_runs  # noqa: PLC0415 - as in `judge`
+
     table = Table("run", "experiment", "outcome", "", box=None)
     for summary in recorded_runs(folder):
         remark = summary.problem or ("" if summary.sealed else "not finished")

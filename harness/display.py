@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 from rich.console import Console, Group
@@ -13,12 +14,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.gameday import Judged
+from harness.errors import ExitCode
 from harness.plan import Plan
 from harness.runner import Progress
 from harness.target.processes import ServiceStatus
 from harness.units import enc_hook
-from harness.verify.verdict import Outcome
+from harness.verify.verdict import Outcome, Verdicts
 
 BADGES = {
     Outcome.PASS: "[green]✓ pass[/]",
@@ -71,12 +72,12 @@ def _level_name(plan: Plan, level: int | None) -> str:
     return "–" if level is None else f"{names.get(level, '?')} ({level})"
 
 
-def show_verdicts(judged: Judged, console: Console) -> None:
+def show_verdicts(verdicts: Verdicts, console: Console, *, exit_code: ExitCode, report: Path) -> None:
     """Every verdict with its sentence, and where the report is."""
-    for verdict in judged.verdicts.verdicts:
+    for verdict in verdicts.verdicts:
         _say(console, f"{BADGES[verdict.outcome]}  [bold]{escape(verdict.name)}[/]")
         _say(console, f"    {escape(verdict.sentence)}")
-    _say(console, f"[bold]{judged.verdicts.outcome}[/] (exit {int(judged.exit_code)})  report: {judged.report}")
+    _say(console, f"[bold]{verdicts.outcome}[/] (exit {int(exit_code)})  report: {report}")
 
 
 def _say(console: Console, text: str) -> None:

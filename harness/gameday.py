@@ -1,8 +1,4 @@
-"""The steps in their order: load → plan → run → judge → report, and the target alone.
-
-Each step can be repeated by itself on an old run. This is the only place where running and judging meet; neither knows
-of the other.
-"""
+"""The live steps in their order: load → plan → run, and the target alone. Judging is `judging.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.by_hand import by_hand
-from harness.errors import ExitCode, ExperimentError, TargetError, UncleanError
+from harness.errors import ExperimentError, TargetError, UncleanError
 from harness.experiment import Fault
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
@@ -19,16 +15,11 @@ from harness.load.profile import describe
 from harness.loader import load_experiment
 from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
-from harness.record.reader import Run, read_run
-from harness.report.summary import exit_code
-from harness.report.write import write_reports
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import processes
 from harness.target.lock import locked
 from harness.target.processes import ProcessesTarget
 from harness.target.target import RunningTarget, TargetSpec
-from harness.verify.judge import judge
-from harness.verify.verdict import Verdicts
 
 SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
 
@@ -43,16 +34,6 @@ class Place:
     def state_of(self, target_path: Path) -> Path:
         """The folder of a target's state, beside its compose file's project: one for each loopback address."""
         return target_path.resolve().parent.parent / ".gameday" / f"{target_path.parent.name}-{self.loopback}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A run with its verdicts, its report, and the exit code they come to."""
-
-    run: Run
-    verdicts: Verdicts
-    report: Path
-    exit_code: ExitCode
 
 
 def make_plan(
@@ -169,11 +150,3 @@ def inject_by_hand(
         if target is None:
             raise TargetError(f"{spec.name} is not up on {place.loopback}. Run: gameday up")
         asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))
-
-
-def judge_run(folder: Path) -> Judged:
-    """Judge a record and write its reports; made from the record alone, so it can be repeated any time."""
-    run = read_run(folder)
-    verdicts = judge(run)
-    report = write_reports(run, verdicts)
-    return Judged(run=run, verdicts=verdicts, report=report, exit_code=exit_code(run, verdicts))

@@ -18,6 +18,7 @@ REDIS = "broken_redis"
 
 DEFECTS = (
     Cell(defect="never_leaves_a_level", experiment=LADDER, check="degradation"),
+    Cell(defect="leaves_at_once", experiment=LADDER, check="degradation"),
     Cell(defect="skips_warning", experiment=LADDER, check="degradation"),
     Cell(defect="search_stays_on_at_critical", experiment=LADDER, check="degradation"),
     Cell(defect="flag_says_off_but_feature_runs", experiment=LADDER, check="degradation"),
