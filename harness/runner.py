@@ -32,6 +32,7 @@ from harness.target.target import RunningTarget
 
 LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
+FIRST_SCRAPE_WITHIN_S = 5.0
 EXITS_EVERY_S = 0.25
 
 Action = Callable[[], Coroutine[None, None, None]]
@@ -120,6 +121,7 @@ class Conductor:
         self._harness_defect = harness_defect
         self._active_faults: list[str] = []
         self._level: int | None = None
+        self._scraped = asyncio.Event()
         self._unclean = ""
         self._injector = Injector(
             target, plan.faults, self._journal, on_event=self.writer.event, harness_defect=harness_defect
@@ -153,19 +155,28 @@ class Conductor:
     async def _prepare(self) -> None:
         self._guard = await asyncio.to_thread(Guard.start, self._journal.path)
         await self._injector.prepare()
-        await self._driver.start()
 
     async def _load_and_disturb(self) -> None:
-        start_ns = clock.now_ns() + int(LEAD_S * clock.NS_PER_S)
-        self.writer.event(rows.RunStarted(at_ns=clock.now_ns(), load_start_ns=start_ns))
-        self._driver.begin(start_ns)
+        """Observers first, then the load: what happens in the first second is as much evidence as the rest."""
         async with asyncio.TaskGroup() as observers:
-            watching = [observers.create_task(watch) for watch in self._observers(start_ns)]
+            watching = [observers.create_task(watch) for watch in self._observers()]
             try:
+                if not await self.stop.interrupts(self._ready_to_load()):
+                    return
+                start_ns = clock.now_ns() + int(LEAD_S * clock.NS_PER_S)
+                self.writer.event(rows.RunStarted(at_ns=clock.now_ns(), load_start_ns=start_ns))
+                self._driver.begin(start_ns)
+                watching.append(observers.create_task(self._watch_second(start_ns)))
                 await self._follow_plan(start_ns)
             finally:
                 for task in watching:
                     task.cancel()
+
+    async def _ready_to_load(self) -> None:
+        await self._driver.start()
+        with suppress(TimeoutError):  # a target without metrics is driven too; what is missing is the judge's business
+            async with asyncio.timeout(FIRST_SCRAPE_WITHIN_S):
+                await self._scraped.wait()
 
     async def _follow_plan(self, start_ns: int) -> None:
         """Do what the plan says when it says it; an action that takes long does not delay the next."""
@@ -216,7 +227,7 @@ class Conductor:
         finally:
             self._active_faults.remove(fault)
 
-    def _observers(self, start_ns: int) -> list[Coroutine[None, None, None]]:
+    def _observers(self) -> list[Coroutine[None, None, None]]:
         metrics = {name: service for name, service in self.plan.target.services.items() if service.metrics}
         endpoints = {
             name: "http://{}:{}{}".format(*self.target.address(name), service.metrics)
@@ -227,9 +238,10 @@ class Conductor:
             endpoints, every_s=SCRAPE_EVERY_S, on_samples=self._take_samples, on_event=self.writer.event, hole=hole
         )
         probe = HealthProbe(self.target.is_healthy, list(self.plan.target.services), on_event=self.writer.event)
-        return [scraper.run(), probe.run(), self._hold_guard(), self._notice_exits(), self._watch_second(start_ns)]
+        return [scraper.run(), probe.run(), self._hold_guard(), self._notice_exits()]
 
     def _take_samples(self, samples: list[Sample]) -> None:
+        self._scraped.set()
         self.writer.metrics(samples)
         for sample in samples:
             if sample.metric == self.plan.target.metrics.level:

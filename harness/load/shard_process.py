@@ -24,9 +24,14 @@ _DECODER: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 
 
 def _prefer(pid: int) -> None:
-    """Run a process before others where we may (as root); a late generator would measure itself."""
-    with contextlib.suppress(PermissionError, ProcessLookupError):
+    """Run a process before others where we may (as root); a late generator would measure itself.
+
+    Subtle: Linux groups processes by session for the scheduler, and a priority counts within its group only; so the
+    shard's own session gets the priority too.
+    """
+    with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 class ShardProcess:

@@ -45,6 +45,7 @@ PARTS = {
     "harness.environment": "runner",
     "harness.by_hand": "runner",
     "harness.gameday": "cli",
+    "harness.judging": "cli",
     "harness.commands": "cli",
     "harness.display": "cli",
     "harness.cli": "cli",
