@@ -18,7 +18,7 @@ endif
 .NOTPARALLEL:
 
 demo: setup
-	$(BIN)/gameday run experiments/steady_state.yaml
+	$(BIN)/gameday run experiments/broken_redis.yaml --short
 
 setup: $(INSTALLED)
 	@echo "Toxiproxy: $$($(BIN)/python -m harness.target.toxiproxy_binary)"
