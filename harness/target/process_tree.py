@@ -142,7 +142,7 @@ async def _until(condition: Callable[[], bool], timeout_s: float, identity: Proc
 def _process(pid: int) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process
+        return None if _has_ended(process) else process
     except psutil.Error:
         return None
 
@@ -156,16 +156,22 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
 
 def _runs(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and not _has_ended(process)
     except psutil.Error:
         return False
 
 
 def _is_zombie(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return _has_ended(psutil.Process(pid))
     except psutil.Error:
         return True
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """A zombie of which nothing runs any more. Subtle: the first thread of a killed process may be a zombie while
+    others are still being ended, and its sockets are open until the last one is."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _is_stopped(process: psutil.Process) -> bool:

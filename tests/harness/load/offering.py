@@ -173,7 +173,15 @@ def offer_in_new_folder(plan: Plan, url: str) -> Offered:
 def load_processes(folder: Path) -> list[psutil.Process]:
     """The shards of the run in this folder: those of our children that work there."""
     work = str((folder / "load").resolve())
-    return [child for child in psutil.Process().children(recursive=True) if child.cwd() == work]
+    return [child for child in psutil.Process().children(recursive=True) if _folder_of(child) == work]
+
+
+def _folder_of(process: psutil.Process) -> str:
+    """Where a process works; a child of another test that has ended but was not collected works nowhere."""
+    try:
+        return process.cwd()
+    except psutil.Error:
+        return ""
 
 
 def read_requests(folder: Path) -> pd.DataFrame:

@@ -1,0 +1,79 @@
+"""Runs experiments side by side, as many as the machine can carry without one changing another's verdict.
+
+Capacity is modelled, so a system on a busy machine behaves as one on an idle one, as long as there is any idle time at
+all. Each experiment costs what it was seen to use; the costs in flight stay below what two cores give.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.gameday_process import Finished, run_experiment
+
+# Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores.
+COSTS = {
+    "steady_state": 4,
+    "slow_storage_climbs_the_ladder": 4,
+    "broken_redis": 4,
+    "overload_sheds_by_priority": 9,
+}
+BUDGET = 17 * (os.cpu_count() or 1) // 2
+MOST = 4
+FIRST_LOOPBACK = 31
+
+
+class Farm:
+    """Every submitted experiment gets a loopback address and a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pool = ThreadPoolExecutor(max_workers=100)  # they mostly wait: for their share, then for a process
+        self._addresses = list(range(FIRST_LOOPBACK, FIRST_LOOPBACK + MOST))
+        self._numbers = itertools.count()
+        self._left = BUDGET
+        self._waiting: list[int] = []
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def submit(self, experiment: str, *options: str) -> Future[Finished]:
+        runs = self.folder / f"runs-{next(self._numbers)}"
+        return self._pool.submit(self._run, experiment, options, runs)
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for what runs."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._pool.shutdown()
+
+    def _run(self, experiment: str, options: tuple[str, ...], runs: Path) -> Finished:
+        with self._share(min(COSTS[experiment], BUDGET)) as address:
+            return run_experiment(experiment, *options, runs=runs, loopback=f"127.0.0.{address}")
+
+    @contextmanager
+    def _share(self, cost: int) -> Iterator[int]:
+        with self._changed:
+            self._waiting.append(cost)
+            self._changed.wait_for(lambda: self._closed or self._may_begin(cost))
+            self._waiting.remove(cost)
+            if self._closed:
+                raise CancelledError
+            self._left -= cost
+            address = self._addresses.pop()
+            self._changed.notify_all()
+        try:
+            yield address
+        finally:
+            with self._changed:
+                self._left += cost
+                self._addresses.append(address)
+                self._changed.notify_all()
+
+    def _may_begin(self, cost: int) -> bool:
+        """The dearest of those that fit goes first, so that it does not wait for the end when all others are done."""
+        fitting = [waiting for waiting in self._waiting if waiting <= self._left]
+        return bool(self._addresses) and cost <= self._left and cost == max(fitting)

@@ -1,0 +1,48 @@
+"""The clean system passes every experiment; every planted defect is red by the check that should see it; every defect
+of the harness is neither a pass nor a red. Whatever happens, every scheduled request has exactly one outcome."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from harness.verify.verdict import Outcome
+from tests.e2e.farm import Farm
+from tests.e2e.gameday_process import EXPERIMENTS, Finished, scheduled_requests
+from tests.e2e.matrix import CLEAN, DEFECTS, HARNESS_DEFECTS, Cell
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+CELLS = (*CLEAN, *DEFECTS, *HARNESS_DEFECTS)
+REPORTS = {"verdicts.json", "report.html", "report.md", "junit.xml", "SEALED"}
+
+
+@pytest.fixture(scope="module")
+def results(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Finished]]]:
+    """Begins the runs of all selected tests at once; each test waits for its own."""
+    farm = Farm(tmp_path_factory.mktemp("farm"))
+    selected = {
+        item.callspec.id
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    }
+    yield {cell.name: farm.submit(cell.experiment, *cell.options) for cell in CELLS if cell.name in selected}
+    farm.close()
+
+
+def test_every_experiment_of_the_repository_is_in_the_matrix() -> None:
+    assert {cell.experiment for cell in CLEAN} == {path.stem for path in EXPERIMENTS.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_a_run_ends_as_it_should(cell: Cell, results: dict[str, Future[Finished]]) -> None:
+    finished = results[cell.name].result()
+
+    assert finished.exit_code == cell.exit_code, finished.output
+    failed = {verdict.check for verdict in finished.verdicts.verdicts if verdict.outcome is Outcome.FAIL}
+    assert not cell.check or cell.check in failed, finished.output
+    run = finished.run
+    assert run.requests["outcome"].notna().sum() == len(run.requests) == scheduled_requests(run) > 0
+    assert {path.name for path in finished.folder.iterdir()} >= REPORTS
