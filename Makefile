@@ -1,7 +1,8 @@
-# The four things to do with a fresh checkout. Needed: make, and Python 3.11 or newer with its venv module.
+# The five things to do with a fresh checkout. Needed: make, and Python 3.11 or newer with its venv module.
 #
 #   make demo     install, then run a first experiment against the reference system
 #   make test     everything that must hold before a change is accepted
+#   make matrix   every planted defect, each shown to be found (a quarter of an hour)
 #   make setup    install only
 #   make clean    remove what was installed and built here (runs stay)
 
@@ -14,7 +15,7 @@ PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 	$(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 endif
 
-.PHONY: demo setup test lint types imports unit e2e clean
+.PHONY: demo setup test lint types imports unit e2e matrix clean
 .NOTPARALLEL:
 
 demo: setup
@@ -39,7 +40,11 @@ unit: $(INSTALLED)
 	$(BIN)/pytest -q -m "not e2e"
 
 e2e: setup
-	$(BIN)/pytest -q -m e2e
+	$(BIN)/pytest -q -m "e2e and not nightly"
+
+# Every planted defect, not only the one for each way of being red that `test` has time for.
+matrix: setup
+	$(BIN)/pytest -q tests/e2e/test_matrix.py
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
 # made over another of a different Python is neither: for a new PYTHON, `make clean` first.

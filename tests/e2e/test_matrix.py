@@ -14,6 +14,7 @@ from tests.e2e.matrix import CLEAN, DEFECTS, HARNESS_DEFECTS, Cell
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CELLS = (*CLEAN, *DEFECTS, *HARNESS_DEFECTS)
+PARAMETERS = [pytest.param(cell, id=cell.name, marks=() if cell.gate else pytest.mark.nightly) for cell in CELLS]
 REPORTS = {"verdicts.json", "report.html", "report.md", "junit.xml", "SEALED"}
 
 
@@ -36,7 +37,7 @@ def test_every_experiment_of_the_repository_is_in_the_matrix() -> None:
     assert {cell.experiment for cell in CLEAN} == {path.stem for path in EXPERIMENTS.glob("*.yaml")}
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", PARAMETERS)
 def test_a_run_ends_as_it_should(cell: Cell, results: dict[str, Future[Finished]]) -> None:
     finished = results[cell.name].result()
 
