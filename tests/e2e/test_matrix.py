@@ -29,7 +29,11 @@ def results(
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     }
-    yield {cell.name: farm.submit(cell.experiment, *cell.options) for cell in CELLS if cell.name in selected}
+    yield {
+        cell.name: farm.submit(cell.experiment, *cell.options, alone=cell.exit_code == 0)
+        for cell in CELLS
+        if cell.name in selected
+    }
     farm.close()
 
 
