@@ -37,10 +37,12 @@ imports: $(INSTALLED)
 	$(BIN)/pytest -q tests/harness/test_imports.py
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -q -m "not e2e"
+	$(BIN)/pytest -q -n auto -m "not e2e"
 
+# The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run three at a time.
 e2e: setup
-	$(BIN)/pytest -q -m "e2e and not nightly"
+	$(BIN)/pytest -q -n 3 --dist loadfile -m e2e --ignore tests/e2e/test_matrix.py
+	$(BIN)/pytest -q -m "e2e and not nightly" tests/e2e/test_matrix.py
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
 matrix: setup

@@ -63,7 +63,7 @@ def programs(folder: Path, who: Rights) -> Path:
         return installed
     copied = _copied_programs(installed, folder / "programs")
     if not _version(copied, who):
-        raise LauncherError(f"{copied}/postgres cannot be run; is {folder} on a file system mounted noexec?")
+        raise LauncherError(f"{copied}/postgres cannot be run; is {folder} mounted noexec or closed to other users?")
     return copied
 
 

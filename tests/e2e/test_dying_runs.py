@@ -11,10 +11,11 @@ import pytest
 from harness import clock
 from harness.record.reader import read_run
 from tests.e2e.gameday_process import EXPERIMENTS, PROJECT, command, scheduled_requests
+from tests.loopback import loopback
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-LOOPBACK = "127.0.0.22"
+LOOPBACK = loopback(22)
 FIVE_SECONDS_OF_BASELINE = ("--set", "warm_up=2s", "--set", "baseline=5s")
 
 

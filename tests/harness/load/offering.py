@@ -24,8 +24,9 @@ from harness.plan import PhaseSpan, Plan, RateSegment
 from harness.record import rows
 from harness.target.target import TargetSpec
 from harness.units import PerSecond, Seconds, enc_hook
+from tests.loopback import loopback
 
-HOST = "127.0.0.13"
+HOST = loopback(13)
 
 ONE_GET = """
 from harness.load.profile import Visitor, Zipf, does

@@ -13,8 +13,9 @@ from harness.observe.health_probe import HealthProbe
 from harness.observe.scraper import ScrapeHole, Scraper
 from harness.record import rows
 from harness.record.writer import Sample
+from tests.loopback import loopback
 
-HOST = "127.0.0.15"
+HOST = loopback(15)
 PERIOD_S = 0.05
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from harness.loader import load_target
 from harness.target.processes import ProcessesTarget
+from tests.loopback import loopback
 
-LOOPBACK = "127.0.0.12"
+LOOPBACK = loopback(12)
 REGION = Path(__file__).parent / "region"
 SPEC_PATH = REGION / "target.yaml"
 SPEC = load_target(SPEC_PATH)

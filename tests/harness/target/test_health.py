@@ -7,8 +7,9 @@ import pytest
 
 from harness.target.health import is_ready
 from harness.target.target import ServiceSpec
+from tests.loopback import loopback
 
-HOST = "127.0.0.12"
+HOST = loopback(12)
 
 
 def ready(role: str, answer: bytes | None, *, health: str | None = None) -> bool:
