@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/gameday run experiments/broken_redis.yaml --short
 
 setup: $(INSTALLED)
-	@echo "Toxiproxy: $$($(BIN)/python -m harness.target.toxiproxy_binary)"
+	@$(BIN)/python -m harness.target.toxiproxy_binary
 
 test: lint types imports unit e2e
 

