@@ -1,11 +1,12 @@
 # The five things to do with a fresh checkout. Needed: make, and Python 3.11 or newer with its venv module.
 #
-#   make demo     install, then run a first experiment against the reference system
+#   make demo     install, then run a first experiment against the reference system (RUNTIME=docker: in containers)
 #   make test     everything that must hold before a change is accepted
-#   make matrix   every planted defect, each shown to be found (a quarter of an hour)
+#   make matrix   every planted defect, each shown to be found (half an hour; RUNTIME=docker: in containers)
 #   make setup    install only
 #   make clean    remove what was installed and built here (runs stay)
 
+RUNTIME := processes
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -15,16 +16,17 @@ PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 	$(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 endif
 
-.PHONY: demo setup test lint types imports unit e2e matrix clean
+.PHONY: demo setup test lint types imports unit e2e docker matrix clean
 .NOTPARALLEL:
 
 demo: setup
-	$(BIN)/gameday run experiments/broken_redis.yaml --short
+	$(if $(filter docker,$(RUNTIME)),image/base)
+	$(BIN)/gameday run experiments/broken_redis.yaml --short --runtime $(RUNTIME)
 
 setup: $(INSTALLED)
 	@$(BIN)/python -m harness.target.toxiproxy_binary
 
-test: lint types imports unit e2e
+test: lint types imports unit e2e docker
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -41,12 +43,16 @@ unit: $(INSTALLED)
 
 # The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run three at a time.
 e2e: setup
-	$(BIN)/pytest -q -n 3 --dist loadfile -m e2e --ignore tests/e2e/test_matrix.py
+	$(BIN)/pytest -q -n 3 --dist loadfile -m "e2e and not docker" --ignore tests/e2e/test_matrix.py
 	$(BIN)/pytest -q -m "e2e and not nightly" tests/e2e/test_matrix.py
+
+# The same in containers, where an engine runs. Where there is none this says what it leaves out.
+docker: setup
+	$(BIN)/pytest -q -m docker
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
 matrix: setup
-	$(BIN)/pytest -q tests/e2e/test_matrix.py
+	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
 # made over another of a different Python is neither: for a new PYTHON, `make clean` first.

@@ -10,6 +10,8 @@ from rich.markup import escape
 
 from harness import commands
 from harness.errors import ExitCode, GamedayError
+from harness.gameday import Place
+from harness.target.runtimes import Choice
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,7 +27,8 @@ RunFolder = Annotated[Path, typer.Argument(help="A run's folder.")]
 Short = Annotated[bool, typer.Option("--short", help="Use the file's shorter variables.")]
 Overrides = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="Override a variable of the file.")]
 Defect = Annotated[str | None, typer.Option(help="Start the target with a planted defect.")]
-Runtime = Annotated[str, typer.Option(help="Where the target runs: processes.")]
+Runtime = Annotated[str, typer.Option(help="Where the target runs: processes or docker.")]
+Engine = Annotated[str | None, typer.Option(help="A Docker Engine of this machine other than the usual, unix://…")]
 Loopback = Annotated[str, typer.Option(help="Loopback address of the target; another one for each concurrent system.")]
 Runs = Annotated[Path, typer.Option(help="Folder of the records.")]
 Target = Annotated[Path, typer.Option(help="The target's declaration.")]
@@ -57,6 +60,7 @@ def run(
     defect: Defect = None,
     runtime: Runtime = "processes",
     loopback: Loopback = "127.0.0.1",
+    engine: Engine = None,
     runs: Runs = DEFAULT_RUNS,
     harness_defect: HarnessDefect = None,
 ) -> None:
@@ -65,8 +69,7 @@ def run(
         commands.run(
             console,
             commands.plan_of(experiment, short, overrides, defect, runtime),
-            runs=runs,
-            loopback=loopback,
+            place=Place(runs=runs, loopback=loopback, engine=engine),
             harness_defect=harness_defect,
         )
     )
@@ -101,10 +104,12 @@ def up(
     target: Target = DEFAULT_TARGET,
     runtime: Runtime = "processes",
     loopback: Loopback = "127.0.0.1",
+    engine: Engine = None,
     defect: Defect = None,
 ) -> None:
     """Start the target alone."""
-    _end(commands.up(console, target, runtime=runtime, loopback=loopback, defect=defect))
+    choice = Choice(runtime=runtime, loopback=loopback, engine=engine)
+    _end(commands.up(console, target, choice=choice, defect=defect))
 
 
 @app.command()

@@ -34,6 +34,11 @@ def anchor() -> ClockAnchor:
     return ClockAnchor(monotonic_ns=time.monotonic_ns(), unix_ns=time.time_ns())
 
 
+def unix_ns() -> int:
+    """Nanoseconds of the wall clock, to ask others for what has happened since."""
+    return time.time_ns()
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 

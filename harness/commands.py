@@ -13,18 +13,14 @@ from harness import display, gameday
 from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_fault, load_target
+from harness.loading.schema import json_schema
 from harness.plan import Plan
-from harness.schema import json_schema
-from harness.target import processes
+from harness.target import runtimes
 from harness.target.lock import locked
 from harness.units import Seconds, enc_hook
 
-RUNTIMES = ("processes",)
-
 
 def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
-    if runtime not in RUNTIMES:
-        raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
     return gameday.make_plan(experiment, short=short, overrides=_assignments(overrides), defect=defect, runtime=runtime)
 
 
@@ -43,8 +39,7 @@ def show_plan(console: Console, plan: Plan, *, as_json: bool) -> ExitCode:
     return ExitCode.PASS
 
 
-def run(console: Console, plan: Plan, *, runs: Path, loopback: str, harness_defect: str | None) -> ExitCode:
-    place = gameday.Place(runs=runs, loopback=loopback)
+def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None) -> ExitCode:
     console.print(f"[bold]{escape(plan.title)}[/]  ({plan.duration_s:.0f} s)")
     with display.live_progress(plan, console) as on_progress:
         result = gameday.run_plan(
@@ -99,17 +94,14 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
     return ExitCode.PASS
 
 
-def up(console: Console, target: Path, *, runtime: str, loopback: str, defect: str | None) -> ExitCode:
-    if runtime not in RUNTIMES:
-        raise ExperimentError(f'"{runtime}" is not a runtime. Known: {", ".join(RUNTIMES)}.')
+def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:
+    runtimes.check_runtime(choice.runtime)
     spec = load_target(target)
-    state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
-    if defect is not None and defect not in spec.defects:
-        raise ExperimentError(f'"{defect}" is not a defect of {spec.name}. Known: {", ".join(sorted(spec.defects))}.')
+    state_dir = gameday.Place(runs=Path(), loopback=choice.loopback).state_of(target)
     with locked(state_dir, purpose="its start", for_s=60):
-        if gameday.running(spec, state_dir) is not None:
-            raise TargetError(f"{spec.name} is up already on {loopback}. Run: gameday status, or gameday down.")
-        running = asyncio.run(processes.up(spec, target, state_dir=state_dir, loopback=loopback, defect=defect))
+        if runtimes.running(spec, state_dir) is not None:
+            raise TargetError(f"{spec.name} is up already on {choice.loopback}. Run: gameday status, or gameday down.")
+        running = asyncio.run(runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
     host, port = running.address(spec.entry)
     console.print(f"{spec.name} is up: http://{host}:{port}  (stop it with: gameday down)", soft_wrap=True)
     return ExitCode.PASS
@@ -119,7 +111,7 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
     spec = load_target(target)
     state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
     with locked(state_dir, purpose="its stop", for_s=30):
-        running = gameday.running(spec, state_dir)
+        running = runtimes.running(spec, state_dir)
         if running is None:
             console.print(f"{spec.name} is not up on {loopback}.")
             return ExitCode.PASS
@@ -130,7 +122,7 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
 
 def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
     spec = load_target(target)
-    running = gameday.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
+    running = runtimes.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
     if running is None:
         console.print(f"{spec.name} is not up on {loopback}.")
     else:

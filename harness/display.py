@@ -17,7 +17,7 @@ from rich.text import Text
 from harness.errors import ExitCode
 from harness.plan import Plan
 from harness.runner import Progress
-from harness.target.processes import ServiceStatus
+from harness.target.target import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome, Verdicts
 
@@ -113,10 +113,9 @@ def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
 
 
 def show_status(services: list[ServiceStatus], console: Console) -> None:
-    table = Table("service", "port", "pid", "state", "healthy", "memory", "CPU", box=None)
+    table = Table("service", "port", "runs as", "state", "healthy", "memory", "CPU", box=None)
     for row in services:
         health = "[green]yes[/]" if row.healthy else "[red]no[/]"
-        pid = "–" if row.pid is None else str(row.pid)
         memory, cpu = f"{row.rss_bytes / 1e6:.0f} MB", f"{row.cpu_s:.1f} s"
-        table.add_row(row.service, str(row.port), pid, row.state, health, memory, cpu)
+        table.add_row(row.service, str(row.port), row.where or "–", row.state, health, memory, cpu)
     console.print(table)

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from harness.record.rows import Environment
 PACKAGES = ("gameday-harness", "locust", "geventhttpclient", "toxiproxy-python", "pyarrow", "pandas", "scipy")
 
 
-def environment(run_id: str, plan: Plan, *, harness_defect: str | None) -> Environment:
+def environment(run_id: str, plan: Plan, *, about: Mapping[str, str], harness_defect: str | None) -> Environment:
+    """`about` is what the target says of what it runs on."""
     folder = Path(plan.target_path).parent
     return Environment(
         run_id=run_id,
@@ -23,7 +25,7 @@ def environment(run_id: str, plan: Plan, *, harness_defect: str | None) -> Envir
         command=tuple(sys.argv),
         git_commit=_git(folder, "rev-parse", "HEAD"),
         git_dirty=bool(_git(folder, "status", "--porcelain")),
-        versions={name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        versions={name: _version(name) for name in PACKAGES} | {"python": platform.python_version()} | dict(about),
         cpu_count=os.cpu_count() or 0,
         machine=f"{platform.system()} {platform.release()} {platform.machine()}",
         runtime=plan.runtime,

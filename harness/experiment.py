@@ -138,8 +138,34 @@ class RestartFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="re
     at: Seconds
 
 
+class CrashFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="crash"):
+    """The service's processes die as if by themselves, and what restarts crashed services has to bring it back; over
+    once it is healthy."""
+
+    service: str
+    at: Seconds
+
+
+class OutOfMemoryFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="out_of_memory"):
+    """The service's memory is full and the kernel ends it; what restarts crashed services has to bring it back."""
+
+    service: str
+    at: Seconds
+
+
+class NetworkLossFault(_ServiceFault, frozen=True, kw_only=True, tag="network_loss"):
+    """The service's node loses its network: its name and its address are gone, its connections hang."""
+
+
+class CpuLimitFault(_ServiceFault, frozen=True, kw_only=True, tag="cpu_limit"):
+    """The service gets only `share` of the CPU that it was allowed."""
+
+    share: Ratio
+
+
 LinkFault = LatencyFault | BandwidthFault | ResetFault | BlackholeFault | DownFault
-ServiceFault = KillFault | PauseFault | RestartFault
+MomentaryFault = RestartFault | CrashFault | OutOfMemoryFault  # over by themselves, so they have no `lasts`
+ServiceFault = KillFault | PauseFault | RestartFault | CrashFault | OutOfMemoryFault | NetworkLossFault | CpuLimitFault
 Fault = LinkFault | ServiceFault
 
 

@@ -16,9 +16,9 @@ from harness.loader import load_experiment
 from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
 from harness.runner import Conductor, Progress, RunResult
-from harness.target import processes
+from harness.target import runtimes
 from harness.target.lock import locked
-from harness.target.processes import ProcessesTarget
+from harness.target.runtimes import Choice, check_runtime, running
 from harness.target.target import RunningTarget, TargetSpec
 
 SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
@@ -26,10 +26,11 @@ SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where things are kept and on which loopback address the target listens."""
+    """Where things are kept, on which loopback address the target listens, and which engine runs its containers."""
 
     runs: Path
     loopback: str = "127.0.0.1"
+    engine: str | None = None
 
     def state_of(self, target_path: Path) -> Path:
         """The folder of a target's state, beside its compose file's project: one for each loopback address."""
@@ -45,6 +46,7 @@ def make_plan(
     runtime: str = "processes",
 ) -> Plan:
     """Everything an experiment file means, checked; ExperimentError (exit 2) where it cannot be run."""
+    check_runtime(runtime)
     loaded = load_experiment(path, short=short, overrides=overrides)
     plan = build_plan(
         loaded.experiment,
@@ -58,7 +60,7 @@ def make_plan(
         runtime=runtime,
         defect=defect,
     )
-    problems = refusals(plan.faults, plan.target)
+    problems = refusals(plan.faults, plan.target, runtime=runtime)
     if problems:
         raise ExperimentError(f"{path}: " + "\n".join(problems))
     return plan
@@ -78,7 +80,7 @@ def run_plan(
     async def conduct() -> RunResult:
         was_up = running(plan.target, state_dir) is not None
         on_stage(f"using {plan.target.name} as it is up" if was_up else f"starting {plan.target.name}")
-        async with started(plan.target, Path(plan.target_path), state_dir, place, defect=plan.defect) as target:
+        async with started(plan, state_dir, place) as target:
             conductor = Conductor(
                 plan,
                 target,
@@ -87,6 +89,8 @@ def run_plan(
                 harness_defect=harness_defect,
                 on_progress=on_progress,
             )
+            for what, version in target.about().items():
+                on_stage(f"{what}: {version}")
             on_stage(f"preparing the load; the record is {conductor.folder}")
             result = await conductor.conduct()
             on_stage("stopping")
@@ -105,29 +109,22 @@ def refuse_leftovers(runs: Path) -> None:
         raise UncleanError(f"Faults of an earlier run are not shown to be reverted:\n{lines}\nRun: gameday revert")
 
 
-def running(spec: TargetSpec, state_dir: Path) -> ProcessesTarget | None:
-    """The target that is up in a state folder, whoever started it; None where none is."""
-    try:
-        target = processes.attach(spec, state_dir)
-    except TargetError:
-        return None
-    return target if target.is_up else None
-
-
 @asynccontextmanager
-async def started(
-    spec: TargetSpec, spec_path: Path, state_dir: Path, place: Place, *, defect: str | None
-) -> AsyncIterator[RunningTarget]:
+async def started(plan: Plan, state_dir: Path, place: Place) -> AsyncIterator[RunningTarget]:
     """The target, running: attached to if it is up already, else started and afterwards stopped."""
-    already = running(spec, state_dir)
+    already = running(plan.target, state_dir)
     if already is not None:
-        if already.defect != defect:
-            raise ExperimentError(
-                f"The target is up with defect {already.defect}, this run asks for {defect}. Run: gameday down"
-            )
+        for what, is_so, asked in (
+            ("with defect", already.defect, plan.defect),
+            ("on the runtime", already.runtime, plan.runtime),
+        ):
+            if is_so != asked:
+                raise ExperimentError(f"The target is up {what} {is_so}, this run asks for {asked}. Run: gameday down")
         yield already
         return
-    target = await processes.up(spec, spec_path, state_dir=state_dir, loopback=place.loopback, defect=defect)
+    choice = Choice(runtime=plan.runtime, loopback=place.loopback, engine=place.engine)
+    spec_path = Path(plan.target_path)
+    target = await runtimes.up(choice, plan.target, spec_path, state_dir=state_dir, defect=plan.defect)
     try:
         yield target
     finally:
@@ -139,9 +136,6 @@ def inject_by_hand(
 ) -> None:
     """One fault on a running target, journalled, guarded and probed as in a run; reverted at its end or at Ctrl-C."""
     planned = planned_faults((fault,), disturbed_s=0.0)
-    problems = refusals(planned, spec)
-    if problems:
-        raise ExperimentError("\n".join(problems))
     state_dir = place.state_of(target_path)
     lasts_s = planned[0].revert_s
     with locked(state_dir, purpose=f"{planned[0].id} by hand", for_s=lasts_s + SETTLING_S):
@@ -149,4 +143,7 @@ def inject_by_hand(
         target = running(spec, state_dir)
         if target is None:
             raise TargetError(f"{spec.name} is not up on {place.loopback}. Run: gameday up")
+        problems = refusals(planned, spec, runtime=target.runtime)
+        if problems:
+            raise ExperimentError("\n".join(problems))
         asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))

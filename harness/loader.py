@@ -8,21 +8,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
-from harness.crosscheck import experiment_mistakes, fault_mistakes
-from harness.crosscheck_target import target_mistakes
 from harness.errors import ExperimentError
-from harness.experiment import Experiment, Fault, RestartFault, Variable
-from harness.mistakes import convert, did_you_mean, shortened
+from harness.experiment import Experiment, Fault, MomentaryFault, Variable
+from harness.loading.crosscheck import experiment_mistakes, fault_mistakes
+from harness.loading.crosscheck_target import target_mistakes
+from harness.loading.mistakes import convert, did_you_mean, shortened
+from harness.loading.yaml_file import Document, Where, parsed, plain, read_document
 from harness.target.target import TargetSpec
 from harness.units import Seconds
-from harness.yaml_file import Document, Where, parsed, plain, read_document
 
 PROFILE_FOLDER = "loadprofiles"
 
-_RESTART = RestartFault.__struct_config__.tag
+_MOMENTARY = [kind.__struct_config__.tag for kind in get_args(MomentaryFault)]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USE = re.compile(r"\$\{([^${}]*)\}")
@@ -84,7 +85,7 @@ def load_fault(text: str, *, lasts: Seconds, target: TargetSpec) -> Fault:
     document = parsed(Path("inject"), text)
     if not isinstance(document.value, dict):
         raise document.mistake((), "a mapping is needed, e.g. {kind: pause, service: us-east-api-1}.")
-    times = {"at": "0s"} if document.value.get("kind") == _RESTART else {"at": "0s", "lasts": str(lasts)}
+    times = {"at": "0s"} if document.value.get("kind") in _MOMENTARY else {"at": "0s", "lasts": str(lasts)}
     for key in document.value.keys() & times.keys():
         raise document.mistake((key,), f'"{key}" is not for a fault by hand: it begins at once.', "Use --lasts.")
     fault = convert(document, {"fault": {**document.value, **times}}, _ByHand).fault

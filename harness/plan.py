@@ -15,9 +15,9 @@ from harness.experiment import (
     Experiment,
     Fault,
     Load,
+    MomentaryFault,
     Phases,
     Ramp,
-    RestartFault,
     Spike,
     Step,
     StopCondition,
@@ -187,7 +187,7 @@ def rate_segments(load: Load, *, disturbed_s: float, end_s: float) -> tuple[Rate
 def planned_faults(faults: tuple[Fault, ...], *, disturbed_s: float) -> tuple[PlannedFault, ...]:
     planned = []
     for number, fault in enumerate(faults, start=1):
-        lasts_s = RESTART_DEADLINE_S if isinstance(fault, RestartFault) else float(fault.lasts)
+        lasts_s = RESTART_DEADLINE_S if isinstance(fault, MomentaryFault) else float(fault.lasts)
         inject_s = disturbed_s + fault.at
         kind = type(fault).__struct_config__.tag
         planned.append(PlannedFault(id=f"{kind}-{number}", fault=fault, inject_s=inject_s, revert_s=inject_s + lasts_s))

@@ -28,7 +28,7 @@ from harness.observe.stop_conditions import StopWatch
 from harness.plan import Plan, rate_at
 from harness.record import rows
 from harness.record.writer import RunWriter, Sample, create_run_folder
-from harness.target.target import RunningTarget
+from harness.target.target import Exit, RunningTarget
 
 LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
@@ -138,7 +138,10 @@ class Conductor:
     async def conduct(self) -> RunResult:
         """Run the plan from the first preparation to the seal; what goes wrong stops the run and is recorded."""
         self.writer.write_plan(self.plan)
-        self.writer.write_environment(environment(self.writer.run_id, self.plan, harness_defect=self._harness_defect))
+        about = await asyncio.to_thread(self.target.about)
+        self.writer.write_environment(
+            environment(self.writer.run_id, self.plan, about=about, harness_defect=self._harness_defect)
+        )
         with stopped_by_signals(self.stop):
             try:
                 if await self.stop.interrupts(self._prepare()):
@@ -260,9 +263,7 @@ class Conductor:
             exited = self.target.exited()
             for service in exited.keys() - known:
                 attacked = service in self._attacked_services()
-                self.writer.event(
-                    rows.ServiceExited(at_ns=clock.now_ns(), service=service, expected=attacked, detail=exited[service])
-                )
+                self.writer.event(_exit_event(service, exited[service], expected=attacked))
             known = set(exited)
             await asyncio.sleep(EXITS_EVERY_S)
 
@@ -307,9 +308,17 @@ class Conductor:
         if self.stop.by is not None:
             self.writer.event(rows.RunStopped(at_ns=clock.now_ns(), by=self.stop.by, reason=self.stop.reason))
         self.writer.event(rows.RunEnded(at_ns=clock.now_ns(), clean=not self._unclean))
+        await asyncio.to_thread(self.target.log_files)  # whole up to now
         logs.collect(self._log_marks, self.folder / "logs")
         self._journal.close()
         self.writer.seal()
+
+
+def _exit_event(service: str, ended: Exit, *, expected: bool) -> rows.ServiceExited:
+    at_ns = clock.now_ns() if ended.unix_ns is None else clock.anchor().monotonic_of(ended.unix_ns)
+    return rows.ServiceExited(
+        at_ns=at_ns, service=service, expected=expected, detail=ended.detail, by_somebody=ended.by_somebody
+    )
 
 
 @contextmanager

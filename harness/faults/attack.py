@@ -4,40 +4,19 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import cast
 
 from harness.errors import FaultError
-from harness.experiment import LinkFault
+from harness.experiment import CpuLimitFault, LinkFault
 from harness.faults import canary, catalogue
-from harness.faults.journal import HARMLESS, State, Undo
+from harness.faults.action import Action
+from harness.faults.cpu_canary import CpuPath
+from harness.faults.journal import HARMLESS, Container, State
 from harness.faults.network import LinkAction
-from harness.faults.process import running_process
+from harness.faults.running import running_service
 from harness.faults.toxiproxy import ProxyState, ToxiproxyServer
 from harness.plan import PlannedFault
-from harness.target.target import RunningTarget
-
-
-class Action(Protocol):
-    """How a fault is put into the world and taken out of it again. All raise FaultError or TargetError."""
-
-    @property
-    def place(self) -> str: ...
-
-    def undo(self) -> tuple[Undo, ...]:
-        """What the guard would have to do; known before anything is done."""
-        ...
-
-    async def inject(self) -> None: ...
-
-    async def is_in_place(self) -> bool:
-        """Read back: whether it is there now."""
-        ...
-
-    async def revert(self) -> None: ...
-
-    async def wrong_now(self) -> str:
-        """Read back: what is still not as it was, in words; empty when nothing."""
-        ...
+from harness.target.target import ContainerTarget, RunningTarget
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +34,7 @@ class Attack:
     reverting: asyncio.Event = field(default_factory=asyncio.Event)  # set as soon as somebody wants it gone
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     applying: asyncio.Task[None] | None = None
+    injected_at_ns: int | None = None  # when it happened, where the runtime says so
     reverted_at_ns: tuple[int, int] = (0, 0)  # start and end of the revert call
 
     @property
@@ -102,11 +82,14 @@ def service_action(planned: PlannedFault, target: RunningTarget) -> Action:
     kind, service = catalogue.kind_of(planned.fault), catalogue.place_of(planned.fault)
     if kind.power not in target.powers:
         raise FaultError(f"{planned.id}: the {target.runtime} runtime cannot {kind.power} a service.")
-    original = running_process(target, service)
+    original = running_service(target, service)
     if original is None:
         raise FaultError(f"{planned.id}: {service} does not run, so it cannot be attacked.")
-    assert kind.service_action is not None
-    return kind.service_action(target=target, original=original)
+    if isinstance(original, Container):
+        assert kind.container_action is not None, "a power that the runtime has"
+        return kind.container_action(planned.fault, cast(ContainerTarget, target), original)
+    assert kind.process_action is not None, "a power that the runtime has"
+    return kind.process_action(target=target, original=original)
 
 
 def canary_path(planned: PlannedFault, target: RunningTarget) -> canary.Path:
@@ -116,6 +99,9 @@ def canary_path(planned: PlannedFault, target: RunningTarget) -> canary.Path:
     host, port = target.link_address(place) if isinstance(fault, LinkFault) else target.address(place)
     if not ipaddress.ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:
         raise FaultError(f"{planned.id}: {place} is at {host}. Only loopback addresses may be attacked.")
+    if isinstance(fault, CpuLimitFault):
+        asked = cast(ContainerTarget, target)
+        return CpuPath(name=place, protocol=protocol, host=host, port=port, path=path, target=asked)
     return canary.Path(name=place, protocol=protocol, host=host, port=port, path=path)
 
 

@@ -267,6 +267,25 @@ class Refusal:
         return before.round_trip_s + ANSWER_WITHIN_S
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Nothing comes back, in whatever way (network loss): refused, closed, reset, silent or unreachable."""
+
+    wanted_dose: float = 1.0
+    dose_unit: str = "share lost"
+
+    def before(self, path: Path) -> Before:
+        return undisturbed(path)
+
+    def read(self, path: Path, before: Before) -> Reading:
+        answer = path.ask(max(READING_S, 5 * before.round_trip_s))
+        is_lost = not answer.answered and answer.signature != "wrong"
+        return Reading(answer=answer, dose=float(is_lost), bites=is_lost, gone=answer.answered, detail=answer.detail)
+
+    def gone_within_s(self, before: Before) -> float:
+        return before.round_trip_s + ANSWER_WITHIN_S
+
+
 def undisturbed(path: Path) -> Before:
     """The shortest of a few round trips: all that disturbs one adds to it. FaultError where there is no answer."""
     answers = [path.ask(ANSWER_WITHIN_S) for _ in range(ASKS_BEFORE)]

@@ -14,21 +14,37 @@ from typing import Any
 from harness.experiment import (
     BandwidthFault,
     BlackholeFault,
+    CpuLimitFault,
+    CrashFault,
     DownFault,
     Fault,
     KillFault,
     LatencyFault,
     LinkFault,
+    NetworkLossFault,
+    OutOfMemoryFault,
     PauseFault,
     ResetFault,
     RestartFault,
 )
 from harness.faults import canary
-from harness.faults.journal import Protocol
+from harness.faults.action import Action
+from harness.faults.container import (
+    ContainerCrashAction,
+    ContainerKillAction,
+    ContainerOutOfMemoryAction,
+    ContainerPauseAction,
+    ContainerRestartAction,
+    cpu_limit,
+    network_loss,
+)
+from harness.faults.cpu_canary import LimitedCpu
+from harness.faults.journal import Container, Protocol
 from harness.faults.process import KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
-from harness.target.target import Power, ServiceSpec, TargetSpec
+from harness.target.runtimes import RUNTIMES, with_power
+from harness.target.target import ContainerTarget, Power, ServiceSpec, TargetSpec
 from harness.units import BytesPerSecond
 
 MIN_LATENCY_S = 0.02  # less cannot be told from a busy machine
@@ -50,7 +66,8 @@ class Kind:
     toxics: Callable[[Any, str], tuple[Toxic, ...]] = lambda fault, name: ()
     disables: bool = False
     drops: Callable[[Any], bool] = lambda fault: False
-    service_action: type[KillAction] | type[PauseAction] | None = None
+    process_action: Callable[..., Action] | None = None  # of (target, process)
+    container_action: Callable[[Any, ContainerTarget, Container], Action] | None = None
     power: Power | None = None
     hides_others: bool = True  # whether another fault's dose on the same path cannot be measured meanwhile
 
@@ -131,6 +148,25 @@ def _refusal(fault: Fault) -> canary.Expectation:
     return canary.Refusal()
 
 
+def _loss(fault: Fault) -> canary.Expectation:
+    return canary.Loss()
+
+
+def _limited_cpu(fault: CpuLimitFault) -> canary.Expectation:
+    return LimitedCpu(share=float(fault.share))
+
+
+def _cpu_limit_problems(fault: CpuLimitFault) -> list[str]:
+    return [] if 0 < fault.share < 1 else [f"share: {fault.share} is not between 0% and 100%"]
+
+
+def _acts(
+    action: type[ContainerKillAction] | type[ContainerPauseAction],
+) -> Callable[[Any, ContainerTarget, Container], Action]:
+    """For what is done in the same way whatever the fault says."""
+    return lambda fault, target, original: action(target=target, original=original)
+
+
 CATALOGUE: dict[type[Fault], Kind] = {
     LatencyFault: Kind(
         toxics=_latency, problems=_latency_problems, expectation=_latency_expectation, hides_others=False
@@ -145,21 +181,45 @@ CATALOGUE: dict[type[Fault], Kind] = {
     ),
     BlackholeFault: Kind(toxics=_blackhole, expectation=_silence),
     DownFault: Kind(disables=True, expectation=_refusal),
-    KillFault: Kind(service_action=KillAction, power=Power.KILL, expectation=_refusal),
-    PauseFault: Kind(service_action=PauseAction, power=Power.PAUSE, expectation=_silence),
-    RestartFault: Kind(service_action=RestartAction, power=Power.RESTART, expectation=_refusal),
+    KillFault: Kind(
+        process_action=KillAction, container_action=_acts(ContainerKillAction), power=Power.KILL, expectation=_refusal
+    ),
+    PauseFault: Kind(
+        process_action=PauseAction,
+        container_action=_acts(ContainerPauseAction),
+        power=Power.PAUSE,
+        expectation=_silence,
+    ),
+    RestartFault: Kind(
+        process_action=RestartAction,
+        container_action=_acts(ContainerRestartAction),
+        power=Power.RESTART,
+        expectation=_refusal,
+    ),
+    CrashFault: Kind(container_action=_acts(ContainerCrashAction), power=Power.CRASH, expectation=_refusal),
+    OutOfMemoryFault: Kind(
+        container_action=_acts(ContainerOutOfMemoryAction), power=Power.EXHAUST, expectation=_refusal
+    ),
+    NetworkLossFault: Kind(container_action=network_loss, power=Power.DISCONNECT, expectation=_loss),
+    CpuLimitFault: Kind(
+        container_action=cpu_limit,
+        problems=_cpu_limit_problems,
+        power=Power.LIMIT,
+        expectation=_limited_cpu,
+        hides_others=False,
+    ),
 }
 
 
-def refusals(faults: tuple[PlannedFault, ...], target: TargetSpec) -> list[str]:
-    """Why these faults may not be injected into this target, in sentences; empty when they may."""
+def refusals(faults: tuple[PlannedFault, ...], target: TargetSpec, *, runtime: str = "processes") -> list[str]:
+    """Why these faults may not be injected into this target on this runtime, in sentences; empty when they may."""
     problems: list[str] = []
     for planned in faults:
         fault = planned.fault
         if isinstance(fault, LinkFault):
             problems += _unknown(planned.id, "link", fault.link, target.links) or _unseen(planned, target)
         else:
-            problems += _service_problems(planned.id, fault.service, target)
+            problems += _service_problems(planned.id, fault.service, target) + _powerless(planned, runtime)
         problems += [f"{planned.id}: {problem}." for problem in CATALOGUE[type(fault)].problems(fault)]
         if planned.revert_s <= planned.inject_s:
             problems.append(f"{planned.id}: lasts: it ends before it begins.")
@@ -197,6 +257,14 @@ def _service_problems(fault_id: str, service: str, target: TargetSpec) -> list[s
     if not spec.attackable:
         return [f"{fault_id}: {service} may not be attacked (attackable: false in the target file)."]
     return []
+
+
+def _powerless(planned: PlannedFault, runtime: str) -> list[str]:
+    power = CATALOGUE[type(planned.fault)].power
+    if power is None or power in RUNTIMES[runtime]:
+        return []
+    others = " or ".join(f"--runtime {name}" for name in with_power(power))
+    return [f"{planned.id}: the {runtime} runtime cannot {power} a service; run it with {others}."]
 
 
 def _unseen(planned: PlannedFault, target: TargetSpec) -> list[str]:

@@ -15,9 +15,10 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError, GamedayError, TargetError, UncleanError
-from harness.experiment import LinkFault, RestartFault, ServiceFault
+from harness.experiment import LinkFault, MomentaryFault, ServiceFault
 from harness.faults import catalogue, undo
-from harness.faults.attack import Action, Attack, canary_path, depends_on, link_action, service_action
+from harness.faults.action import Action
+from harness.faults.attack import Attack, canary_path, depends_on, link_action, service_action
 from harness.faults.journal import HARMLESS, Journal, State
 from harness.faults.network import LinkAction
 from harness.faults.surroundings import Surroundings
@@ -118,8 +119,8 @@ class Injector:
                 await self._revert_held(attack)
                 raise FaultError(f"{fault_id} on {attack.disturbs} was not injected: {error}") from error
             done_ns = clock.now_ns()
-        await self._confirm(attack, asked_ns, done_ns)
-        if isinstance(attack.planned.fault, RestartFault):
+        await self._confirm(attack, attack.injected_at_ns or asked_ns, done_ns)
+        if isinstance(attack.planned.fault, MomentaryFault):
             await self.revert(fault_id)
 
     async def _act(self, attack: Attack) -> None:
@@ -149,10 +150,12 @@ class Injector:
         if self._harness_defect == "toxic_not_applied" and isinstance(attack.action, LinkAction):
             return
         try:
-            await attack.action.inject()
+            happened_unix_ns = await attack.action.inject()
         except UnknownOutcomeError:
             await self._revive(attack)
-            await attack.action.inject()
+            happened_unix_ns = await attack.action.inject()
+        if happened_unix_ns is not None:
+            attack.injected_at_ns = clock.anchor().monotonic_of(happened_unix_ns)
 
     def _refuse_after_takeover(self, attack: Attack) -> None:
         reason = self._journal.taken_over()

@@ -78,7 +78,52 @@ class StartService(_Data, frozen=True, kw_only=True, tag_field="kind", tag="star
     start: StartCommand
 
 
-Undo = RemoveToxic | RestoreProxy | Resume | StartService
+class StartContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="start_container"):
+    """The container runs. `engine` is the address of the engine it is on."""
+
+    service: str
+    engine: str
+    id: str
+
+
+class UnpauseContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="unpause_container"):
+    service: str
+    engine: str
+    id: str
+
+
+class ConnectNetwork(_Data, frozen=True, kw_only=True, tag_field="kind", tag="connect_network"):
+    """The container is in the network, under the names and the address that it had."""
+
+    service: str
+    engine: str
+    id: str
+    network: str
+    aliases: tuple[str, ...]
+    ipv4_address: str
+
+
+class RestoreLimits(_Data, frozen=True, kw_only=True, tag_field="kind", tag="restore_limits"):
+    """What the container may use: billionths of a CPU, bytes, bytes with swap."""
+
+    service: str
+    engine: str
+    id: str
+    nano_cpus: int
+    memory: int
+    memory_swap: int
+
+
+Undo = (
+    RemoveToxic
+    | RestoreProxy
+    | Resume
+    | StartService
+    | StartContainer
+    | UnpauseContainer
+    | ConnectNetwork
+    | RestoreLimits
+)
 
 
 class Probe(_Data, frozen=True, kw_only=True):
@@ -97,6 +142,15 @@ class Process(_Data, frozen=True, kw_only=True):
     start_ticks: int
 
 
+class Container(_Data, frozen=True, kw_only=True):
+    """A container and which of its lives, as the engine says."""
+
+    service: str
+    engine: str
+    id: str
+    started_at: str
+
+
 class Toxiproxy(_Data, frozen=True, kw_only=True):
     """A Toxiproxy server as it was: what it needs to be started again, and its proxies as the API showed them."""
 
@@ -105,6 +159,7 @@ class Toxiproxy(_Data, frozen=True, kw_only=True):
     process: Process | None
     start: StartCommand | None
     proxies: tuple[RestoreProxy, ...]
+    container: Container | None = None
 
 
 class Opened(_Data, frozen=True, kw_only=True, tag_field="line", tag="opened"):
@@ -116,11 +171,13 @@ class Opened(_Data, frozen=True, kw_only=True, tag_field="line", tag="opened"):
 
 
 class Snapshot(_Data, frozen=True, kw_only=True, tag_field="line", tag="snapshot"):
-    """The state that everything has to return to, taken before the first fault; `services` are all that ran."""
+    """The state that everything has to return to, taken before the first fault; `services` are all processes that ran,
+    `containers` all containers."""
 
     at_ns: int
     toxiproxies: tuple[Toxiproxy, ...]
     services: tuple[Process, ...]
+    containers: tuple[Container, ...] = ()
 
 
 class Entry(_Data, frozen=True, kw_only=True, tag_field="line", tag="fault"):

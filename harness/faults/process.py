@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from harness.errors import FaultError
 from harness.faults import procfs
 from harness.faults.journal import Process, Resume, StartService, Undo
-from harness.target.target import RunningTarget
+from harness.target.target import ProcessIdentity, RunningTarget
 
 SAME_START_S = 2.0  # wall-clock start times differ by the clock's corrections, later processes by more
 
@@ -95,8 +95,10 @@ class PauseAction:
 def running_process(target: RunningTarget, service: str) -> Process | None:
     """The service's process by number and kernel start, or None where it does not run or has just been replaced."""
     identity = target.identity(service)
-    found = None if identity is None else procfs.stat_of(identity.pid)
-    if identity is None or found is None or found.state in procfs.DEAD:
+    if not isinstance(identity, ProcessIdentity):
+        return None
+    found = procfs.stat_of(identity.pid)
+    if found is None or found.state in procfs.DEAD:
         return None
     if abs(procfs.started_at(found.start_ticks) - identity.started_at) > SAME_START_S:
         return None

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.faults import probes, procfs, undo
+from harness.faults import probes, procfs, undo, undo_container
 from harness.faults.undo import Data
 
 ATTEMPTS = 3
@@ -87,8 +87,14 @@ def target_is_gone(lines: list[dict[str, Any]]) -> bool:
     boots = [line["boot_id"] for line in lines if line["line"] == "opened"]
     if boots and boots[0] and boots[0] != _boot_id():
         return True
-    ran = [service for line in lines if line["line"] == "snapshot" for service in line["services"]]
-    return bool(ran) and not any(procfs.is_running(one["pid"], one["start_ticks"]) for one in ran)
+    snapshots = [line for line in lines if line["line"] == "snapshot"]
+    processes = [process for snapshot in snapshots for process in snapshot["services"]]
+    containers = [container for snapshot in snapshots for container in snapshot.get("containers", ())]
+    if not processes and not containers:
+        return False
+    return not any(procfs.is_running(one["pid"], one["start_ticks"]) for one in processes) and not any(
+        map(undo_container.is_there, containers)
+    )
 
 
 def revert_open_faults(path: Path, *, by: str, only: Collection[str] | None = None) -> dict[str, str]:
@@ -184,7 +190,7 @@ class _Salvage:
         return ""
 
     def _path_is_disturbed(self) -> str:
-        starts = any(data["kind"] == "start_service" for data in self._undo)
+        starts = any(data["kind"] in ("start_service", "start_container") for data in self._undo)
         until_s = time.monotonic() + (START_FOR_S if starts else PROBE_FOR_S)
         while problem := "; ".join(filter(None, map(_disturbed, self._fault["probes"]))):
             if time.monotonic() > until_s:

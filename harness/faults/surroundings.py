@@ -11,9 +11,9 @@ import msgspec
 from harness import clock
 from harness.errors import FaultError, UncleanError
 from harness.faults import undo
-from harness.faults.journal import Process, RemoveToxic, Snapshot, Toxiproxy
+from harness.faults.journal import Container, Process, RemoveToxic, Snapshot, Toxiproxy
 from harness.faults.network import restore_proxy, unfreeze
-from harness.faults.process import running_process
+from harness.faults.running import running_service
 from harness.faults.toxiproxy import ProxyState, ToxiproxyServer
 from harness.target.target import RunningTarget
 
@@ -42,12 +42,19 @@ class Surroundings:
         return self._servers[url], self._originals[url][link]
 
     def snapshot(self) -> Snapshot:
-        running = (running_process(self._target, service) for service in self._target.spec.services)
-        services = {process.service: process for process in running if process is not None}
+        processes: dict[str, Process] = {}
+        containers: dict[str, Container] = {}
+        for service in self._target.spec.services:
+            found = running_service(self._target, service)
+            if isinstance(found, Process):
+                processes[service] = found
+            elif found is not None:
+                containers[service] = found
         return Snapshot(
             at_ns=clock.now_ns(),
-            toxiproxies=tuple(self._toxiproxy(url, services) for url in self._servers),
-            services=tuple(services.values()),
+            toxiproxies=tuple(self._toxiproxy(url, processes, containers) for url in self._servers),
+            services=tuple(processes.values()),
+            containers=tuple(containers.values()),
         )
 
     async def revive(self, server: ToxiproxyServer) -> bool:
@@ -59,12 +66,13 @@ class Surroundings:
         await unfreeze(self._target, self._service_of(server.url), server, originals)
         return True
 
-    def _toxiproxy(self, url: str, services: dict[str, Process]) -> Toxiproxy:
+    def _toxiproxy(self, url: str, processes: dict[str, Process], containers: dict[str, Container]) -> Toxiproxy:
         service = self._service_of(url)
         return Toxiproxy(
             url=url,
             service=service,
-            process=services.get(service),
+            process=processes.get(service),
+            container=containers.get(service),
             start=self._target.start_command(service),
             proxies=tuple(restore_proxy(url, proxy) for proxy in self._originals[url].values()),
         )

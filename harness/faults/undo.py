@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from harness.faults import probes, procfs
+from harness.faults import probes, procfs, undo_container
 
 Data = Mapping[str, Any]
 
@@ -54,6 +54,8 @@ def command(undo: Data) -> str:
             return f"curl -X POST -d {shlex.quote(body)} {shlex.quote(undo['url'] + _proxy_path(undo['proxy']))}"
         case "resume":
             return f"kill -CONT {undo['pid']}"
+        case "start_container" | "unpause_container" | "connect_network" | "restore_limits":
+            return undo_container.command(undo)
     start = undo["start"]
     words = ["env", *(f"{name}={value}" for name, value in start["env"].items()), *start["argv"]]
     return f"(cd {shlex.quote(start['cwd'])} && {shlex.join(words)} >> {shlex.quote(start['log_path'])} 2>&1 &)"
@@ -62,17 +64,25 @@ def command(undo: Data) -> str:
 def revive(toxiproxy: Data) -> None:
     """End a frozen Toxiproxy (or find it gone), start it again and give it back its proxies, without any toxic."""
     start, process = toxiproxy["start"], toxiproxy["process"]
-    if start is None:
+    if toxiproxy.get("container") is not None:
+        undo_container.kill_and_start(toxiproxy["container"])
+        _wait_until(lambda: answers(toxiproxy["url"]), within_s=API_UP_WITHIN_S)
+    elif start is None:
         raise OSError(f"{toxiproxy['service']} cannot be started again: its runtime did not say how")
+    else:
+        _end_and_launch(toxiproxy, start, process)
+    for proxy in toxiproxy["proxies"]:
+        if wrong_now({"kind": "restore_proxy", **proxy}):
+            execute({"kind": "restore_proxy", **proxy})
+
+
+def _end_and_launch(toxiproxy: Data, start: Data, process: Data | None) -> None:
     if process is not None and procfs.is_running(process["pid"], process["start_ticks"]):
         os.kill(process["pid"], signal.SIGKILL)
         _wait_until(lambda: not procfs.is_running(process["pid"], process["start_ticks"]), within_s=1.0)
     if not _listens(toxiproxy["url"]):
         procfs.launch(toxiproxy["service"], start)
         _wait_until(lambda: _listens(toxiproxy["url"]), within_s=API_UP_WITHIN_S)
-    for proxy in toxiproxy["proxies"]:
-        if wrong_now({"kind": "restore_proxy", **proxy}):
-            execute({"kind": "restore_proxy", **proxy})
 
 
 def answers(url: str) -> bool:
@@ -195,4 +205,8 @@ _KINDS: dict[str, tuple[Callable[[Data], str], Callable[[Data], None]]] = {
     "restore_proxy": (_proxy_wrong, _restore_proxy),
     "resume": (_pause_wrong, _resume),
     "start_service": (_service_wrong, _start_service),
+    "start_container": (undo_container.stopped, undo_container.start),
+    "unpause_container": (undo_container.paused, undo_container.unpause),
+    "connect_network": (undo_container.disconnected, undo_container.connect),
+    "restore_limits": (undo_container.limited, undo_container.restore_limits),
 }

@@ -151,11 +151,12 @@ class HealthChanged(_Event, frozen=True, kw_only=True, tag="health_changed"):
 
 
 class ServiceExited(_Event, frozen=True, kw_only=True, tag="service_exited"):
-    """A service's process ended; `expected` when a fault of this run did it."""
+    """A service ended; `expected` when a fault of this run did it, `by_somebody` when it is known that others did."""
 
     service: str
     expected: bool
     detail: str
+    by_somebody: bool = False
 
 
 class ShardState(_Event, frozen=True, kw_only=True, tag="shard_state"):

@@ -24,7 +24,7 @@ from harness.target.yaml_nodes import NodeReader
 IGNORED = frozenset({
     *("build", "image", "platform", "pull_policy", "labels", "logging", "init", "restart", "tty", "stdin_open"),
     *("container_name", "hostname", "expose", "networks", "volumes", "tmpfs", "shm_size", "read_only", "privileged"),
-    *("cap_add", "cap_drop", "security_opt", "ulimits", "cpus", "mem_limit", "pids_limit", "deploy"),
+    *("cap_add", "cap_drop", "security_opt", "ulimits", "cpus", "mem_limit", "memswap_limit", "pids_limit", "deploy"),
 })  # fmt: skip
 UNDERSTOOD = frozenset({
     *("command", "environment", "depends_on", "healthcheck", "profiles", "ports"),

@@ -13,6 +13,7 @@ import httpx
 from harness.errors import TargetError
 
 TIMEOUT_S = 5.0
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, whose ports are published on loopback only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ async def _create(client: httpx.AsyncClient, name: str, addresses: LinkAddresses
 
 
 def _check(toxiproxy_url: str, name: str, wanted: LinkAddresses, found: Mapping[str, Any]) -> None:
-    if (found["listen"], found["upstream"]) != (wanted.listen, wanted.upstream):
+    listens = found["listen"].replace("[::]", EVERYWHERE)  # as Toxiproxy shows it
+    if (listens, found["upstream"]) != (wanted.listen, wanted.upstream):
         raise TargetError(
             f'The link "{name}" of {toxiproxy_url} goes from {found["listen"]} to {found["upstream"]}; '
             f"declared is from {wanted.listen} to {wanted.upstream}. Is it another system's Toxiproxy?"

@@ -8,20 +8,18 @@ terminal and outlive a starter that dies; `attach` finds them again from the sta
 import asyncio
 import os
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 
 from harness.errors import ExperimentError, TargetError
 from harness.target import process_tree
 from harness.target.compose_file import ComposeFile, ComposeService, Condition, read_compose_file
 from harness.target.data_folder import data_folder_of, make_data_folder, remove_data_folder
+from harness.target.defects import check_defect
 from harness.target.ports import refuse_ports_in_use
-from harness.target.processes_target import ProcessesTarget, ServiceStatus
+from harness.target.processes_target import ProcessesTarget
 from harness.target.running_state import ServiceState, StateFolder, TargetState
 from harness.target.target import TargetSpec
 from harness.target.toxiproxy_binary import find_or_build
-
-__all__ = ["ProcessesTarget", "ServiceStatus", "attach", "up"]
 
 
 async def up(
@@ -36,7 +34,7 @@ async def up(
     """Start the target and wait until all of it is healthy; TargetError says what was in the way."""
     folder = StateFolder(state_dir)
     _refuse_second(folder)
-    _check_defect(spec, defect)
+    check_defect(spec, defect)
     data = data_folder_of(folder.folder)
     variables = await _variables(spec, loopback=loopback, data=data, defect=defect)
     compose = read_compose_file((spec_path.parent / spec.compose).resolve(), variables, profiles=profiles)
@@ -79,7 +77,8 @@ async def _start_all(target: ProcessesTarget, compose: ComposeFile) -> None:
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     if exited := target.exited():
-        raise TargetError("The target did not stay up: " + ", ".join(f"{name} {how}" for name, how in exited.items()))
+        how = ", ".join(f"{name} {ended.detail}" for name, ended in exited.items())
+        raise TargetError(f"The target did not stay up: {how}")
 
 
 def _refuse_second(folder: StateFolder) -> None:
@@ -90,13 +89,6 @@ def _refuse_second(folder: StateFolder) -> None:
     alive = [service for service in state.services if process_tree.running(folder.identity(service))]
     if alive:
         raise TargetError(f"A target is up in {folder.folder} ({', '.join(alive)}): stop it with `gameday down`.")
-
-
-def _check_defect(spec: TargetSpec, defect: str | None) -> None:
-    if defect and defect not in spec.defects:
-        near = get_close_matches(defect, spec.defects, n=1)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise ExperimentError(f'{spec.name} has no defect "{defect}".{hint} Known: {", ".join(sorted(spec.defects))}.')
 
 
 async def _variables(spec: TargetSpec, *, loopback: str, data: Path, defect: str | None) -> dict[str, str]:

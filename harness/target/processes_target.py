@@ -7,7 +7,6 @@ process may stop the target that this one started.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import TargetError
@@ -17,7 +16,7 @@ from harness.target.health import is_ready
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.running_state import StateFolder
 from harness.target.spawn import noted_identity_in_time, spawn
-from harness.target.target import Power, ProcessIdentity, ServiceSpec, StartCommand, TargetSpec
+from harness.target.target import Exit, Power, ProcessIdentity, ServiceSpec, ServiceStatus, StartCommand, TargetSpec
 
 START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
 READY_POLL_S = 0.02
@@ -25,19 +24,6 @@ DOWN_S = 2.5  # for everybody to end by themselves; then they are killed
 LAST_LINES = 15
 # What a program needs of its surroundings, besides what the compose file gives it.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
-    """One service, for people: sizes in bytes, CPU in seconds since its start, both with all its child processes."""
-
-    service: str
-    port: int
-    pid: int | None
-    state: str  # running, paused or stopped
-    healthy: bool
-    rss_bytes: int
-    cpu_s: float
 
 
 class ProcessesTarget:
@@ -78,6 +64,9 @@ class ProcessesTarget:
         """Whether any of its services runs; a target that died with its machine has a state folder and nothing else."""
         return any(self.identity(service) for service in self._state.services)
 
+    def about(self) -> dict[str, str]:
+        return {}
+
     def log_files(self) -> dict[str, Path]:
         return {service: self._folder.log(service) for service in self._state.services}
 
@@ -85,9 +74,9 @@ class ProcessesTarget:
         known = self._known(service)
         return known if process_tree.running(known) else None
 
-    def exited(self) -> dict[str, str]:
+    def exited(self) -> dict[str, Exit]:
         ended = [service for service in self._state.services if service not in self._our_doing and self._known(service)]
-        return {service: self._ending(service) for service in ended if self.identity(service) is None}
+        return {service: Exit(detail=self._ending(service)) for service in ended if self.identity(service) is None}
 
     # --- what can be done to a service ---
 
@@ -217,7 +206,7 @@ class ProcessesTarget:
         return ServiceStatus(
             service=service,
             port=self._declared(service).port,
-            pid=identity.pid if identity else None,
+            where=f"pid {identity.pid}" if identity else "",
             state=process_tree.state_word(family),
             healthy=await self.is_healthy(service),
             rss_bytes=rss_bytes,

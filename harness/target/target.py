@@ -23,6 +23,10 @@ class Power(StrEnum):
     KILL = "kill"
     PAUSE = "pause"
     RESTART = "restart"
+    CRASH = "crash"  # as if by itself: what restarts crashed services does so
+    DISCONNECT = "disconnect"  # from all its networks
+    LIMIT = "limit the CPU of"
+    EXHAUST = "exhaust the memory of"
 
 
 class ServiceSpec(_Strict, frozen=True, kw_only=True):
@@ -140,6 +144,60 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
 
 
+class ContainerIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """A container and which of its lives: `started_at` as the engine writes it."""
+
+    id: str
+    started_at: str
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """A service that has ended: how, whether somebody ended it from outside, and when, where that is known (Unix
+    nanoseconds)."""
+
+    detail: str
+    by_somebody: bool = False
+    unix_ns: int | None = None
+
+
+class NetworkAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """All it takes to put a container back into a network under the names and the address it had."""
+
+    network: str
+    aliases: tuple[str, ...]
+    ipv4_address: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container may use: billionths of a CPU, bytes, bytes with swap; 0 where there is no limit."""
+
+    nano_cpus: int
+    memory: int
+    memory_swap: int
+
+
+class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel's account of a container: CPU seconds, scheduling periods so far, those in which it was held back, and
+    the CPUs that the compose file allows it."""
+
+    cpu_s: float
+    periods: int
+    throttled_periods: int
+    allowed_cpus: float
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One service, for people: sizes in bytes, CPU in seconds since its start, both with all its child processes."""
+
+    service: str
+    port: int
+    where: str  # "pid 123", a container id, or empty where it does not run
+    state: str  # running, paused or stopped
+    healthy: bool
+    rss_bytes: int
+    cpu_s: float
+
+
 class StartCommand(msgspec.Struct, frozen=True, kw_only=True):
     """All it takes to start a service's process without the harness, for a guard that outlives its runner.
 
@@ -169,6 +227,20 @@ class RunningTarget(Protocol):
     @property
     def powers(self) -> frozenset[Power]: ...
 
+    @property
+    def defect(self) -> str | None:
+        """The planted defect that it was started with."""
+        ...
+
+    @property
+    def is_up(self) -> bool:
+        """Whether anything of it is there."""
+        ...
+
+    def about(self) -> dict[str, str]:
+        """What it runs on, in words and versions, for people and for the record; empty where nothing is to say."""
+        ...
+
     def address(self, service: str) -> tuple[str, int]:
         """Host and port where the harness reaches a service."""
         ...
@@ -181,8 +253,8 @@ class RunningTarget(Protocol):
         """Base URL of the control API of the Toxiproxy that carries the link."""
         ...
 
-    def identity(self, service: str) -> ProcessIdentity | None:
-        """The service's process, or None where it does not run."""
+    def identity(self, service: str) -> ProcessIdentity | ContainerIdentity | None:
+        """What runs the service, or None where it does not run."""
         ...
 
     async def kill(self, service: str) -> None: ...
@@ -205,14 +277,54 @@ class RunningTarget(Protocol):
         """How anybody could start the service again, or None where this runtime cannot say."""
         ...
 
-    def exited(self) -> dict[str, str]:
-        """Services whose process has ended without this object's doing, each with what is known of it."""
+    def exited(self) -> dict[str, Exit]:
+        """Services that have ended without this object's doing."""
         ...
 
     def log_files(self) -> dict[str, Path]:
-        """Where each service's log is written."""
+        """Where each service's log is, whole up to now."""
         ...
+
+    async def status(self) -> list[ServiceStatus]: ...
 
     async def down(self) -> None:
         """Stop everything that was started, in reverse order, and leave nothing behind."""
         ...
+
+
+class ContainerTarget(RunningTarget, Protocol):
+    """A target whose services are containers of one engine, with the powers that only an engine has."""
+
+    @property
+    def engine_url(self) -> str: ...
+
+    def container(self, service: str) -> ContainerIdentity:
+        """The service's container, running or not."""
+        ...
+
+    def is_paused(self, service: str) -> bool: ...
+
+    async def happened_unix_ns(self, service: str, actions: tuple[str, ...], *, since_unix_ns: int) -> int | None:
+        """When the engine says that one of these things happened to the service, on the wall clock; None where it does
+        not say so within half a second."""
+        ...
+
+    async def crash(self, service: str) -> None:
+        """End everything in it as a crash would, so that its restart policy acts."""
+        ...
+
+    async def exhaust_memory(self, service: str) -> None:
+        """Fill its memory until the kernel ends the service, as if it had leaked."""
+        ...
+
+    def networks(self, service: str) -> tuple[NetworkAttachment, ...]: ...
+
+    async def disconnect(self, service: str, network: str) -> None: ...
+
+    async def connect(self, service: str, attachment: NetworkAttachment) -> None: ...
+
+    def limits(self, service: str) -> Limits: ...
+
+    async def limit(self, service: str, limits: Limits) -> None: ...
+
+    def cpu_usage(self, service: str) -> CpuUsage: ...

@@ -37,7 +37,18 @@ def figures_of(run: Run) -> list[Figure]:
         _accounted(run),
         *_scrapes(run),
         _clock(run),
+        _interference(run),
     ]
+
+
+def _interference(run: Run) -> Figure:
+    """Whoever else kills a part of the system does an experiment of his own; ours then says nothing either way."""
+    killed = [event for event in windows.events_of(run, rows.ServiceExited) if event.by_somebody and not event.expected]
+    told = [f"{event.service} at {at(windows.run_time_s(run, event.at_ns))} ({event.detail})" for event in killed]
+    return figures.condition(
+        "services that somebody else ended", float(len(killed)), unit="", samples=len(run.plan.target.services),
+        accept="0", holds=not killed, reason="; ".join(told[:3]),
+    )  # fmt: skip
 
 
 # --- the record -----------------------------------------------------------------------------------------------------
@@ -47,7 +58,7 @@ def _record(run: Run) -> Figure:
     reasons = [*run.damage] + ([] if run.sealed else ["the record was never sealed: the run did not finish"])
     return figures.condition(
         "damage to the record", float(len(reasons)), unit="", samples=1, accept="sealed and undamaged",
-        holds=not reasons, reason="; ".join(reasons[:3]),
+        holds=not reasons, reason="; ".join(reason.rstrip(".") for reason in reasons[:3]),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Whether every fault was shown to bite, and to be gone: by confirmed calls and by canaries on the data path."""
 
-from harness.experiment import RestartFault
+from harness.experiment import MomentaryFault
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.record.reader import Run
@@ -47,7 +47,9 @@ def _bites(run: Run, planned: PlannedFault) -> Figure:
     wanted = next((reading.wanted_dose for reading in readings if reading.wanted_dose is not None), None)
     shown = bool(readings) and agreeing >= AGREEING_SHARE * len(readings)
     # A restart is over when it is done: there is no "during" that a probe could meet.
-    holds = _confirmed(run, planned, "inject") and (shown or (isinstance(planned.fault, RestartFault) and not readings))
+    holds = _confirmed(run, planned, "inject") and (
+        shown or (isinstance(planned.fault, MomentaryFault) and not readings)
+    )
     return figures.condition(
         f"{planned.id}: shown to bite", value, unit=unit, samples=len(readings),
         accept="confirmed, and seen by the canary" + ("" if wanted is None else f" ({wanted:g} {unit} wanted)"),
@@ -59,7 +61,7 @@ def _gone(run: Run, planned: PlannedFault) -> Figure:
     readings = _readings(run, planned, "after")
     agrees = bool(readings) and readings[-1].agrees
     reverted = _confirmed(run, planned, "revert")
-    if isinstance(planned.fault, RestartFault) and not _edges(run, planned, "revert"):
+    if isinstance(planned.fault, MomentaryFault) and not _edges(run, planned, "revert"):
         reverted = _confirmed(run, planned, "inject")
         agrees = agrees or not readings
     return figures.condition(

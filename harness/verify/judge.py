@@ -96,7 +96,7 @@ def _weighed(check: Check, verdict: Verdict, validity: Validity) -> Verdict:
     if verdict.outcome is Outcome.INCONCLUSIVE:
         return verdict
     if not validity.evidence_holds:
-        return _taken_back(verdict, f"The run is not valid: {validity.verdict.sentence}")
+        return _taken_back(verdict, "Says nothing, because the run is not valid.")
     if not validity.was_steady and isinstance(check, COMPARES_WITH_BASELINE):
         return _taken_back(verdict, f"There was no steady state to compare with: {validity.verdict.sentence}")
     return verdict

@@ -29,7 +29,7 @@ FIRST_BLOCK_S = 1.0
 SHORTEST_BLOCK_S = 0.25
 assert SPARE_BLOCKS > MIN_BLOCKS
 MAX_LAG1 = 0.2  # correlation of neighbouring blocks above which blocks are doubled
-MAX_NEEDED = 100_000_000  # samples; above it "more samples" is no advice
+MAX_NEEDED = 1_000_000  # more than that no run of this kind will ever have
 
 
 # --- quantiles ------------------------------------------------------------------------------------------------------

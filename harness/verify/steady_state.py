@@ -33,7 +33,8 @@ def moments_of(run: Run) -> list[Evidence]:
             sentence=f"{event.service} ended, and no fault of this run did it: {event.detail or 'no detail'}.",
             source="events",
         )
-        for event in _unexpected(run)
+        for event in windows.events_of(run, rows.ServiceExited)
+        if not event.expected
     ]
 
 
@@ -47,7 +48,8 @@ def _exits(run: Run) -> Figure:
 
 
 def _unexpected(run: Run) -> list[rows.ServiceExited]:
-    return [event for event in windows.events_of(run, rows.ServiceExited) if not event.expected]
+    exits = windows.events_of(run, rows.ServiceExited)
+    return [event for event in exits if not event.expected and not event.by_somebody]
 
 
 def _level(run: Run, baseline: Window) -> list[Figure]:

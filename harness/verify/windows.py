@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
-from harness.experiment import KillFault, PauseFault, RestartFault
+from harness.experiment import MomentaryFault, ServiceFault
 from harness.plan import Plan
 from harness.record import rows
 from harness.record.reader import Run
@@ -89,7 +89,7 @@ def fault_windows(run: Run) -> list[FaultWindow]:
         reverts = [edge for edge in edges if edge.fault == planned.id and edge.action == "revert"]
         if not injects:
             continue
-        if isinstance(planned.fault, RestartFault) and not reverts:
+        if isinstance(planned.fault, MomentaryFault) and not reverts:
             reverts = injects  # a restart is over once the service is healthy again
         found.append(
             FaultWindow(
@@ -109,7 +109,7 @@ def attacks_on(run: Run, service: str) -> list[Window]:
     ids = {
         planned.id
         for planned in run.plan.faults
-        if isinstance(planned.fault, KillFault | PauseFault | RestartFault) and planned.fault.service == service
+        if isinstance(planned.fault, ServiceFault) and planned.fault.service == service
     }
     windows = [fault.window(run.plan.duration_s) for fault in fault_windows(run) if fault.fault in ids]
     return [Window(name=w.name, start_s=w.start_s, end_s=w.end_s + SETTLING_S) for w in windows]

@@ -13,6 +13,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TypedDict
@@ -178,6 +179,9 @@ def arguments(data: Path) -> list[str]:
 def main() -> None:
     folder, who = service_folder(), rights()
     where = programs(folder, who)
+    if sys.argv[1:] == ["template"]:  # for an image: the first start of a container need not make it
+        template(where, folder, who)
+        return
     data = database(where, folder, who)
     if who:
         os.setgroups(who["extra_groups"])

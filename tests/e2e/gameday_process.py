@@ -1,5 +1,6 @@
 """Runs `gameday` as a person would, in a process of its own, and reads what it left on disk."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from harness.verify.verdict import Verdict, Verdicts
 
 PROJECT = Path(__file__).parents[2]
 EXPERIMENTS = PROJECT / "experiments"
+RUNTIME = os.environ.get("GAMEDAY_RUNTIME", "processes")  # where the matrix runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +46,11 @@ def command(*arguments: str, loopback: str, runs: Path | None = None) -> list[st
     return [sys.executable, "-m", "harness.cli", *arguments, *where, "--loopback", loopback]
 
 
-def run_experiment(name: str, *options: str, runs: Path, loopback: str, timeout_s: float = 300.0) -> Finished:
+def run_experiment(
+    name: str, *options: str, runs: Path, loopback: str, runtime: str = RUNTIME, timeout_s: float = 300.0
+) -> Finished:
     """Run an experiment in its short form and wait for it."""
-    arguments = ("run", str(EXPERIMENTS / f"{name}.yaml"), "--short", *options)
+    arguments = ("run", str(EXPERIMENTS / f"{name}.yaml"), "--short", "--runtime", runtime, *options)
     done = subprocess.run(
         command(*arguments, runs=runs, loopback=loopback),
         cwd=PROJECT,

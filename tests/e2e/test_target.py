@@ -19,6 +19,7 @@ from harness.errors import TargetError
 from harness.target import process_tree
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.processes import ProcessesTarget, attach, up
+from harness.target.target import Exit
 from tests.harness.target.a_region import LOOPBACK, SPEC, SPEC_PATH, ask, is_open, pids_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -302,7 +303,7 @@ def test_a_death_behind_our_back_is_noticed_and_our_own_doing_is_not(whole: Proc
     os.kill(victim.pid, signal.SIGKILL)
     until(lambda: whole.identity("api-1") is None, "api-1 is dead")
 
-    assert whole.exited() == {"api-1": "was ended by SIGKILL"}
+    assert whole.exited() == {"api-1": Exit(detail="was ended by SIGKILL")}
 
 
 def test_another_process_may_start_a_service_and_say_so(whole: ProcessesTarget) -> None:

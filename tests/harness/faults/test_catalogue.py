@@ -7,10 +7,14 @@ import pytest
 from harness.experiment import (
     BandwidthFault,
     BlackholeFault,
+    CpuLimitFault,
+    CrashFault,
     DownFault,
     Fault,
     KillFault,
     LatencyFault,
+    NetworkLossFault,
+    OutOfMemoryFault,
     PauseFault,
     ResetFault,
     RestartFault,
@@ -77,6 +81,23 @@ def test_what_cannot_be_carried_out_or_shown_is_refused(fault: Fault, refusal: s
     else:
         assert len(problems) == 1
         assert refusal in problems[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        CrashFault(service="redis", at=AT),
+        OutOfMemoryFault(service="redis", at=AT),
+        NetworkLossFault(service="redis", at=AT, lasts=LASTS),
+        CpuLimitFault(service="redis", at=AT, lasts=LASTS, share=Ratio(0.5)),
+    ],
+    ids=str,
+)
+def test_what_a_runtime_has_no_power_for_is_refused_and_the_one_that_has_is_named(fault: Fault) -> None:
+    (problem,) = refusals((planned(fault, lasts_s=30.0),), SPEC, runtime="processes")
+
+    assert problem.endswith("run it with --runtime docker.")
+    assert refusals((planned(fault, lasts_s=30.0),), SPEC, runtime="docker") == []
 
 
 def test_no_faults_are_no_problem() -> None:

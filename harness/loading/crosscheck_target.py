@@ -5,11 +5,11 @@ Pure, as `crosscheck.py` is: it opens no file and returns all mistakes together.
 
 from collections.abc import Iterator
 
-from harness.crosscheck import Mistake, told
 from harness.errors import ExperimentError
-from harness.mistakes import did_you_mean, shortened
+from harness.loading.crosscheck import Mistake, told
+from harness.loading.mistakes import did_you_mean, shortened
+from harness.loading.yaml_file import Document, Where
 from harness.target.target import TargetSpec
-from harness.yaml_file import Document, Where
 
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:

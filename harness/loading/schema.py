@@ -2,7 +2,7 @@
 
 msgspec's own generator cannot write defaults that are quantities, so this walks the same type information itself. The
 schema can say less than the loader: names in the target, times that must fit and duplicate keys are the loader's alone.
-`python -m harness.schema` writes it to docs/experiment.schema.json.
+`python -m harness.loading.schema` writes it to docs/experiment.schema.json.
 """
 
 import inspect as documentation
@@ -16,7 +16,7 @@ from msgspec import inspect
 from harness.experiment import Experiment
 from harness.units import Quantity, enc_hook
 
-SCHEMA_FILE = Path(__file__).parent.parent / "docs" / "experiment.schema.json"
+SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "experiment.schema.json"
 
 Schema = dict[str, Any]
 

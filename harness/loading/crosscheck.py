@@ -10,26 +10,24 @@ from itertools import combinations
 from harness.errors import ExperimentError
 from harness.experiment import (
     BandwidthFault,
-    BlackholeFault,
     Check,
+    CpuLimitFault,
     DegradationCheck,
-    DownFault,
     Experiment,
     Fault,
-    KillFault,
     LatencyFault,
-    PauseFault,
+    MomentaryFault,
     Ramp,
     RecoveryCheck,
     ResetFault,
-    RestartFault,
+    ServiceFault,
     SheddingCheck,
     SloCheck,
     Spike,
 )
-from harness.mistakes import did_you_mean, shortened
+from harness.loading.mistakes import did_you_mean, shortened
+from harness.loading.yaml_file import Document, Where
 from harness.target.target import TargetSpec
-from harness.yaml_file import Document, Where
 
 PHASES = ("warm_up", "baseline", "disturbed", "recovery", "final_reads")
 LONGEST_RUN_S = 24 * 3600.0  # a forgotten unit ("3000m") shows here, not after a day
@@ -136,7 +134,7 @@ def _faults(experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
 
 
 def _fault_place(fault: Fault, where: Where, target: TargetSpec) -> Iterator[Mistake]:
-    if isinstance(fault, KillFault | PauseFault | RestartFault):
+    if isinstance(fault, ServiceFault):
         if fault.service not in target.services:
             hint = did_you_mean(fault.service, _attackable(target))
             yield (*where, "service"), f"{shortened(fault.service)} is not a service of {target.name}.", hint
@@ -153,7 +151,7 @@ def _attackable(target: TargetSpec) -> list[str]:
 
 
 def _fault_time(fault: Fault, where: Where, disturbed_s: float) -> Iterator[Mistake]:
-    if isinstance(fault, RestartFault):
+    if isinstance(fault, MomentaryFault):
         if fault.at >= disturbed_s:
             yield (*where, "at"), f"begins at {fault.at}, but `disturbed` takes {disturbed_s:g}s.", ""
         return
@@ -174,10 +172,13 @@ def _fault_figures(fault: Fault, where: Where) -> Iterator[Mistake]:
         case BandwidthFault():
             if fault.rate <= 0:
                 yield (*where, "rate"), "a bandwidth of 0 is not a bandwidth.", "Use the fault blackhole instead."
+        case CpuLimitFault():
+            if not 0 < fault.share < 1:
+                yield (*where, "share"), f"{fault.share} is not between 0% and 100%.", ""
         case ResetFault():
             if not 0 < fault.share <= 1:
                 yield (*where, "share"), f"{fault.share} is not above 0% and at most 100%.", ""
-        case BlackholeFault() | DownFault() | KillFault() | PauseFault() | RestartFault():
+        case _:  # nothing but a place and times
             pass
 
 
@@ -186,7 +187,7 @@ def _overlaps(experiment: Experiment) -> Iterator[Mistake]:
     spans = [
         (number, fault.service, float(fault.at), _end_s(fault))
         for number, fault in enumerate(experiment.faults)
-        if isinstance(fault, KillFault | PauseFault | RestartFault)
+        if isinstance(fault, ServiceFault)
     ]
     for (first, service, start_s, end_s), (second, other, other_start_s, other_end_s) in combinations(spans, 2):
         if service == other and start_s <= other_end_s and other_start_s <= end_s:
@@ -194,8 +195,8 @@ def _overlaps(experiment: Experiment) -> Iterator[Mistake]:
             yield ("faults", second), sentence, "One fault at a time on a service: revert the first before the second."
 
 
-def _end_s(fault: KillFault | PauseFault | RestartFault) -> float:
-    return float(fault.at) if isinstance(fault, RestartFault) else fault.at + fault.lasts
+def _end_s(fault: ServiceFault) -> float:
+    return float(fault.at) if isinstance(fault, MomentaryFault) else fault.at + fault.lasts
 
 
 def _stops(experiment: Experiment) -> Iterator[Mistake]:

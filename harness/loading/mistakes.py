@@ -13,8 +13,8 @@ import msgspec
 from msgspec import inspect
 
 from harness.errors import ExperimentError
+from harness.loading.yaml_file import Document, Where
 from harness.units import Quantity, dec_hook
-from harness.yaml_file import Document, Where
 
 T = TypeVar("T")
 

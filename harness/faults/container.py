@@ -1,0 +1,218 @@
+"""Faults on a service's container: the same as on a process, through the engine."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from harness import clock
+from harness.experiment import CpuLimitFault, NetworkLossFault
+from harness.faults.journal import ConnectNetwork, Container, RestoreLimits, StartContainer, Undo, UnpauseContainer
+from harness.target.target import ContainerIdentity, ContainerTarget, Limits, NetworkAttachment, RunningTarget
+
+POLICY_WITHIN_S = 20.0  # an engine waits longer and longer before each restart, at first a tenth of a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnContainer:
+    """Where it is done."""
+
+    target: ContainerTarget
+    original: Container
+
+    @property
+    def place(self) -> str:
+        return self.original.service
+
+    async def _identity(self) -> object:
+        return await asyncio.to_thread(self.target.identity, self.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerKillAction(_OnContainer):
+    """SIGKILL through the engine, which keeps its restart policy from acting; reverting starts the container again."""
+
+    def undo(self) -> tuple[Undo, ...]:
+        return (StartContainer(service=self.place, engine=self.original.engine, id=self.original.id),)
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.kill(self.place)
+        return await self.target.happened_unix_ns(self.place, ("die",), since_unix_ns=asked_unix_ns)
+
+    async def is_in_place(self) -> bool:
+        return await self._identity() is None
+
+    async def revert(self) -> None:
+        if await self._identity() is None:
+            await self.target.start(self.place)
+
+    async def wrong_now(self) -> str:
+        if await self._identity() is None:
+            return f"{self.place} does not run"
+        return "" if await self.target.is_healthy(self.place) else f"{self.place} is not healthy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRestartAction(ContainerKillAction):
+    """The service's own stop signal, then SIGKILL after its grace period; reverting starts the container again."""
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.stop(self.place)
+        return await self.target.happened_unix_ns(self.place, ("die",), since_unix_ns=asked_unix_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPauseAction(_OnContainer):
+    """The kernel's freezer: connections are still taken, and then nothing comes."""
+
+    def undo(self) -> tuple[Undo, ...]:
+        return (UnpauseContainer(service=self.place, engine=self.original.engine, id=self.original.id),)
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.pause(self.place)
+        return await self.target.happened_unix_ns(self.place, ("pause",), since_unix_ns=asked_unix_ns)
+
+    async def is_in_place(self) -> bool:
+        return await asyncio.to_thread(self.target.is_paused, self.place)
+
+    async def revert(self) -> None:
+        await self.target.resume(self.place)
+
+    async def wrong_now(self) -> str:
+        return f"{self.place} is paused" if await self.is_in_place() else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerCrashAction(ContainerKillAction):
+    """Its processes are killed from inside, so that the engine sees a crash and its restart policy acts."""
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.crash(self.place)
+        return await self.target.happened_unix_ns(self.place, ("die",), since_unix_ns=asked_unix_ns)
+
+    async def is_in_place(self) -> bool:
+        return await self._identity() != ContainerIdentity(id=self.original.id, started_at=self.original.started_at)
+
+    async def revert(self) -> None:
+        """Give the restart policy its time; start the container ourselves where it has not."""
+        until_ns = clock.now_ns() + int(POLICY_WITHIN_S * clock.NS_PER_S)
+        while clock.now_ns() < until_ns:
+            if await self.target.is_healthy(self.place):
+                break
+            await asyncio.sleep(0.1)
+        if await self._identity() is None:
+            await self.target.start(self.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOutOfMemoryAction(ContainerCrashAction):
+    """Its memory is filled until the kernel ends the service; the engine sees a crash, and the kernel's reason."""
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.exhaust_memory(self.place)
+        return await self.target.happened_unix_ns(self.place, ("die",), since_unix_ns=asked_unix_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLossAction(_OnContainer):
+    """Taken out of all its networks; reverting puts it back under the same names and addresses."""
+
+    attachments: tuple[NetworkAttachment, ...]
+
+    def undo(self) -> tuple[Undo, ...]:
+        return tuple(
+            ConnectNetwork(
+                service=self.place,
+                engine=self.original.engine,
+                id=self.original.id,
+                network=one.network,
+                aliases=one.aliases,
+                ipv4_address=one.ipv4_address,
+            )
+            for one in self.attachments
+        )
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        for one in self.attachments:
+            await self.target.disconnect(self.place, one.network)
+        return await self.target.happened_unix_ns(self.place, ("disconnect",), since_unix_ns=asked_unix_ns)
+
+    async def is_in_place(self) -> bool:
+        return not await self._networks()
+
+    async def revert(self) -> None:
+        attached = {one.network for one in await self._networks()}
+        for one in self.attachments:
+            if one.network not in attached:
+                await self.target.connect(self.place, one)
+
+    async def _networks(self) -> tuple[NetworkAttachment, ...]:
+        return await asyncio.to_thread(self.target.networks, self.place)
+
+    async def wrong_now(self) -> str:
+        missing = set(self.attachments) - set(await self._networks())
+        return "; ".join(f"{self.place} is not in {one.network} as it was" for one in missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuLimitAction(_OnContainer):
+    """Less CPU than the compose file allows; reverting gives exactly that back."""
+
+    limits: Limits
+    share: float
+
+    def undo(self) -> tuple[Undo, ...]:
+        return (
+            RestoreLimits(
+                service=self.place,
+                engine=self.original.engine,
+                id=self.original.id,
+                nano_cpus=self.limits.nano_cpus,
+                memory=self.limits.memory,
+                memory_swap=self.limits.memory_swap,
+            ),
+        )
+
+    async def inject(self) -> int | None:
+        asked_unix_ns = clock.unix_ns()
+        await self.target.limit(self.place, self._wanted())
+        return await self.target.happened_unix_ns(self.place, ("update",), since_unix_ns=asked_unix_ns)
+
+    async def is_in_place(self) -> bool:
+        return await asyncio.to_thread(self.target.limits, self.place) == self._wanted()
+
+    async def revert(self) -> None:
+        await self.target.limit(self.place, self.limits)
+
+    async def wrong_now(self) -> str:
+        now = await asyncio.to_thread(self.target.limits, self.place)
+        return "" if now == self.limits else f"{self.place} is limited to {now}, and was to {self.limits}"
+
+    def _wanted(self) -> Limits:
+        return msgspec.structs.replace(self.limits, nano_cpus=round(self.limits.nano_cpus * self.share))
+
+
+def network_loss(fault: NetworkLossFault, target: ContainerTarget, original: Container) -> NetworkLossAction:
+    return NetworkLossAction(target=target, original=original, attachments=target.networks(original.service))
+
+
+def cpu_limit(fault: CpuLimitFault, target: ContainerTarget, original: Container) -> CpuLimitAction:
+    limits = target.limits(original.service)
+    return CpuLimitAction(target=target, original=original, limits=limits, share=float(fault.share))
+
+
+def running_container(target: RunningTarget, service: str) -> Container | None:
+    """The service's container, or None where it does not run; the target must be one of containers."""
+    containers = cast(ContainerTarget, target)
+    identity = containers.identity(service)
+    if identity is None:
+        return None
+    known = containers.container(service)
+    return Container(service=service, engine=containers.engine_url, id=known.id, started_at=known.started_at)

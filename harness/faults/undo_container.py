@@ -1,0 +1,116 @@
+"""The undo of faults on containers, for `undo.py`'s table: what is still wrong, how to repair it, how a person would.
+
+Standard library only, because the guard executes it. A container that is gone altogether needs no repair: whoever
+removed it has taken the fault with it.
+"""
+
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from harness.faults import engine_api
+
+Data = Mapping[str, Any]
+
+USUAL = "unix:///var/run/docker.sock"
+
+
+def stopped(undo: Data) -> str:
+    found = _state(undo)
+    return "" if found is None or found["State"]["Running"] else f"{undo['service']} does not run"
+
+
+def start(undo: Data) -> None:
+    engine_api.act(undo["engine"], f"/containers/{undo['id']}/start")
+
+
+def paused(undo: Data) -> str:
+    found = _state(undo)
+    return f"{undo['service']} is paused" if found is not None and found["State"]["Paused"] else ""
+
+
+def unpause(undo: Data) -> None:
+    engine_api.act(undo["engine"], f"/containers/{undo['id']}/unpause")
+
+
+def disconnected(undo: Data) -> str:
+    found = _state(undo)
+    if found is None:
+        return ""
+    attached = found["NetworkSettings"]["Networks"].get(undo["network"])
+    if attached is None:
+        return f"{undo['service']} is not in {undo['network']}"
+    names_missing = set(undo["aliases"]) - set(attached["Aliases"] or ())
+    address = (attached.get("IPAMConfig") or {}).get("IPv4Address") or ""
+    if names_missing or address != undo["ipv4_address"]:
+        return f"{undo['service']} is in {undo['network']} under other names or another address"
+    return ""
+
+
+def connect(undo: Data) -> None:
+    network = quote(undo["network"], safe="")
+    with suppress(OSError):  # it is not in it, or under other names
+        engine_api.act(undo["engine"], f"/networks/{network}/disconnect", {"Container": undo["id"], "Force": True})
+    endpoint: dict[str, Any] = {"Aliases": list(undo["aliases"])}
+    if undo["ipv4_address"]:
+        endpoint["IPAMConfig"] = {"IPv4Address": undo["ipv4_address"]}
+    wanted = {"Container": undo["id"], "EndpointConfig": endpoint}
+    engine_api.act(undo["engine"], f"/networks/{network}/connect", wanted)
+
+
+def limited(undo: Data) -> str:
+    found = _state(undo)
+    if found is None:
+        return ""
+    now = {name: found["HostConfig"][name] for name in _limits(undo)}
+    return "" if now == _limits(undo) else f"{undo['service']} has the limits {now}"
+
+
+def restore_limits(undo: Data) -> None:
+    engine_api.act(undo["engine"], f"/containers/{undo['id']}/update", _limits(undo))
+
+
+def _limits(undo: Data) -> dict[str, int]:
+    return {"NanoCpus": undo["nano_cpus"], "Memory": undo["memory"], "MemorySwap": undo["memory_swap"]}
+
+
+def command(undo: Data) -> str:
+    """The same for a person to type."""
+    match undo["kind"]:
+        case "start_container":
+            words = ["docker", "start", undo["id"][:12]]
+        case "restore_limits":
+            limits = ["--cpus", f"{undo['nano_cpus'] / 1e9:g}", "--memory", str(undo["memory"])]
+            words = ["docker", "update", *limits, "--memory-swap", str(undo["memory_swap"]), undo["id"][:12]]
+        case "connect_network":
+            names = [word for alias in undo["aliases"] for word in ("--alias", alias)]
+            address = ["--ip", undo["ipv4_address"]] if undo["ipv4_address"] else []
+            words = ["docker", "network", "connect", *names, *address, undo["network"], undo["id"][:12]]
+        case _:
+            words = ["docker", "unpause", undo["id"][:12]]
+    prefix = "" if undo["engine"] == USUAL else f"DOCKER_HOST={shlex.quote(undo['engine'])} "
+    return prefix + shlex.join(words)
+
+
+def is_there(container: Data) -> bool:
+    """Whether a container of a snapshot still exists, running or not; an engine that does not answer counts as yes."""
+    try:
+        return engine_api.inspect(container["engine"], container["id"]) is not None
+    except OSError:
+        return True
+
+
+def kill_and_start(container: Data) -> None:
+    """End it, however stuck it is, and start it again."""
+    found = engine_api.inspect(container["engine"], container["id"])
+    if found is None:
+        raise OSError(f"{container['service']}'s container is gone")
+    if found["State"]["Running"]:
+        engine_api.act(container["engine"], f"/containers/{container['id']}/kill")
+    engine_api.act(container["engine"], f"/containers/{container['id']}/start")
+
+
+def _state(undo: Data) -> dict[str, Any] | None:
+    return engine_api.inspect(undo["engine"], undo["id"])

@@ -1,0 +1,102 @@
+"""Runs a target in containers, through the compose command and one pinned engine.
+
+The same compose file as everywhere; `PUBLISH` and `NETWORK` make room for several systems on one machine. What is
+started belongs to one compose project, named after its loopback address, and nothing outside it is ever touched.
+"""
+
+import asyncio
+import ipaddress
+import os
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import TargetError
+from harness.target.compose_command import Compose, compose_command
+from harness.target.defects import check_defect
+from harness.target.docker_state import DockerFolder, DockerState
+from harness.target.docker_target import DockerTarget
+from harness.target.engine import Engine, engine_url
+from harness.target.ports import refuse_ports_in_use
+from harness.target.target import TargetSpec
+
+
+async def up(
+    spec: TargetSpec,
+    spec_path: Path,
+    *,
+    state_dir: Path,
+    loopback: str = "127.0.0.1",
+    defect: str | None = None,
+    engine: str | None = None,
+) -> DockerTarget:
+    """Build the image where it is not up to date, start everything and wait until it is healthy."""
+    check_defect(spec, defect)
+    folder = DockerFolder(state_dir)
+    url, project = engine_url(engine), project_of(loopback)
+    pinned = Engine(url, project)
+    await asyncio.to_thread(pinned.info)  # says clearly where there is none
+    if await asyncio.to_thread(pinned.containers):
+        remove = f"docker compose --project-name {project} down --volumes"
+        raise TargetError(f"Containers of the project {project} exist already. Run: gameday down, or else {remove}")
+    refuse_ports_in_use(loopback, _ports(spec))
+    state = DockerState(
+        engine=url,
+        project=project,
+        compose_command=await asyncio.to_thread(compose_command),
+        compose_file=str((spec_path.parent / spec.compose).resolve()),
+        variables=_variables(spec, loopback=loopback, defect=defect),
+        loopback=loopback,
+        defect=defect,
+    )
+    folder.write(state)
+    compose = Compose(
+        command=state.compose_command,
+        file=Path(state.compose_file),
+        project=project,
+        engine=url,
+        variables=state.variables,
+    )
+    try:
+        await asyncio.to_thread(compose.build, spec.entry)
+        await asyncio.to_thread(compose.up)
+        folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))
+        target = DockerTarget(spec, folder)
+        await asyncio.gather(*(target.until_ready(service) for service in spec.services))
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(compose.down))
+        folder.end()
+        raise
+    return target
+
+
+def attach(spec: TargetSpec, state_dir: Path) -> DockerTarget:
+    """The target that another process started in this state folder."""
+    return DockerTarget(spec, DockerFolder(state_dir))
+
+
+def project_of(loopback: str) -> str:
+    return f"gameday-{loopback.replace('.', '-')}"
+
+
+def network_of(loopback: str) -> str:
+    """The first three numbers of the addresses of a system's network: another network for each loopback address."""
+    _, _, third, last = ipaddress.IPv4Address(loopback).packed
+    return f"172.{30 - third % 10}.{last}"
+
+
+def _variables(spec: TargetSpec, *, loopback: str, defect: str | None) -> dict[str, str]:
+    """What the compose file may use; the variables of the other runtime are emptied, whatever the shell has."""
+    return {
+        "PUBLISH": loopback,
+        "NETWORK": os.environ.get("NETWORK") or network_of(loopback),
+        "LOOPBACK": "",
+        "DATA": "",
+        "TOXIPROXY_SERVER": "",
+        spec.defect_variable: defect or "",
+    }
+
+
+def _ports(spec: TargetSpec) -> list[tuple[str, int]]:
+    services = [(name, service.port) for name, service in spec.services.items()]
+    return services + [(f'the link "{name}"', link.listen) for name, link in spec.links.items()]

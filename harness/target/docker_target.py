@@ -1,0 +1,385 @@
+"""A target that runs in containers: what may be asked of it and done to it, service by service.
+
+Containers are known by their id, pinned when the target came up; what the engine says counts, not what this object
+remembers. Every service is reached at its published port on the target's loopback address.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker.errors
+
+from harness.errors import TargetError
+from harness.target.compose_command import Compose
+from harness.target.docker_state import DockerFolder
+from harness.target.engine import Engine
+from harness.target.engine_events import EngineEvents
+from harness.target.health import is_ready
+from harness.target.links import EVERYWHERE, LinkAddresses, ensure_links
+from harness.target.target import (
+    ContainerIdentity,
+    CpuUsage,
+    Exit,
+    Limits,
+    NetworkAttachment,
+    Power,
+    ServiceSpec,
+    ServiceStatus,
+    StartCommand,
+    TargetSpec,
+)
+
+START_TIMEOUT_S = 40.0
+READY_POLL_S = 0.05
+ENDED_POLLS = 100
+EVENT_TRIES = 10  # the engine's events come some milliseconds after the call that made them
+CONFLICT = 409
+# Raising one's own process's score needs no right; the eater keeps its own, so that it is not the one to die.
+EAT_MEMORY = """
+for process in /proc/[0-9]*; do
+    [ "$process" = "/proc/$$" ] || echo 1000 > "$process/oom_score_adj"
+done 2>/dev/null
+eaten=x
+while :; do eaten=$eaten$eaten; done
+"""
+LAST_LINES = 15
+
+Result = TypeVar("Result")
+
+
+class DockerTarget:
+    """A started target; several processes may hold one of these for the same containers."""
+
+    runtime = "docker"
+    powers = frozenset(Power)
+
+    def __init__(self, spec: TargetSpec, folder: DockerFolder) -> None:
+        state = folder.read()
+        if state is None:
+            raise TargetError(f"Nothing is up in {folder.folder}: start it with `gameday up --runtime docker`.")
+        self.spec = spec
+        self.engine = Engine(state.engine, state.project)
+        self._folder = folder
+        self._state = state
+        self._events = EngineEvents(self.engine, {id_: service for service, id_ in state.containers.items()})
+        self._allowed: dict[str, float] = {}  # service → CPUs before anybody changed it
+        self._our_doing: set[str] = set()  # services that this object has ended and not started again
+        self._excused: dict[str, int] = {}  # service → until when what happened to it was our doing (Unix ns)
+
+    # --- where things are ---
+
+    @property
+    def engine_url(self) -> str:
+        return self._state.engine
+
+    def address(self, service: str) -> tuple[str, int]:
+        return self._state.loopback, self._declared(service).port
+
+    def link_address(self, link: str) -> tuple[str, int]:
+        return self._state.loopback, self.spec.links[link].listen
+
+    def toxiproxy_url(self, link: str) -> str:
+        host, port = self.address(self.spec.links[link].toxiproxy)
+        return f"http://{host}:{port}"
+
+    @property
+    def defect(self) -> str | None:
+        return self._state.defect
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self.engine.containers())
+
+    def about(self) -> dict[str, str]:
+        image = self._inspect(next(iter(self._state.containers)))["Image"]
+        return {
+            "docker engine": self.engine.info().sentence(),
+            "compose": f"{' '.join(self._state.compose_command)} {self._compose().version()}",
+            "image": image,
+        }
+
+    def log_files(self) -> dict[str, Path]:
+        """Each service's log so far, written afresh: the engine keeps the logs, and only ever adds to them."""
+        for service, container_id in self._state.containers.items():
+            with self.engine.container(container_id) as container:
+                text = container.logs(stdout=True, stderr=True)
+            path = self._folder.log(service)
+            with path.open("r+b" if path.exists() else "wb") as file:  # the same file, so that a mark in it holds
+                file.write(text)
+                file.truncate()
+        return {service: self._folder.log(service) for service in self._state.containers}
+
+    def identity(self, service: str) -> ContainerIdentity | None:
+        state = self._inspect(service)["State"]
+        if not state["Running"] or state["Restarting"]:  # while its policy waits to restart it, it counts as running
+            return None
+        return ContainerIdentity(id=self._id(service), started_at=state["StartedAt"])
+
+    def container(self, service: str) -> ContainerIdentity:
+        """The service's container, running or not."""
+        return ContainerIdentity(id=self._id(service), started_at=self._inspect(service)["State"]["StartedAt"])
+
+    def exited(self) -> dict[str, Exit]:
+        """Also a container that its restart policy has brought back since: that it died is what counts."""
+        self._events.start()
+        found: dict[str, Exit] = {}
+        killers: set[str] = set()
+        for event in self._events.all():
+            if event.service in self._our_doing or event.unix_ns <= self._excused.get(event.service, 0):
+                continue
+            if event.action == "kill":  # by a call to the engine, which nobody makes but people and programs
+                killers.add(event.service)
+            elif event.action == "die":
+                by_somebody = event.service in killers
+                how = "was ended by somebody's call to the engine" if by_somebody else "ended"
+                detail = f"container {self._id(event.service)[:12]} {how}, exit code {event.exit_code}"
+                found[event.service] = Exit(detail=detail, by_somebody=by_somebody, unix_ns=event.unix_ns)
+        return found
+
+    def _excuse(self, service: str) -> None:
+        """What has happened to it so far was our doing."""
+        seen = [event.unix_ns for event in self._events.all() if event.service == service]
+        self._excused[service] = max(seen, default=0)
+        self._our_doing.discard(service)
+
+    def is_paused(self, service: str) -> bool:
+        return bool(self._inspect(service)["State"]["Paused"])
+
+    async def happened_unix_ns(self, service: str, actions: tuple[str, ...], *, since_unix_ns: int) -> int | None:
+        for _ in range(EVENT_TRIES):
+            event = self._events.since(since_unix_ns, service, actions)
+            if event is not None:
+                return event.unix_ns
+            await asyncio.sleep(READY_POLL_S)
+        return None
+
+    # --- what can be done to a service ---
+
+    async def kill(self, service: str) -> None:
+        self._our_doing.add(service)
+        await self._act(service, lambda container: container.kill(), done_already=(CONFLICT,))
+        await self._until(service, lambda state: not state["Running"], "ended")
+
+    async def crash(self, service: str) -> None:
+        """SIGKILL to everything in the container but its init: the engine sees a crash, and its restart policy acts."""
+        await self._die_of(service, "kill -9 -1")
+
+    async def exhaust_memory(self, service: str) -> None:
+        """A shell makes the service the kernel's first choice and then eats what memory there is."""
+        await self._die_of(service, EAT_MEMORY)
+
+    async def _die_of(self, service: str, script: str) -> None:
+        self._our_doing.add(service)
+        self._events.start()
+        before = self._events.last(service, "die")
+        await self._act(service, lambda container: container.exec_run(["/bin/sh", "-c", script], detach=True))
+        for _ in range(ENDED_POLLS):
+            if self._events.last(service, "die") != before:
+                return self._excuse(service)
+            await asyncio.sleep(READY_POLL_S)
+        raise TargetError(f"{service} has not died of it after {ENDED_POLLS * READY_POLL_S:g} s.")
+
+    async def pause(self, service: str) -> None:
+        await self._act(service, lambda container: container.pause())
+        await self._until(service, lambda state: state["Paused"], "paused")
+
+    async def resume(self, service: str) -> None:
+        await self._act(service, lambda container: container.unpause(), done_already=(CONFLICT, 500))
+        await self._until(service, lambda state: not state["Paused"], "unpaused")
+
+    async def stop(self, service: str) -> None:
+        self._our_doing.add(service)
+        await self._act(service, lambda container: container.stop(timeout=10))
+
+    async def start(self, service: str) -> None:
+        await self._act(service, lambda container: container.start())
+        await self.until_ready(service)
+        self._excuse(service)
+
+    async def is_healthy(self, service: str) -> bool:
+        return await is_ready(self._declared(service), self._state.loopback)
+
+    def start_command(self, service: str) -> StartCommand | None:
+        """None: a container is started by its id, which the fault's undo holds."""
+        return None
+
+    # --- networks and limits ---
+
+    def networks(self, service: str) -> tuple[NetworkAttachment, ...]:
+        """What `connect` needs to give the service back its names and addresses."""
+        container_id = self._id(service)
+        attached = self._inspect(service)["NetworkSettings"]["Networks"]
+        return tuple(
+            NetworkAttachment(
+                network=name,
+                aliases=tuple(sorted({*(one["Aliases"] or ())} - {container_id[:12]})),
+                ipv4_address=(one.get("IPAMConfig") or {}).get("IPv4Address") or "",
+            )
+            for name, one in sorted(attached.items())
+        )
+
+    async def disconnect(self, service: str, network: str) -> None:
+        container_id = self._id(service)
+
+        def call() -> None:
+            with self.engine.container(container_id):
+                pass  # it is ours
+            with self.engine.client() as client:
+                client.api.disconnect_container_from_network(container_id, network)
+
+        await asyncio.to_thread(call)
+
+    async def connect(self, service: str, attachment: NetworkAttachment) -> None:
+        container_id = self._id(service)
+
+        def call() -> None:
+            with self.engine.client() as client:
+                client.api.connect_container_to_network(
+                    container_id,
+                    attachment.network,
+                    ipv4_address=attachment.ipv4_address or None,
+                    aliases=list(attachment.aliases),
+                )
+
+        await asyncio.to_thread(call)
+
+    def limits(self, service: str) -> Limits:
+        host = self._inspect(service)["HostConfig"]
+        return Limits(nano_cpus=host["NanoCpus"], memory=host["Memory"], memory_swap=host["MemorySwap"])
+
+    async def limit(self, service: str, limits: Limits) -> None:
+        """Set the limits. An engine cannot take a limit away again, so a service that has none is refused."""
+        container_id = self._id(service)
+        if 0 in (limits.nano_cpus, limits.memory):
+            raise TargetError(f"{service} has no limit of its own in the compose file, so none could be restored.")
+
+        def call() -> None:
+            with self.engine.container(container_id), self.engine.client() as client:
+                url = client.api._url("/containers/{0}/update", container_id)  # `update` of the SDK knows no NanoCpus
+                body = {"NanoCpus": limits.nano_cpus, "Memory": limits.memory, "MemorySwap": limits.memory_swap}
+                client.api._raise_for_status(client.api._post_json(url, data=body))
+
+        await asyncio.to_thread(call)
+
+    def cpu_usage(self, service: str) -> CpuUsage:
+        with self.engine.container(self._id(service)) as container:
+            stats = container.stats(stream=False, one_shot=True)["cpu_stats"]
+        return CpuUsage(
+            cpu_s=stats["cpu_usage"]["total_usage"] / 1e9,
+            periods=stats["throttling_data"]["periods"],
+            throttled_periods=stats["throttling_data"]["throttled_periods"],
+            allowed_cpus=self._allowed.setdefault(service, self.limits(service).nano_cpus / 1e9),
+        )
+
+    # --- all of it ---
+
+    async def down(self) -> None:
+        self._our_doing.update(self._state.containers)
+        self._events.close()
+        await asyncio.to_thread(self._compose().down)
+        left = await asyncio.to_thread(self.engine.containers)
+        if left:
+            raise TargetError(f"The target is not down: {', '.join(sorted(left))} are still there.")
+        self._folder.end()
+
+    async def status(self) -> list[ServiceStatus]:
+        return list(await asyncio.gather(*(self._status(service) for service in self._state.containers)))
+
+    async def until_ready(self, service: str) -> None:
+        """Wait for the first good answer (of a Toxiproxy: for its links too); TargetError if it ends before."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not await self.is_healthy(service):
+                    state = (await asyncio.to_thread(self._inspect, service))["State"]
+                    if state["Status"] == "exited":
+                        raise TargetError(
+                            self._obituary(service, f"ended with {state['ExitCode']} while it was starting")
+                        )
+                    await asyncio.sleep(READY_POLL_S)
+        except TimeoutError:
+            raise TargetError(self._obituary(service, f"was not healthy within {START_TIMEOUT_S:g} s")) from None
+        links = {name: link for name, link in self.spec.links.items() if link.toxiproxy == service}
+        if links:
+            host, port = self.address(service)
+            await ensure_links(f"http://{host}:{port}", {name: self._link(name) for name in links})
+
+    # --- inside ---
+
+    def _compose(self) -> Compose:
+        return Compose(
+            command=self._state.compose_command,
+            file=Path(self._state.compose_file),
+            project=self._state.project,
+            engine=self._state.engine,
+            variables=self._state.variables,
+        )
+
+    def _link(self, name: str) -> LinkAddresses:
+        link = self.spec.links[name]
+        return LinkAddresses(
+            listen=f"{EVERYWHERE}:{link.listen}", upstream=f"{link.upstream}:{self.spec.services[link.upstream].port}"
+        )
+
+    def _declared(self, service: str) -> ServiceSpec:
+        if service not in self.spec.services:
+            raise TargetError(f'The target runs no service "{service}"; it runs {", ".join(self.spec.services)}.')
+        return self.spec.services[service]
+
+    def _id(self, service: str) -> str:
+        self._declared(service)
+        if service not in self._state.containers:
+            raise TargetError(f"{service} has no container yet.")
+        return self._state.containers[service]
+
+    def _inspect(self, service: str) -> dict[str, Any]:
+        return self.engine.inspect(self._id(service))
+
+    async def _act(self, service: str, act: Callable[[Any], object], *, done_already: tuple[int, ...] = ()) -> None:
+        """One call on the service's container; some refusals only say that it has been done."""
+        container_id = self._id(service)
+        self._events.start()
+
+        def call() -> None:
+            with self.engine.container(container_id) as container:
+                try:
+                    act(container)
+                except docker.errors.APIError as error:
+                    if error.status_code not in done_already:
+                        raise
+
+        await asyncio.to_thread(call)
+
+    async def _until(self, service: str, is_so: Callable[[dict[str, Any]], bool], what: str) -> None:
+        for _ in range(ENDED_POLLS):
+            if is_so((await asyncio.to_thread(self._inspect, service))["State"]):
+                return
+            await asyncio.sleep(READY_POLL_S)
+        raise TargetError(f"{service} is not {what} after {ENDED_POLLS * READY_POLL_S:g} s.")
+
+    async def _status(self, service: str) -> ServiceStatus:
+        attributes = await asyncio.to_thread(self._inspect, service)
+        state = attributes["State"]
+        memory, cpu_s = await asyncio.to_thread(self._usage, service) if state["Running"] else (0, 0.0)
+        return ServiceStatus(
+            service=service,
+            port=self._declared(service).port,
+            where=attributes["Id"][:12],
+            state="paused" if state["Paused"] else "running" if state["Running"] else "stopped",
+            healthy=await self.is_healthy(service),
+            rss_bytes=memory,
+            cpu_s=cpu_s,
+        )
+
+    def _usage(self, service: str) -> tuple[int, float]:
+        with self.engine.container(self._id(service)) as container:
+            stats = container.stats(stream=False, one_shot=True)
+        memory = stats["memory_stats"].get("usage", 0) - stats["memory_stats"].get("stats", {}).get("inactive_file", 0)
+        return memory, stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+
+    def _obituary(self, service: str, what: str) -> str:
+        with self.engine.container(self._id(service)) as container:
+            text = container.logs(tail=LAST_LINES).decode(errors="replace")
+        lines = [f"  {line}" for line in text.splitlines()] or ["  (empty)"]
+        return "\n".join([f"{service} {what}. Its log ends:", *lines])

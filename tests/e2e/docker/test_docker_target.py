@@ -1,0 +1,97 @@
+"""The Docker runtime with a real engine: what `up` makes, what it may touch, and what `down` leaves."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.errors import TargetError
+from harness.target import docker
+from harness.target.docker_target import DockerTarget
+from harness.target.engine import Engine, engine_url
+from tests.e2e.docker.system import LOOPBACK, PROJECT, SPEC, SPEC_PATH, snapshot
+
+pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def target(state_dir: Path) -> Iterator[DockerTarget]:
+    before = snapshot()
+    target = asyncio.run(docker.up(SPEC, SPEC_PATH, state_dir=state_dir, loopback=LOOPBACK))
+    yield target
+    asyncio.run(target.down())
+    assert snapshot() == before, "down leaves no container, network or volume"
+
+
+def test_everything_is_healthy_once_up_has_returned(target: DockerTarget) -> None:
+    assert set(target.spec.services) == {status.service for status in asyncio.run(target.status())}
+    for status in asyncio.run(target.status()):
+        assert (status.state, status.healthy) == ("running", True), status
+    host, port = target.address("edge")
+    assert httpx.get(f"http://{host}:{port}/edge/health", trust_env=False).status_code == 200
+
+
+def test_the_links_are_as_declared(target: DockerTarget) -> None:
+    proxies = httpx.get(f"http://{LOOPBACK}:21474/proxies", trust_env=False).json()
+
+    assert set(proxies) == set(SPEC.links)
+    for name, link in SPEC.links.items():
+        assert proxies[name]["upstream"] == f"{link.upstream}:{SPEC.services[link.upstream].port}"
+
+
+def test_nothing_is_published_beyond_loopback_and_no_service_is_root_or_can_write_its_image(
+    target: DockerTarget,
+) -> None:
+    for service in SPEC.services:
+        attributes = target.engine.inspect(target.container(service).id)
+        for bindings in attributes["NetworkSettings"]["Ports"].values():
+            assert {binding["HostIp"] for binding in bindings or ()} <= {LOOPBACK}, service
+        assert attributes["Config"]["User"] == "gameday", service
+        assert attributes["HostConfig"]["ReadonlyRootfs"], service
+        assert attributes["HostConfig"]["CapDrop"] == ["ALL"], service
+        assert attributes["HostConfig"]["NanoCpus"] > 0, service
+        assert attributes["HostConfig"]["Memory"] > 0, service
+
+
+def test_no_layer_of_the_image_holds_what_the_build_was_given(target: DockerTarget) -> None:
+    with target.engine.container(target.container("edge").id) as container:
+        found = container.exec_run(["sh", "-c", "find / -xdev -name settings.env 2>/dev/null; ls /build"], demux=True)
+    assert found.output == (None, b"ls: cannot access '/build': No such file or directory\n")
+
+
+def test_another_process_finds_it_and_its_logs(target: DockerTarget, state_dir: Path) -> None:
+    again = docker.attach(SPEC, state_dir)
+
+    assert again.is_up
+    assert again.identity("edge") == target.identity("edge")
+    logs = again.log_files()
+    first = logs["us-east-postgres"].read_bytes()
+    assert b"database system is ready to accept connections" in first
+    assert again.log_files()["us-east-postgres"].read_bytes().startswith(first), "a log only grows"
+
+
+def test_a_second_system_on_the_same_address_is_refused(target: DockerTarget, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=f"Containers of the project {PROJECT} exist already"):
+        asyncio.run(docker.up(SPEC, SPEC_PATH, state_dir=tmp_path, loopback=LOOPBACK))
+
+
+def test_somebody_elses_container_is_left_alone(target: DockerTarget) -> None:
+    stranger = Engine(engine_url(None), "somebody-else")
+
+    with pytest.raises(TargetError, match="is not the project somebody-else's; it is left alone"):
+        stranger.inspect(target.container("edge").id)
+
+
+def test_what_it_runs_on_is_told(target: DockerTarget) -> None:
+    about = target.about()
+
+    assert about["docker engine"].startswith("Docker Engine ")
+    assert about["docker engine"].endswith(f"({engine_url(None)})")
+    assert about["image"].startswith("sha256:")
