@@ -118,7 +118,7 @@ def shards(gets: Path, *, lasts_s: float) -> Line:
             for count, rate_per_s in ((1, 1200), (2, 2400)):
                 plan = plan_of(gets, rate_per_s=rate_per_s, lasts_s=lasts_s, shards=count, arrivals=Arrivals.POISSON)
                 costs[count].append(cpu_us_per_request(offer_in_new_folder(plan, url)))
-    one, two = np.median(costs[1]), np.median(costs[2])
+    one, two = float(np.median(costs[1])), float(np.median(costs[2]))
     return Line(
         "two shards, by CPU a request at 1,200/s a shard",
         f"{one:.0f} µs alone, {two:.0f} µs beside another: {2 * one / two:.2f}x the capacity",

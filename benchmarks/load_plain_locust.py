@@ -35,5 +35,5 @@ def end(environment: Any, **_: Any) -> None:
     print("plain", cpu_s() - cpu, environment.stats.total.num_requests - requests, flush=True)
 
 
-events.test_start.add_listener(begin)
-events.quitting.add_listener(end)
+events.test_start.add_listener(begin)  # type: ignore[no-untyped-call] # locust annotates by halves
+events.quitting.add_listener(end)  # type: ignore[no-untyped-call] # the same

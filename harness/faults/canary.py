@@ -269,7 +269,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """Nothing comes back, in whatever way (network loss): refused, closed, reset, silent or unreachable."""
+    """Nothing comes back, in whatever way (network loss, crash): refused, closed, reset, silent or unreachable."""
 
     wanted_dose: float = 1.0
     dose_unit: str = "share lost"

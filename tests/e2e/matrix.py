@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-# What is red does not need the long baseline that a pass needs for its error bars.
+# What is red does not need the long baseline that a pass needs for its error bars, nor, unless it is about that, the
+# way back to normal.
 SHORTER = ("--set", "warm_up=3s", "--set", "baseline=8s")
+NO_WAY_BACK = ("--set", "recovery=6s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +31,15 @@ def _in_containers(experiment: str) -> Cell:
     return Cell(name=experiment, experiment=experiment, exit_code=0, runtimes=("docker",))
 
 
-def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = False) -> Cell:
-    options = (*SHORTER, "--defect", name)
+def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = False, to_the_end: bool = False) -> Cell:
+    options = (*SHORTER, *(() if to_the_end else NO_WAY_BACK), "--defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=gate)
 
 
 def _harness_defect(name: str, experiment: str, exit_code: int, why: str) -> Cell:
     """Never a pass, and never a red that blames the system; `why` is what validity says."""
-    options = (*SHORTER, "--harness-defect", name)
+    shorter = SHORTER if experiment == STEADY else (*SHORTER, *NO_WAY_BACK)
+    options = (*shorter, "--harness-defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=exit_code, check="validity", why=why)
 
 
@@ -52,8 +55,14 @@ CLEAN = (
 )
 
 DEFECTS = (
-    _defect("never_leaves_a_level", LADDER, "degradation", "shown SURVIVAL; inputs .* demand NORMAL"),
-    _defect("leaves_at_once", LADDER, "degradation", "expected SURVIVAL, shown (NORMAL|ADVISORY|WARNING|CRITICAL)"),
+    _defect("never_leaves_a_level", LADDER, "degradation", "shown SURVIVAL; inputs .* demand NORMAL", to_the_end=True),
+    _defect(
+        "leaves_at_once",
+        LADDER,
+        "degradation",
+        "expected SURVIVAL, shown (NORMAL|ADVISORY|WARNING|CRITICAL)",
+        to_the_end=True,
+    ),
     _defect("skips_warning", LADDER, "degradation", "expected WARNING, shown ADVISORY"),
     _defect("search_stays_on_at_critical", LADDER, "degradation", "search has to be off at CRITICAL"),
     _defect("flag_says_off_but_feature_runs", LADDER, "degradation", "has to be off at WARNING", gate=True),
@@ -69,7 +78,9 @@ DEFECTS = (
     _defect("sheds_after_the_handler", OVERLOAD, "shedding", "refusal p99"),
     _defect("counts_shed_as_errors", OVERLOAD, "degradation", "another error_ratio than clients saw"),
     _defect("retries_without_budget", REDIS, "retries", "redis attempts per call", gate=True),
-    _defect("does_not_come_back_after_redis", REDIS, "recovery", "answered from a fallback", gate=True),
+    _defect(
+        "does_not_come_back_after_redis", REDIS, "recovery", "answered from a fallback", gate=True, to_the_end=True
+    ),
     _defect("errors_instead_of_fallback", REDIS, "slo", "error ratio: expected at most 1 %", gate=True),
 )
 

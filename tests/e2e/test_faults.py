@@ -29,7 +29,7 @@ from harness.faults import procfs, salvage
 from harness.faults.journal import State, last_states, read_journal
 from harness.faults.lease import Guard
 from harness.faults.revert import leftovers, revert_leftovers
-from harness.target.processes import ProcessesTarget
+from harness.target.processes_target import ProcessesTarget
 from harness.units import BytesPerSecond, Ratio, Seconds
 from tests.harness.faults.a_target import (
     LOOPBACK,

@@ -19,7 +19,7 @@ from harness.experiment import Arrivals
 from harness.load.inside_locust.schedule import draw_schedule
 from harness.load.profile import load_profile
 from harness.plan import Plan
-from harness.record.rows import NOT_SENT_NS
+from harness.record.rows import NOT_SENT_NS, ShardState
 from tests.harness.load.null_server import null_server
 from tests.harness.load.offering import (
     GETS,
@@ -57,7 +57,7 @@ def posts(tmp_path: Path) -> Path:
 
 def assert_every_request_has_one_row(offered: Offered, plan: Plan, *, start_ns: int | None = None) -> None:
     """The rows' scheduled times are the schedule's, each once, from its first to the last that was offered."""
-    due = []
+    due: list[int] = []
     shards = plan.load.shards
     for shard in range(shards):
         schedule = draw_schedule(plan, load_profile(Path(plan.profile_path)), shard=shard, shards=shards)
@@ -265,7 +265,7 @@ def test_a_killed_shard_is_told_and_the_others_go_on(gets: Path, tmp_path: Path)
     with small_server("ok-to-all") as url:
         offered = asyncio.run(offer(plan, url, tmp_path, harness_defect="load_shard_killed"))
 
-    deaths = [event for event in offered.events if getattr(event, "state", "") == "died"]
+    deaths = [event for event in offered.events if isinstance(event, ShardState) and event.state == "died"]
     assert [(death.shard, "SIGKILL" in death.detail) for death in deaths] == [(0, True)]
     assert offered.states().count("done") == 1
     assert 200 + 50 <= len(offered.requests) <= 200 + 140

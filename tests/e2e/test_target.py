@@ -18,7 +18,8 @@ import redis as redis_client
 from harness.errors import TargetError
 from harness.target import process_tree
 from harness.target.links import LinkAddresses, ensure_links
-from harness.target.processes import ProcessesTarget, attach, up
+from harness.target.processes import attach, up
+from harness.target.processes_target import ProcessesTarget
 from harness.target.target import Exit
 from tests.harness.target.a_region import LOOPBACK, SPEC, SPEC_PATH, ask, is_open, pids_of, until
 

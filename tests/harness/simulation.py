@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -132,7 +132,7 @@ def _arrival_times(plan: Plan, random: np.random.Generator) -> Floats:
 
 def level_trace(target: TargetSpec, stretches: tuple[Stretch, ...], duration_s: float) -> pd.DataFrame:
     """One row per evaluation: number, at_s, the inputs, level."""
-    at_s = np.arange(-5, int(duration_s) + 3) + EVALUATED_AT
+    at_s: Floats = np.arange(-5, int(duration_s) + 3, dtype=np.float64) + EVALUATED_AT
     inputs = {name: np.full(len(at_s), value) for name, value in HEALTHY_INPUTS.items()}
     for stretch in stretches:
         for name in stretch.values:
@@ -220,9 +220,10 @@ def requests(built: RunBuilder, plan: Plan, trace: pd.DataFrame) -> pd.DataFrame
         _mark_failed(table, hit, str(stretch.values["outcome"]), str(stretch.values["error"]))
     table["scheduled_ns"], table["sent_ns"] = _ns(scheduled_s), _ns(sent_s)
     table["finished_ns"] = _ns(sent_s + service_s)
-    table["served_by"] = np.where(table["level"] >= 0, np.array(REPLICAS, dtype=object)[replica], "")
+    answered = table["level"] != rows.LEVEL_UNKNOWN
+    table["served_by"] = np.where(answered, np.array(REPLICAS, dtype=object)[replica], "")
     table["region_asked"] = np.full(count, "us-east", dtype=object)
-    table["region_served"] = np.where(table["level"] >= 0, "us-east", "").astype(object)
+    table["region_served"] = np.where(answered, "us-east", "").astype(object)
     table["user"] = random.integers(1, 3000, count)
     table["seen"], table["cache"] = np.full(count, "", dtype=object), np.full(count, "redis", dtype=object)
     table["written"] = np.full(count, "", dtype=object)
@@ -393,8 +394,11 @@ def _dependency_counters(built: RunBuilder, plan: Plan, service: str, at_s: Floa
 
 def events(built: RunBuilder, plan: Plan) -> list[rows.Event]:
     listed: list[rows.Event] = [rows.RunStarted(at_ns=at(-3.0), load_start_ns=LOAD_START_NS)]
-    for state, at_s in (("ready", -2.0), ("started", 0.0), ("drained", plan.duration_s), ("done", plan.duration_s)):
-        listed.append(rows.ShardState(at_ns=at(at_s), shard=0, state=state, detail=""))  # type: ignore[arg-type]  # one of the four
+    end_s = plan.duration_s
+    states: tuple[tuple[Literal["ready", "started", "drained", "done"], float], ...]
+    states = (("ready", -2.0), ("started", 0.0), ("drained", end_s), ("done", end_s))
+    for state, at_s in states:
+        listed.append(rows.ShardState(at_ns=at(at_s), shard=0, state=state, detail=""))
     for span in plan.phases:
         listed.append(rows.PhaseStarted(at_ns=at(span.start_s), phase=span.name))
         listed.append(rows.PhaseEnded(at_ns=at(span.end_s), phase=span.name))
@@ -413,23 +417,25 @@ def at(run_time_s: float) -> int:
     return LOAD_START_NS + round(run_time_s * NS_PER_S)
 
 
-def _edge(fault: str, action: str, at_s: float, confirmed: bool) -> rows.FaultEdge:
+def _edge(fault: str, action: Literal["inject", "revert"], at_s: float, confirmed: bool) -> rows.FaultEdge:
     return rows.FaultEdge(
         at_ns=at(at_s),
         fault=fault,
-        action=action,  # type: ignore[arg-type]  # inject or revert
+        action=action,
         done_ns=at(at_s + 0.1),
         confirmed=confirmed,
         detail="",
     )
 
 
-def _canary(fault: str, stage: str, at_s: float, *, dose: float, agrees: bool) -> rows.CanaryReading:
+def _canary(
+    fault: str, stage: Literal["before", "during", "after"], at_s: float, *, dose: float, agrees: bool
+) -> rows.CanaryReading:
     return rows.CanaryReading(
         at_ns=at(at_s),
         fault=fault,
         path=LINK,
-        stage=stage,  # type: ignore[arg-type]  # before, during or after
+        stage=stage,
         connected=True,
         answered=True,
         round_trip_s=0.001 + dose,

@@ -2,13 +2,13 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Arrivals, LatencyFault, PauseFault, Ramp, RestartFault, SheddingCheck
+from harness.experiment import Arrivals, LatencyFault, PauseFault, Ramp, RestartFault, RetriesCheck, SheddingCheck
 from harness.loader import load_experiment, load_fault, load_target
 from harness.loading.schema import SCHEMA_FILE, json_schema, schema_text
 from harness.loading.yaml_file import MAX_BYTES
@@ -62,9 +62,9 @@ def written(project: Path) -> Callable[[str | bytes], Path]:
 Written = Callable[[str | bytes], Path]
 
 
-def error_of(path: Path, **arguments: object) -> str:
+def error_of(path: Path, *, overrides: Mapping[str, str] = {}) -> str:
     with pytest.raises(ExperimentError) as caught:
-        load_experiment(path, **arguments)  # type: ignore[arg-type] - the tests pass what the loader takes
+        load_experiment(path, overrides=overrides)
     assert caught.value.exit_code == ExitCode.USAGE
     return str(caught.value)
 
@@ -99,10 +99,11 @@ def test_a_variable_keeps_its_own_type_where_it_stands_alone_and_is_text_inside_
     experiment = load_experiment(written(EVERYTHING)).experiment
 
     assert experiment.load.shards == 2
-    check = experiment.expect[3]
-    assert isinstance(check, SheddingCheck)
-    assert check.expect_shedding is True
-    assert experiment.expect[5].budget == pytest.approx(0.205)  # type: ignore[union-attr] - the retries check
+    shedding, retries = experiment.expect[3], experiment.expect[5]
+    assert isinstance(shedding, SheddingCheck)
+    assert shedding.expect_shedding is True
+    assert isinstance(retries, RetriesCheck)
+    assert retries.budget == pytest.approx(0.205)
 
 
 def test_short_values_replace_variables_and_set_replaces_both(written: Written) -> None:
@@ -354,11 +355,8 @@ def test_all_cross_checked_mistakes_are_told_at_once(written: Written) -> None:
         written(SMALL.replace("40/s", "0/s").replace("10s", "40s").replace("slo, p99", "slo, phase: x, p99"))
     )
 
-    assert [re.search(r":(\d+),", line)[1] for line in message.splitlines() if "wrong.yaml" in line] == [
-        "4",
-        "11",
-        "13",
-    ]  # type: ignore[index]
+    places = [re.search(r":(\d+),", line) for line in message.splitlines() if "wrong.yaml" in line]
+    assert [place and place[1] for place in places] == ["4", "11", "13"]
 
 
 # what is replaced in the target, by what, sentence

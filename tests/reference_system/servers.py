@@ -68,16 +68,16 @@ def postgres(extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Yields the DSN of a fresh server."""
     folder = Path(tempfile.mkdtemp(prefix="reference-postgres-"))
     port = free_port()
-    account = {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
-    if account:
+    account = NOBODY if os.geteuid() == 0 else None
+    if account is not None:
         os.chown(folder, NOBODY, NOBODY)
     data = folder / "data"
-    initdb = [POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8"]
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **account)
+    initdb = [str(POSTGRES_BIN / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, user=account, group=account)
     settings = ["-c", f"listen_addresses={HOST}", "-c", "unix_socket_directories=", "-c", "fsync=off", *extra]
-    command = [POSTGRES_BIN / "postgres", "-D", data, "-p", str(port), *settings]
+    command = [str(POSTGRES_BIN / "postgres"), "-D", str(data), "-p", str(port), *settings]
     log = (folder / "log").open("wb")
-    process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **account)
+    process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, user=account, group=account)
     try:
         wait_until_open(port)
         yield f"postgresql://postgres@{HOST}:{port}/postgres"
@@ -98,7 +98,7 @@ def redis() -> Iterator[str]:
 
 @contextlib.contextmanager
 def redis_process(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [REDIS_SERVER, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+    command = [str(REDIS_SERVER), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
     try:
         wait_until_open(port)

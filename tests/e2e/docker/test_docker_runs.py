@@ -1,14 +1,22 @@
-"""Whole experiments in containers: those that only containers can do, and what is left on the engine afterwards."""
+"""Whole experiments in containers: those that only containers can do, what is left on the engine afterwards, and what a
+run says of somebody else's doings."""
 
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from harness.errors import ExitCode
 from harness.record import rows
-from tests.e2e.docker.system import LOOPBACK, snapshot
+from harness.target.engine import Engine, engine_url
+from tests.e2e.docker.system import LOOPBACK, PROJECT, snapshot
 from tests.e2e.gameday_process import run_experiment, scheduled_requests
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
+
+LOAD_BEGINS_WITHIN_S = 60.0
 
 
 @pytest.mark.parametrize("experiment", ["crashed_database"])
@@ -25,3 +33,25 @@ def test_an_experiment_passes_and_leaves_nothing(experiment: str, tmp_path: Path
     assert run.environment.versions["docker engine"].startswith("Docker Engine ")
     assert {path.stem for path in (finished.folder / "logs").iterdir()} == set(run.plan.target.services)
     assert not [event for event in run.events if isinstance(event, rows.ServiceExited) and not event.expected]
+
+
+def test_a_container_that_somebody_else_kills_makes_the_run_inconclusive_and_is_named(tmp_path: Path) -> None:
+    """Two API replicas can spare one, so everything that was promised may well hold: that says nothing here."""
+    options = ("--set", "warm_up=3s", "--set", "baseline=12s")
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(
+            run_experiment, "steady_state", *options, runs=tmp_path, loopback=LOOPBACK, runtime="docker"
+        )
+        events = tmp_path / "latest" / "events.jsonl"
+        until_s = time.monotonic() + LOAD_BEGINS_WITHIN_S
+        while not (events.exists() and "run_started" in events.read_text()) and time.monotonic() < until_s:
+            time.sleep(0.1)
+        victim = Engine(engine_url(None), PROJECT).containers()["us-east-api-2"]
+        subprocess.run(["docker", "kill", victim], check=True, capture_output=True)
+        finished = running.result()
+
+    assert finished.exit_code == ExitCode.INCONCLUSIVE, finished.output
+    (validity,) = finished.verdicts_of("validity")
+    assert "services that somebody else ended" in validity.sentence
+    assert "us-east-api-2" in validity.sentence
+    assert snapshot()["containers"] == {}

@@ -16,7 +16,8 @@ from harness.faults.journal import Journal
 from harness.loader import load_target
 from harness.plan import PlannedFault
 from harness.record import rows
-from harness.target.processes import ProcessesTarget, up
+from harness.target.processes import up
+from harness.target.processes_target import ProcessesTarget
 from tests.loopback import loopback
 
 LOOPBACK = loopback(14)

@@ -29,7 +29,8 @@ from harness.faults.injector import Injector
 from harness.faults.journal import Entry, Journal, Line
 from harness.faults.lease import Guard
 from harness.plan import PlannedFault
-from harness.target.processes import ProcessesTarget, attach
+from harness.target.processes import attach
+from harness.target.processes_target import ProcessesTarget
 from harness.units import Seconds
 from tests.harness.faults.a_target import REDIS, SPEC
 
@@ -102,6 +103,6 @@ async def main(state_dir: Path, folder: Path, kind: str, crash: str, lasts_s: fl
 
 
 if __name__ == "__main__":
-    run_folder = Path(sys.argv[2])
-    run_folder.mkdir(exist_ok=True)
-    asyncio.run(main(Path(sys.argv[1]), run_folder, *sys.argv[3:5], *map(float, sys.argv[5:])))
+    _, state_dir, run_folder, fault, crash, *lasts_s = sys.argv
+    Path(run_folder).mkdir(exist_ok=True)
+    asyncio.run(main(Path(state_dir), Path(run_folder), fault, crash, *map(float, lasts_s)))

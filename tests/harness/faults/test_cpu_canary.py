@@ -51,7 +51,7 @@ def test_a_limit_bites_where_it_holds_the_service_back(
         target.now_s += seconds
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    path = CpuPath(name="api", protocol="http", host="127.0.0.1", port=1, path="/", target=target)  # type: ignore[arg-type]
+    path = CpuPath(name="api", protocol="http", host="127.0.0.1", port=1, path="/", target=target)  # type: ignore[arg-type]  # only its CPU is asked
 
     reading = HALF.read(path, Before(round_trip_s=0.001))
 

@@ -54,8 +54,8 @@ def a_journal(folder: Path, *undos: dict[str, Any], states: tuple[str, ...] = ("
     path.touch()
     log = salvage.Log(path, by="runner")
     log.append({"line": "opened", "run": folder.name, "boot_id": salvage._boot_id()})
-    arming = {"state": "ARMED", "place": "a->b", "deadline_ns": None, "undo": undos, "probes": [], "detail": ""}
-    log.append({"line": "fault", "by": "runner", "fault": "latency-1", **arming})
+    arming: dict[str, Any] = {"state": "ARMED", "place": "a->b", "deadline_ns": None, "undo": undos}
+    log.append({"line": "fault", "by": "runner", "fault": "latency-1", **arming, "probes": [], "detail": ""})
     for state in states:
         log.transition("latency-1", state)
     return path
@@ -108,7 +108,7 @@ def test_a_stopped_process_goes_on_and_a_later_one_of_that_number_is_spared(chil
 def test_a_service_is_started_once_and_keeps_its_identity_where_the_runtime_looks(tmp_path: Path) -> None:
     identities = tmp_path / "identities.json"
     identities.write_text('{"other": {"pid": 1, "started_at": 1.0}}')
-    start = {
+    start: dict[str, Any] = {
         "argv": ["/bin/sleep", "60.5"],
         "env": {"GAMEDAY": "1"},
         "cwd": str(tmp_path),
@@ -135,7 +135,7 @@ def test_a_service_is_started_once_and_keeps_its_identity_where_the_runtime_look
 
 
 def test_a_service_that_never_died_is_left_alone(child: subprocess.Popen[bytes]) -> None:
-    start = {"argv": ["x"], "env": {}, "cwd": "/", "log_path": "/dev/null", "identity_path": None}
+    start: dict[str, Any] = {"argv": ["x"], "env": {}, "cwd": "/", "log_path": "/dev/null", "identity_path": None}
     data = {**resume(child), "kind": "start_service", "host": "127.0.0.14", "port": 9, "start": start}
 
     assert undo.wrong_now(data) == ""
@@ -208,6 +208,7 @@ def test_journals_are_found_in_the_state_folder_too(fake: FakeToxiproxy, tmp_pat
 
 
 def test_a_target_that_has_ended_takes_its_faults_with_it(tmp_path: Path, child: subprocess.Popen[bytes]) -> None:
+    start: dict[str, Any]
     start = {"argv": ["/bin/false"], "env": {}, "cwd": "/", "log_path": "/dev/null", "identity_path": None}
     dead = {"kind": "start_service", "service": "redis", "host": "127.0.0.14", "port": 9, "pid": 1, "start_ticks": 1}
     path = a_journal(tmp_path / "run-1", {**dead, "start": start})

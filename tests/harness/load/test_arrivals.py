@@ -105,7 +105,8 @@ def test_poisson_arrivals_are_the_same_for_the_same_seed_and_shard_only() -> Non
     whole = segments((10, 50, 50))
 
     def drawn(seed: int, shard: int) -> list[float]:
-        return scheduled_times(whole, Arrivals.POISSON, seed, shard=shard, shards=2).tolist()
+        times: list[float] = scheduled_times(whole, Arrivals.POISSON, seed, shard=shard, shards=2).tolist()
+        return times
 
     assert drawn(1, 0) == drawn(1, 0)
     assert drawn(1, 0) != drawn(2, 0)

@@ -1,5 +1,6 @@
 """A profile reads like behaviour, and a broken one is told with its line."""
 
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -25,8 +26,13 @@ class Reader(Visitor):
 """
 
 
+Written = Callable[[str], Path]
+
+
 @pytest.fixture
-def written(tmp_path: Path):  # type: ignore[no-untyped-def] # a function that writes a profile
+def written(tmp_path: Path) -> Written:
+    """Writes a profile, and says where."""
+
     def write(text: str) -> Path:
         path = tmp_path / "some_day.py"
         path.write_text(dedent(text))
@@ -35,7 +41,7 @@ def written(tmp_path: Path):  # type: ignore[no-untyped-def] # a function that w
     return write
 
 
-def test_shares_are_of_all_arrivals_and_writes_follow_the_method(written) -> None:  # type: ignore[no-untyped-def]
+def test_shares_are_of_all_arrivals_and_writes_follow_the_method(written: Written) -> None:
     path = written(
         HEAD
         + READER
@@ -83,7 +89,7 @@ class Other(Visitor):
         (HEAD + READER + "prepare = 3", r"prepare must be a function"),
     ],
 )
-def test_a_broken_profile_is_refused_with_its_line(written, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_profile_is_refused_with_its_line(written: Written, text: str, message: str) -> None:
     with pytest.raises(ExperimentError, match=r"some_day\.py.*" + message):
         describe(written(text))
 
@@ -93,7 +99,7 @@ def test_a_missing_profile_is_refused(tmp_path: Path) -> None:
         describe(tmp_path / "nobody.py")
 
 
-def test_visits_are_drawn_by_seed_and_shard_in_the_shares_of_the_profile(written) -> None:  # type: ignore[no-untyped-def]
+def test_visits_are_drawn_by_seed_and_shard_in_the_shares_of_the_profile(written: Written) -> None:
     profile = load_profile(written(HEAD + READER))
 
     def drawn(seed: int, shard: int) -> list[list[int]]:
@@ -107,7 +113,7 @@ def test_visits_are_drawn_by_seed_and_shard_in_the_shares_of_the_profile(written
     assert [len(column) for column in drawn(1, 0)] == [10_000] * 3
 
 
-def test_no_arrivals_draw_no_visits(written) -> None:  # type: ignore[no-untyped-def]
+def test_no_arrivals_draw_no_visits(written: Written) -> None:
     visits = draw_visits(load_profile(written(HEAD + READER)), 0, seed=1, shard=0)
 
     assert len(visits.actions) == len(visits.users) == len(visits.draws) == 0

@@ -151,7 +151,11 @@ def test_the_planted_hole_leaves_neither_samples_nor_events(url: str) -> None:
 
 def _probed(answers: dict[str, list[bool | Exception]]) -> list[tuple[str, bool]]:
     """Ask until every service has given all its answers; the changes that were reported."""
-    events: list[rows.HealthChanged] = []
+    changes: list[tuple[str, bool]] = []
+
+    def take(event: rows.Event) -> None:
+        assert isinstance(event, rows.HealthChanged)
+        changes.append((event.service, event.healthy))
 
     async def is_healthy(service: str) -> bool:
         if not answers[service]:
@@ -163,7 +167,7 @@ def _probed(answers: dict[str, list[bool | Exception]]) -> list[tuple[str, bool]
         return answer
 
     async def until_all_given() -> None:
-        probe = HealthProbe(is_healthy, list(answers), every_s=0.01, on_event=events.append)  # type: ignore[arg-type] - only one kind of event comes
+        probe = HealthProbe(is_healthy, list(answers), every_s=0.01, on_event=take)
         async with asyncio.TaskGroup() as tasks:
             probing = tasks.create_task(probe.run())
             async with asyncio.timeout(5):
@@ -172,7 +176,7 @@ def _probed(answers: dict[str, list[bool | Exception]]) -> list[tuple[str, bool]
 
     all_given = asyncio.Event()
     asyncio.run(until_all_given())
-    return [(event.service, event.healthy) for event in events]
+    return changes
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def write_lines(path: Path, lines: tuple[dict[str, object], ...]) -> None:
 
 def raw_requests(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of `rows.REQUESTS` alone, words as plain text."""
-    raw = frame[rows.REQUESTS.names].reset_index(drop=True)
+    names: list[str] = rows.REQUESTS.names
+    raw = frame[names].reset_index(drop=True)
     words = [field.name for field in rows.REQUESTS if str(field.type).startswith(("dictionary", "string"))]
     return raw.astype(dict.fromkeys(words, str))

@@ -64,7 +64,8 @@ def test_frames_carry_run_time_from_the_start_of_the_load(meant: Run, written: P
 
 def test_a_request_that_was_never_sent_has_no_service_time(meant: Run, tmp_path: Path) -> None:
     def unsent(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[0, ["sent_ns", "outcome"]] = [rows.NOT_SENT_NS, "not_sent"]
+        frame.loc[0, "sent_ns"] = rows.NOT_SENT_NS
+        frame.loc[0, "outcome"] = "not_sent"
         return frame
 
     altered = a_run().with_phases(baseline=2).altering_requests(unsent).built()

@@ -1,6 +1,7 @@
 """Rows come back as they were added, also from a file that was never closed."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,7 @@ from harness.record.request_writer import BATCH_ROWS, RequestWriter, RowWords
 from harness.record.rows import REQUESTS
 
 
-def words(**changes: object) -> RowWords:
+def words(**changes: Any) -> RowWords:
     base = RowWords(
         operation="home",
         route="GET /timeline/home",
@@ -28,7 +29,7 @@ def words(**changes: object) -> RowWords:
         features_on="a,b",
         features_off="",
     )
-    return base._replace(**changes)  # type: ignore[arg-type] # a table of changes
+    return base._replace(**changes)
 
 
 def read(path: Path) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pandas as pd
@@ -102,11 +103,11 @@ def a_dead_run(*, at_s: float = 33.0) -> Run:
     )
 
 
-def a_stopped_run(by: str = "stop_condition", *, at_s: float = 40.0) -> Run:
+def a_stopped_run(by: Literal["operator", "stop_condition", "error"] = "stop_condition", *, at_s: float = 40.0) -> Run:
     def stop(events: list[rows.Event]) -> list[rows.Event]:
         before = [event for event in events if event.at_ns < at(at_s)]
         reason = "error_ratio was above 90% for 5 s"
-        stopped = rows.RunStopped(at_ns=at(at_s), by=by, reason=reason)  # type: ignore[arg-type]  # one of the three
+        stopped = rows.RunStopped(at_ns=at(at_s), by=by, reason=reason)
         return [*before, stopped, rows.RunEnded(at_ns=at(at_s + 2), clean=True)]
 
     def cut(frame: pd.DataFrame) -> pd.DataFrame:

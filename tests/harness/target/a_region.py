@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.loader import load_target
-from harness.target.processes import ProcessesTarget
+from harness.target.processes_target import ProcessesTarget
 from tests.loopback import loopback
 
 LOOPBACK = loopback(12)

@@ -139,7 +139,14 @@ def test_a_number_that_belongs_to_somebody_else_now_is_never_touched(family: Fam
 def test_how_a_child_of_ours_ended_is_told(program: str, expected: str) -> None:
     pid = os.posix_spawn(sys.executable, [sys.executable, "-S", "-c", program], dict(os.environ))
     told: list[str] = []
-    until(lambda: (ending := process_tree.reap(pid)) and (told.append(ending) or True), "it has ended")
+
+    def has_ended() -> bool:
+        ending = process_tree.reap(pid)
+        if ending:
+            told.append(ending)
+        return bool(told)
+
+    until(has_ended, "it has ended")
 
     assert told == [expected]
 

@@ -1,10 +1,12 @@
 """Each part of the promise, broken alone, in a run that keeps all others."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from harness.experiment import DegradationCheck
 from harness.verify.degradation import check_degradation
@@ -15,10 +17,11 @@ from tests.harness.verify.a_full_run import a_full_run, figure, guilty
 
 CHECK = DegradationCheck(reaches="CRITICAL", visits=("ADVISORY", "WARNING"))
 Change = Callable[[pd.DataFrame], pd.DataFrame]
+Values = pd.Series | NDArray[np.float64] | float
 Log = list[dict[str, object]]
 
 
-def _metric(service: str, metric: str, value: Callable[[pd.DataFrame], object], *, labels: str = "") -> Change:
+def _metric(service: str, metric: str, value: Callable[[pd.DataFrame], Values], *, labels: str = "") -> Change:
     def changed(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.copy()
         mine = (frame["service"] == service) & (frame["metric"] == metric)
@@ -220,11 +223,7 @@ def _dishonest(**inputs: float) -> RunBuilder:
     """What the controller says it saw from 60 s to 70 s, while clients saw nothing of it."""
     run = a_full_run()
     lie = Stretch(60.0, 70.0, dict(inputs))
-    return RunBuilder(**{**vars_of(run), "input_stretches": (*run.input_stretches, lie)})
-
-
-def vars_of(run: RunBuilder) -> dict[str, object]:
-    return {name: getattr(run, name) for name in run.__dataclass_fields__}
+    return replace(run, input_stretches=(*run.input_stretches, lie))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +236,7 @@ def vars_of(run: RunBuilder) -> dict[str, object]:
 def test_a_level_that_follows_dishonest_inputs_is_no_kept_promise(lie: dict[str, float], culprit: str) -> None:
     verdict = check_degradation(_dishonest(**lie).built(), DegradationCheck())
 
-    assert guilty(verdict)[:1] == [culprit] or culprit in guilty(verdict)
+    assert culprit in guilty(verdict)
     assert figure(verdict, LEVEL).outcome is Outcome.PASS  # the level itself followed them
 
 

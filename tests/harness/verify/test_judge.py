@@ -1,5 +1,6 @@
 """The whole table: every planted change turns exactly the expectation that it breaks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def test_a_system_that_keeps_its_promises_passes() -> None:
     assert verdicts.verdicts[0].check == "validity"
 
 
-def _swap(column: str, old: str, new: str, *, from_s: float = 0.0, to_s: float = 99.0, every: int = 1):  # type: ignore[no-untyped-def]  # a change of frames
+def _swap(
+    column: str, old: str, new: str, *, from_s: float = 0.0, to_s: float = 99.0, every: int = 1
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def changed(frame: pd.DataFrame) -> pd.DataFrame:
         hit = (frame[column] == old) & frame["scheduled_s"].between(from_s, to_s) & (frame.index % every == 0)
         return frame.assign(**{column: frame[column].mask(hit, new)})

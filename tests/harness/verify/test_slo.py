@@ -1,3 +1,5 @@
+import msgspec
+import pandas as pd
 import pytest
 
 from harness.experiment import SloCheck
@@ -111,23 +113,23 @@ def test_no_error_at_all_is_broken_by_one() -> None:
     assert check_slo(a_run().built(), SloCheck(error_ratio=Ratio(0.0))).outcome is Outcome.PASS
 
 
-def _fail_one(frame):  # type: ignore[no-untyped-def]  # a frame in, a frame out
+def _fail_one(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(outcome=frame["outcome"].mask(frame.index == 1000, "failed"))
 
 
 def test_objectives_can_be_about_an_operation_a_priority_or_a_part_of_the_phase() -> None:
     run = a_run().with_slowness(from_s=25, to_s=35, service_s=0.5)
-    limit = {"phase": "disturbed", "p99": Seconds(0.15)}
+    limit = SloCheck(phase="disturbed", p99=Seconds(0.15))
 
-    assert _outcome(run, SloCheck(**limit)) is Outcome.FAIL  # type: ignore[arg-type]  # keywords of two types
-    assert _outcome(run, SloCheck(**limit, start=Seconds(11.0))) is Outcome.PASS  # type: ignore[arg-type]
-    assert _outcome(run, SloCheck(**limit, priority=2, end=Seconds(10.0))) is Outcome.FAIL  # type: ignore[arg-type]
-    verdict = check_slo(run.built(), SloCheck(**limit, operation="home"))  # type: ignore[arg-type]
+    assert _outcome(run, limit) is Outcome.FAIL
+    assert _outcome(run, msgspec.structs.replace(limit, start=Seconds(11.0))) is Outcome.PASS
+    assert _outcome(run, msgspec.structs.replace(limit, priority=2, end=Seconds(10.0))) is Outcome.FAIL
+    verdict = check_slo(run.built(), msgspec.structs.replace(limit, operation="home"))
     assert 0.3 * 3000 < figure(verdict, "latency p99").samples < 0.5 * 3000
 
 
 def test_latency_counts_from_the_scheduled_time() -> None:
-    def late(frame):  # type: ignore[no-untyped-def]  # a frame in, a frame out
+    def late(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(latency_s=frame["latency_s"] + 0.5)  # sent late, served as quickly
 
     assert _outcome(a_run().altering_requests(late), SloCheck(p50=Seconds(0.06))) is Outcome.FAIL

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.signal import lfilter
 
@@ -84,9 +85,10 @@ def test_the_rule_of_three_decides_a_share_with_no_hits(share: float, samples: i
 # --- blocks ---------------------------------------------------------------------------------------------------------
 
 
-def _correlated(random: np.random.Generator, phi: float, count: int) -> np.ndarray:
+def _correlated(random: np.random.Generator, phi: float, count: int) -> NDArray[np.float64]:
     noise = random.normal(size=count + 200)
-    return lfilter([1.0], [1.0, -phi], noise)[200:] * math.sqrt(1 - phi**2)
+    filtered: NDArray[np.float64] = lfilter([1.0], [1.0, -phi], noise)[200:]
+    return filtered * math.sqrt(1 - phi**2)
 
 
 def _coverage(phi: float, *, runs: int) -> float:

@@ -29,10 +29,10 @@ def test_users_follow_about_twenty_others_and_some_are_popular(tables: Tables) -
 
 def test_every_home_timeline_has_ten_posts_with_media_whose_score_order_is_not_time_order(tables: Tables) -> None:
     likes = {post: n for post, _, n in tables["likes"]}
-    by_author = defaultdict(list)
+    by_author: defaultdict[int, list[seed.Row]] = defaultdict(list)
     for post in tables["posts"]:
         by_author[post[1]].append(post)
-    homes = defaultdict(list)
+    homes: defaultdict[int, list[seed.Row]] = defaultdict(list)
     for follower, followee in tables["follows"]:
         homes[follower] += by_author[followee]
 
