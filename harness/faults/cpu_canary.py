@@ -44,10 +44,10 @@ class LimitedCpu:
     def read(self, path: Path, before: Before) -> Reading:
         assert isinstance(path, CpuPath)
         answer = path.ask(canary.ANSWER_WITHIN_S + before.round_trip_s)
-        began_ns, began = clock.now_ns(), path.target.cpu_usage(path.name)
+        began = path.target.cpu_usage(path.name)
         clock.sleep(READING_S)
-        took_s, now = (clock.now_ns() - began_ns) / clock.NS_PER_S, path.target.cpu_usage(path.name)
-        used = (now.cpu_s - began.cpu_s) / took_s / began.allowed_cpus
+        now = path.target.cpu_usage(path.name)
+        used = (now.cpu_s - began.cpu_s) / (now.at_s - began.at_s) / began.allowed_cpus
         throttled = _throttled(began, now)
         return Reading(
             answer=answer,

@@ -6,6 +6,7 @@ remembers. Every service is reached at its published port on the target's loopba
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -265,8 +266,10 @@ class DockerTarget:
 
     def cpu_usage(self, service: str) -> CpuUsage:
         with self.engine.container(self._id(service)) as container:
-            stats = container.stats(stream=False, one_shot=True)["cpu_stats"]
+            answer = container.stats(stream=False, one_shot=True)
+        stats = answer["cpu_stats"]
         return CpuUsage(
+            at_s=datetime.fromisoformat(answer["read"]).timestamp(),  # the call itself takes up to half a second
             cpu_s=stats["cpu_usage"]["total_usage"] / 1e9,
             periods=stats["throttling_data"]["periods"],
             throttled_periods=stats["throttling_data"]["throttled_periods"],

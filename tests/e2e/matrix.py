@@ -51,7 +51,7 @@ STEADY = "steady_state"
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS, STEADY)),
     _clean("silent_replica", gate=False),
-    *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node")),
+    *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
 DEFECTS = (

@@ -23,6 +23,7 @@ class Target:
     def cpu_usage(self, service: str) -> CpuUsage:
         assert service == "api"
         return CpuUsage(
+            at_s=self.now_s,
             cpu_s=self.now_s * self.used * ALLOWED,
             periods=round(self.now_s * 1000),
             throttled_periods=round(self.now_s * 1000 * self.throttled),
@@ -45,7 +46,6 @@ def test_a_limit_bites_where_it_holds_the_service_back(
 ) -> None:
     target = Target(used, throttled)
     monkeypatch.setattr(CpuPath, "ask", lambda self, timeout_s: Answer(signature="answered", round_trip_s=0.001))
-    monkeypatch.setattr(clock, "now_ns", lambda: int(target.now_s * 1e9))
 
     def sleep(seconds: float) -> None:
         target.now_s += seconds
