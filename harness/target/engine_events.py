@@ -1,8 +1,8 @@
 """What the engine says has happened to a project's containers: the truth about when something died, and about whose
 doing it was not.
 
-A thread reads the engine's stream from the moment of `start`; an engine that goes away ends it, and then nothing more
-is known. Instants are nanoseconds of the wall clock, as the engine gives them.
+A thread reads the engine's stream from the moment of `start`. An engine that goes away ends it; from then on nothing is
+known any more, and whoever asks is told so. Instants are nanoseconds of the wall clock, as the engine gives them.
 """
 
 import threading
@@ -39,6 +39,7 @@ class EngineEvents:
         self._seen: list[EngineEvent] = []
         self._listening = threading.Event()
         self._stream: Any = None
+        self._closed = False
         self._thread = threading.Thread(target=self._follow, name="engine events", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +49,7 @@ class EngineEvents:
             self._listening.wait(timeout=5)
 
     def close(self) -> None:
+        self._closed = True
         if self._stream is not None:
             with suppress(OSError, docker.errors.DockerException, requests.RequestException):
                 self._stream.close()
@@ -63,6 +65,9 @@ class EngineEvents:
         return next((one for one in reversed(self._seen) if (one.service, one.action) == (service, action)), None)
 
     def all(self) -> list[EngineEvent]:
+        """Every event so far; TargetError once the engine has stopped telling."""
+        if self._listening.is_set() and not self._thread.is_alive() and not self._closed:
+            raise TargetError(f"{self._engine.url}: the engine has stopped telling what happens to the containers.")
         return list(self._seen)
 
     def _follow(self) -> None:

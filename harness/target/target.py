@@ -177,8 +177,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """The kernel's account of a container when it was read (Unix seconds): CPU seconds, scheduling periods so far, those
-    in which it was held back, and the CPUs that the compose file allows it."""
+    """The kernel's account of a container when it was read (Unix seconds): CPU seconds, scheduling periods, those in
+    which it was held back, and the CPUs that the compose file allows it."""
 
     at_s: float
     cpu_s: float
