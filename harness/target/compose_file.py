@@ -23,6 +23,7 @@ from harness.target.yaml_nodes import NodeReader
 # How a container is made and confined; a plain process is neither.
 IGNORED = frozenset({
     *("build", "image", "platform", "pull_policy", "labels", "logging", "init", "restart", "tty", "stdin_open"),
+    *("dns", "dns_opt", "dns_search"),
     *("container_name", "hostname", "expose", "networks", "volumes", "tmpfs", "shm_size", "read_only", "privileged"),
     *("cap_add", "cap_drop", "security_opt", "ulimits", "cpus", "mem_limit", "memswap_limit", "pids_limit", "deploy"),
 })  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 # What is red does not need the long baseline that a pass needs for its error bars, nor, unless it is about that, the
 # way back to normal.
 SHORTER = ("--set", "warm_up=3s", "--set", "baseline=8s")
-NO_WAY_BACK = ("--set", "recovery=6s")
+NO_WAY_BACK = ("--set", "recovery=6s", "--set", "rto=5s")
 
 
 @dataclass(frozen=True, kw_only=True)
