@@ -258,14 +258,17 @@ def test_our_file_and_target_name_the_same_services_and_ports() -> None:
         assert set(services[name].ports) == {f"127.0.0.1:{port}:{port}" for port in [declared.port, *links]}
 
 
+HEALTH_CHECK = "reference_system/services/healthcheck.sh"
+
+
 def test_our_health_checks_ask_what_the_target_declares() -> None:
     spec = load_target(REPOSITORY / "reference_system" / "target.yaml")
     for name, service in our_file().items():
         check, declared = service.healthcheck, spec.services[name]
         assert check is not None
-        scheme = declared.role if declared.role in {"redis", "postgres"} else "http"
-        path = declared.health or ("/version" if declared.role == "toxiproxy" else "")
-        assert check.test[-1] == f"{scheme}://127.0.0.1:{declared.port}{path}"
+        protocol = declared.role if declared.role in {"redis", "postgres"} else "http"
+        path = [declared.health or "/version"] if protocol == "http" else []
+        assert list(check.test[2:]) == [HEALTH_CHECK, protocol, str(declared.port), *path]
 
 
 def test_without_variables_our_services_find_each_other_by_name_and_with_loopback_there() -> None:
