@@ -132,7 +132,7 @@ def recorder(folder: Path) -> Line:
     words = [
         (
             *("home", "GET /timeline/home", 2, "ok", "", 200, "us-east", "us-east", f"api-{number % 4}"),
-            *(number % 5, "redis", "", "", False, "a,b", "c"),
+            *(number % 5, "redis", "", "", False, "a,b", "c", "", False),
         )
         for number in range(200)
     ]
@@ -140,7 +140,7 @@ def recorder(folder: Path) -> Line:
     for _ in range(10):
         began_s = time.process_time()
         for number in range(20_000):
-            writer.add(words[number % 200], 10**15 + number, 10**15, 10**15, number)
+            writer.add(words[number % 200], (10**15 + number, 10**15, 10**15, number, number, -1))
         added_s = time.process_time()
         writer.flush()
         write_us.append((time.process_time() - added_s) / 20_000 * 1e6)

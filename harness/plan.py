@@ -45,13 +45,15 @@ class RateSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class OperationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that users of a profile do: its share of all arrivals (0–1), priority and whether it writes."""
+    """One thing that users of a profile do: its share of all arrivals (0–1), priority and whether it writes. `phase` is
+    empty, or the one phase in which it and its like are all that is done."""
 
     name: str
     route: str
     priority: int
     share: float
     writes: bool
+    phase: str = ""
 
 
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +114,10 @@ def build_plan(
 ) -> Plan:
     """Write out all that the experiment leaves to defaults; raise ExperimentError where it contradicts itself."""
     phases = phase_spans(experiment.phases)
+    if phases[-1].name == PHASE_ORDER[-1] and not any(one.phase == PHASE_ORDER[-1] for one in operations):
+        raise ExperimentError(
+            f'$.phases.final_reads: {profile_path} has no operations for it (@does(…, phase="final_reads")).'
+        )
     disturbed_s = next((span.start_s for span in phases if span.name == DISTURBED), phases[-1].end_s)
     if defect is not None and defect not in target.defects:
         raise ExperimentError(

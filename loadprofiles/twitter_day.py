@@ -6,6 +6,7 @@ hundred of its three thousand users come, a few of them again and again.
 
 from harness.errors import LoadError
 from harness.load.answer import Answer
+from harness.load.intent import adds
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 people = Zipf(population=3000, cast=300)
@@ -71,10 +72,12 @@ class Writer(Visitor):
         tweet: dict[str, object] = {"text": f"{self.pick(WORDS)} number {self.number}"}
         if self.draw % 5 == 0:
             tweet["media"] = self.pick(LINKS)
-        key = {"Idempotency-Key": f"{site.run}-{self.number}"}
-        answer = site.post("/tweets/create", tweet, user=self.user, headers=key)
+        key = f"{site.run}-{self.number}"
+        post = adds(key, to=f"posts of user-{self.user}")
+        answer = site.post("/tweets/create", tweet, user=self.user, headers={"Idempotency-Key": key}, intent=post)
         if answer.status == 201:
-            answer.wrote(answer.json()["id"])
+            if not answer.json()["id"]:
+                answer.wrong("a post without its id")
             answer.saw("new_tweets", working=True)
         elif answer.status == 503 and answer.header("x-disabled-feature") == "new_tweets":
             answer.saw("new_tweets", working=False)
@@ -88,9 +91,9 @@ class Writer(Visitor):
     @does("sign_up", route="POST /auth/signup", share=0.03, priority=1)
     def signs_up(self, site: Site) -> None:
         name = f"visitor-{site.run[-9:]}-{self.number}"
-        answer = site.post("/auth/signup", {"name": name, "password": name})
-        if answer.status == 201:
-            answer.wrote(answer.json()["user"])
+        answer = site.post("/auth/signup", {"name": name, "password": name}, intent=adds(name, to="users"))
+        if answer.ok and not answer.json()["user"]:
+            answer.wrong("a sign-up without a user")
 
 
 class Searcher(Visitor):

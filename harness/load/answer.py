@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
+from harness.record.rows import NO_COUNT
+
 SWITCHING_PROTOCOLS = 101
 
 
 class Answer:
     """A complete answer: status, headers (any capitals) and body; plus the profile's findings."""
 
-    __slots__ = ("_headers", "body", "id_written", "ids_seen", "off", "on", "status", "why_wrong")
+    __slots__ = ("_headers", "body", "count", "ids_seen", "object", "off", "on", "status", "whole", "why_wrong")
 
     def __init__(self, status: int, headers: Mapping[str, Any], body: bytes) -> None:
         self.status = status
@@ -23,8 +25,10 @@ class Answer:
         self.body = body
         self.on: set[str] | None = None
         self.off: set[str] | None = None
-        self.id_written = ""
+        self.object = ""
         self.ids_seen = ""
+        self.whole = False
+        self.count = NO_COUNT
         self.why_wrong: str | None = None
 
     @property
@@ -50,13 +54,17 @@ class Answer:
         else:
             self.off = (self.off or set()) | {feature}
 
-    def wrote(self, identifier: object) -> None:
-        """The id under which the target acknowledged what was written."""
-        self.id_written = str(identifier)
-
-    def read(self, identifiers: Iterable[object]) -> None:
-        """The ids in this answer that the profile follows."""
+    def read(self, of: str, identifiers: Iterable[object], *, whole: bool) -> None:
+        """What this answer shows of a set that visitors add to: their own ids, in its order. `whole` where it holds all
+        there was; a page that is full does not."""
+        self.object = of
         self.ids_seen = ",".join(map(str, identifiers))
+        self.whole = whole
+
+    def counted(self, of: str, count: int) -> None:
+        """What this answer shows of a counter that visitors raise."""
+        self.object = of
+        self.count = count
 
     def wrong(self, why: str) -> None:
         """It arrived, but it is not an answer to what was asked."""

@@ -17,20 +17,24 @@ file, of the operations in their class. Nothing here knows Locust, so that a pla
 
 import ast
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ExperimentError
 from harness.load.answer import Answer
+from harness.load.intent import NOTHING, Intent
 from harness.plan import OperationSpec
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING_METHODS = ("GET", "HEAD")
+FINAL_READS = "final_reads"
+PHASES = ("", FINAL_READS)  # the ordinary ones, and the one that has operations of its own
 
 Item = TypeVar("Item")
 
@@ -43,11 +47,37 @@ class Site(Protocol):
         """The run's id: for names and keys that must differ between two runs of the same seed."""
         ...
 
+    @property
+    def region(self) -> str:
+        """Where the visitor is now; empty where the target has one region only."""
+        ...
+
+    def travel(self, region: str) -> None:
+        """From here on, and for the rest of the session, the visitor is in another region."""
+        ...
+
+    def carry(self, headers: Mapping[str, str]) -> None:
+        """These headers go with every later request of this session."""
+        ...
+
+    def unread(self) -> tuple[str, str] | None:
+        """For final reads: an object that this run has written to, and a region in which it is to be read; None where
+        nothing was written."""
+        ...
+
     def get(self, path: str, *, user: int | None = None) -> Answer: ...
 
     def post(
-        self, path: str, body: object, *, user: int | None = None, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        body: object,
+        *,
+        user: int | None = None,
+        headers: dict[str, str] | None = None,
+        intent: Intent = NOTHING,
     ) -> Answer: ...
+
+    def delete(self, path: str, *, user: int | None = None, intent: Intent = NOTHING) -> Answer: ...
 
     def websocket(self, path: str, *, user: int | None = None) -> Answer:
         """Open a WebSocket, read one frame, close. Status 101 with the frame as body, or the refusal as it came."""
@@ -79,10 +109,11 @@ class Visitor:
     """A user at the moment of one arrival. Subclasses say what they do; `share` is their part of all visitors."""
 
     share: ClassVar[float] = 1.0
-    __slots__ = ("draw", "number", "user")
+    __slots__ = ("draw", "home", "number", "user")
 
-    def __init__(self, user: int, number: int, draw: int) -> None:
+    def __init__(self, user: int, number: int, draw: int, home: str = "") -> None:
         self.user = user
+        self.home = home  # the user's home region; empty where the target has one region only
         self.number = number  # of this arrival in the whole run, over all shards
         self.draw = draw  # this arrival's own chance, 32 bits: the same in every run of the same seed
 
@@ -99,21 +130,31 @@ class Doing(NamedTuple):
     share: float
     priority: int
     writes: bool
+    phase: str
+    fresh: bool
 
 
 Operation = Callable[[Any, Any], None]
 
 
 def does(
-    name: str, *, route: str, share: float, priority: int, writes: bool | None = None
+    name: str,
+    *,
+    route: str,
+    share: float,
+    priority: int,
+    writes: bool | None = None,
+    phase: str = "",
+    fresh: bool = False,
 ) -> Callable[[Operation], Operation]:
     """Mark a method of a visitor as an operation. A write is one whose loss or doubling would matter; by default
-    whatever is not GET or HEAD. A WebSocket's route is its GET."""
+    whatever is not GET or HEAD. A WebSocket's route is its GET. With `phase="final_reads"` it is done in that phase
+    only, and nothing else is; a `fresh` one is the first and only one of its session, as a stranger's."""
 
     def mark(function: Operation) -> Operation:
         method = route.partition(" ")[0]
         changes = method not in READING_METHODS if writes is None else writes
-        function.__dict__["doing"] = Doing(name, route, share, priority, changes)
+        function.__dict__["doing"] = Doing(name, route, share, priority, changes, phase, fresh)
         return function
 
     return mark
@@ -121,11 +162,16 @@ def does(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zipf:
-    """Who acts: `cast` of the users 1 … `population`, the k-th of them in proportion to 1 / k ** `exponent`."""
+    """Who acts: `cast` of the users 1 … `population`, the k-th of them in proportion to 1 / k ** `exponent`. Users are
+    dealt out to the regions of `homes` in turns: user 1 lives in the first."""
 
     population: int
     cast: int
     exponent: float = 1.0
+    homes: tuple[str, ...] = ()
+
+    def home_of(self, user: int) -> str:
+        return self.homes[(user - 1) % len(self.homes)] if self.homes else ""
 
     def members(self, seed: int) -> tuple[int, ...]:
         """The cast by rank, the busiest first."""
@@ -151,6 +197,8 @@ class Action:
     perform: Operation
     operation: str
     share: float
+    phase: str
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,15 +221,23 @@ class Visits:
     draws: NDArray[np.uint32]
 
 
-def draw_visits(profile: Profile, count: int, *, seed: int, shard: int) -> Visits:
-    """The same for the same seed and shard, whatever the target does."""
+def draw_visits(profile: Profile, count: int, *, seed: int, shard: int, last_phase_from: int | None = None) -> Visits:
+    """The same for the same seed and shard, whatever the target does. From arrival `last_phase_from` on only what is
+    meant for the final reads is done, before it only the rest."""
     chance = np.random.default_rng(np.random.SeedSequence([seed, shard, _VISIT_STREAM]))
-    shares = np.array([action.share for action in profile.actions])
+    actions = _drawn(profile, chance, count, "")
+    if last_phase_from is not None and last_phase_from < count:
+        actions[last_phase_from:] = _drawn(profile, chance, count - last_phase_from, FINAL_READS)
     return Visits(
-        actions=chance.choice(len(shares), size=count, p=shares / shares.sum()).astype(np.int16),
+        actions=actions,
         users=profile.people.draw(chance, count, seed),
         draws=chance.integers(0, 2**32, size=count, dtype=np.uint32),
     )
+
+
+def _drawn(profile: Profile, chance: np.random.Generator, count: int, phase: str) -> NDArray[np.int16]:
+    shares = np.array([action.share if action.phase == phase else 0.0 for action in profile.actions])
+    return chance.choice(len(shares), size=count, p=shares / shares.sum()).astype(np.int16)
 
 
 def describe(path: Path) -> tuple[OperationSpec, ...]:
@@ -255,13 +311,20 @@ def _actions(words: dict[str, Any], path: Path, lines: dict[str, int]) -> tuple[
         _check_share(visitor.share, path, lines[visitor.__name__], visitor.__name__)
         for function in found:
             _check_doing(_doing(function), path, function.__code__.co_firstlineno)
-    all_visitors = sum(visitor.share for visitor in doings)
-    return tuple(
-        Action(visitor, function, _doing(function).name, visitor.share / all_visitors * _doing(function).share / inside)
-        for visitor, found in doings.items()
-        for inside in [sum(_doing(function).share for function in found)]
-        for function in found
-    )
+    return tuple(action for phase in PHASES for action in _actions_of(doings, phase))
+
+
+def _actions_of(doings: dict[type[Visitor], list[Any]], phase: str) -> Iterator[Action]:
+    """What is done in a phase; the shares add up to 1 over all visitors who do anything in it."""
+    acting = {visitor: [one for one in found if _doing(one).phase == phase] for visitor, found in doings.items()}
+    acting = {visitor: found for visitor, found in acting.items() if found}
+    all_visitors = sum(visitor.share for visitor in acting)
+    for visitor, found in acting.items():
+        inside = sum(_doing(function).share for function in found)
+        for function in found:
+            doing = _doing(function)
+            share = visitor.share / all_visitors * doing.share / inside
+            yield Action(visitor, function, doing.name, share, phase, doing.fresh)
 
 
 def _operations_of(visitor: type[Visitor]) -> list[Any]:
@@ -292,6 +355,11 @@ def _check_doing(doing: Doing, path: Path, line: int) -> None:
         )
     if doing.priority not in (1, 2, 3, 4):
         raise ExperimentError(f'{path}, line {line}: the priority of "{doing.name}" is {doing.priority!r}, wanted 1–4.')
+    if doing.phase not in PHASES:
+        raise ExperimentError(
+            f'{path}, line {line}: the phase of "{doing.name}" is {doing.phase!r}; '
+            f'only "{FINAL_READS}" has operations of its own.'
+        )
 
 
 def _merged(actions: tuple[Action, ...], path: Path) -> tuple[OperationSpec, ...]:
@@ -306,12 +374,13 @@ def _merged(actions: tuple[Action, ...], path: Path) -> tuple[OperationSpec, ...
             priority=doing.priority,
             share=action.share + (before.share if before else 0.0),
             writes=doing.writes,
+            phase=doing.phase,
         )
-        if before and (before.route, before.priority, before.writes) != (spec.route, spec.priority, spec.writes):
+        if before and msgspec.structs.replace(before, share=spec.share) != spec:
             line = action.perform.__code__.co_firstlineno
             raise ExperimentError(
                 f'{path}, line {line}: "{doing.name}" is described differently elsewhere in this file: '
-                f"{before.route}, priority {before.priority}, writes {before.writes}."
+                f"{before.route}, priority {before.priority}, writes {before.writes}, phase {before.phase or 'any'}."
             )
         specs[doing.name] = spec
     return tuple(specs.values())

@@ -181,7 +181,7 @@ def _log_line(line: bytes, environment: rows.Environment, zero_ns: int) -> dict[
 
 def _requests(folder: Path, zero_ns: int, damage: list[str]) -> pd.DataFrame:
     """One row per scheduled request, by scheduled time. `sent_s` and `service_s` are NaN where it was never sent."""
-    table, troubles = read_streams(folder.glob("requests-*.arrow"), rows.REQUESTS)
+    table, troubles = read_streams(folder.glob("requests-*.arrow"), rows.REQUESTS, later=rows.LATER_COLUMNS)
     damage.extend(troubles)
     frame = _frame(table, by="scheduled_ns")
     scheduled, sent, finished = (frame[f"{name}_ns"].to_numpy() for name in ("scheduled", "sent", "finished"))

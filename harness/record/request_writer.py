@@ -33,9 +33,14 @@ class RowWords(NamedTuple):
     banner: bool
     features_on: str
     features_off: str
+    change: str
+    whole: bool
 
 
-_OWN_COLUMNS = ("scheduled_ns", "sent_ns", "finished_ns", "user", "written", "seen")
+NUMBERS = ("scheduled_ns", "sent_ns", "finished_ns", "user", "session", "count")
+TEXTS = ("object", "written", "seen")
+NO_TEXTS = ("", "", "")
+_OWN_COLUMNS = NUMBERS + TEXTS
 assert set(RowWords._fields) | set(_OWN_COLUMNS) == set(REQUESTS.names)
 
 BATCH_ROWS = 1024  # about a millisecond of conversion: more at once would delay requests that are due
@@ -52,34 +57,29 @@ class RequestWriter:
         )
         self._codes: dict[tuple[Any, ...], int] = {}
         self._columns = {name: _column(name) for name in RowWords._fields}
-        self._times = array("q")  # scheduled, sent, finished, user: four to a row
+        self._numbers = array("q")  # all NUMBERS of a row, then those of the next
         self._row_codes = array("i")
-        self._written: list[str] = []
-        self._seen: list[str] = []
+        self._texts: list[tuple[str, str, str]] = []
 
     @property
     def waiting(self) -> int:
         """Rows added and not yet written."""
         return len(self._row_codes)
 
-    def add(  # noqa: PLR0917 (called a thousand times a second: keywords would double its cost)
+    def add(
         self,
         words: tuple[Any, ...],
-        scheduled_ns: int,
-        sent_ns: int,
-        finished_ns: int,
-        user: int,
-        written: str = "",
-        seen: str = "",
+        numbers: tuple[int, int, int, int, int, int],
+        texts: tuple[str, str, str] = NO_TEXTS,
     ) -> None:
-        """One row. `words` is a `RowWords`, or for speed a plain tuple in the order of its fields."""
+        """One row. `words` is a `RowWords`, or for speed a plain tuple in the order of its fields; `numbers` are in the
+        order of NUMBERS, `texts` in that of TEXTS."""
         code = self._codes.get(words)
         if code is None:
             code = self._learn(words)
-        self._times.extend((scheduled_ns, sent_ns, finished_ns, user))
+        self._numbers.extend(numbers)
         self._row_codes.append(code)
-        self._written.append(written)
-        self._seen.append(seen)
+        self._texts.append(texts)
         self.rows += 1
 
     def write_batch(self) -> int:
@@ -87,7 +87,7 @@ class RequestWriter:
         count = min(self.waiting, BATCH_ROWS)
         if count:
             self._stream.write_batch(self._batch(count))
-            del self._times[: 4 * count], self._row_codes[:count], self._written[:count], self._seen[:count]
+            del self._numbers[: len(NUMBERS) * count], self._row_codes[:count], self._texts[:count]
         return self.waiting
 
     def flush(self) -> None:
@@ -107,13 +107,13 @@ class RequestWriter:
         return code
 
     def _batch(self, count: int) -> pa.RecordBatch:
-        times = np.array(self._times[: 4 * count], dtype=np.int64).reshape(count, 4)
+        numbers = np.array(self._numbers[: len(NUMBERS) * count], dtype=np.int64).reshape(count, len(NUMBERS))
         codes = np.array(self._row_codes[:count], dtype=np.int32)
         made = {name: column.taken(codes) for name, column in self._columns.items()}
-        for place, name in enumerate(("scheduled_ns", "sent_ns", "finished_ns", "user")):
-            made[name] = pa.array(np.ascontiguousarray(times[:, place]))
-        made["written"] = pa.array(self._written[:count], pa.string())
-        made["seen"] = pa.array(self._seen[:count], pa.string())
+        for place, name in enumerate(NUMBERS):
+            made[name] = pa.array(np.ascontiguousarray(numbers[:, place]))
+        for name, texts in zip(TEXTS, zip(*self._texts[:count], strict=True), strict=True):
+            made[name] = pa.array(texts, pa.string())
         return pa.RecordBatch.from_arrays([made[name] for name in REQUESTS.names], schema=REQUESTS)
 
 

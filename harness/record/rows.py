@@ -14,6 +14,8 @@ from harness.clock import ClockAnchor
 FORMAT_VERSION = 1
 NOT_SENT_NS = -1
 LEVEL_UNKNOWN = -1
+NO_SESSION = -1
+NO_COUNT = -1
 
 
 class Outcome(StrEnum):
@@ -30,6 +32,15 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     NOT_SENT = "not_sent"
+
+
+class Change(StrEnum):
+    """What a request means to do to its object; empty for reads and for what no check follows."""
+
+    NONE = ""
+    ADD = "add"
+    REMOVE = "remove"
+    COUNT = "count"
 
 
 class ErrorClass(StrEnum):
@@ -62,6 +73,7 @@ REQUESTS = pa.schema(
         ("route", _words()),
         ("priority", pa.int8()),  # 1–4 as the profile declares it
         ("user", pa.int64()),
+        ("session", pa.int64()),  # one logical process: its requests never overlap; NO_SESSION if never sent
         ("outcome", _words()),  # Outcome
         ("error", _words()),  # ErrorClass
         ("status", pa.int16()),  # HTTP status; 0 where none came
@@ -75,10 +87,17 @@ REQUESTS = pa.schema(
         ("banner", pa.bool_()),
         ("features_on", _words()),  # features seen working in the answer's content, sorted, comma-joined
         ("features_off", _words()),  # features seen absent in the answer's content
-        ("written", pa.string()),  # id of what was written, or empty
-        ("seen", pa.string()),  # ids of what was read that the profile follows, comma-joined, or empty
+        ("object", pa.string()),  # the set or counter that is written to or read, as the profile names it, or empty
+        ("change", _words()),  # Change
+        ("written", pa.string()),  # the client's own id of what it adds to the object or removes, or empty
+        ("seen", pa.string()),  # ids that the answer shows of the object, comma-joined, or empty
+        ("whole", pa.bool_()),  # the answer held all of the object that there was: what is not seen was not there
+        ("count", pa.int64()),  # by how much a counter is raised, or what was read of it; else NO_COUNT
     ]
 )
+
+# Columns that came later, with what they hold in the records from before.
+LATER_COLUMNS = {"session": NO_SESSION, "object": "", "change": "", "whole": False, "count": NO_COUNT}
 
 # One row per scraped sample. `labels` is the sorted exposition form without braces: a="1",b="2".
 METRICS = pa.schema(

@@ -95,7 +95,8 @@ class Promises(_Strict, frozen=True, kw_only=True):
 
 
 class Headers(_Strict, frozen=True, kw_only=True):
-    """Names of the response headers that carry what the record keeps."""
+    """Names of the response headers that carry what the record keeps, and of the request header that says where the
+    client is."""
 
     served_by: str = "X-Served-By"
     region: str = "X-Region"
@@ -105,6 +106,7 @@ class Headers(_Strict, frozen=True, kw_only=True):
     shed: str = "X-Shed"
     disabled_feature: str = "X-Disabled-Feature"
     banner: str = "X-Degraded-Banner"
+    client_region: str = "X-Client-Region"
 
 
 class Metrics(_Strict, frozen=True, kw_only=True):

@@ -226,6 +226,8 @@ def requests(built: RunBuilder, plan: Plan, trace: pd.DataFrame) -> pd.DataFrame
     table["region_served"] = np.where(answered, "us-east", "").astype(object)
     table["user"] = random.integers(1, 3000, count)
     table["seen"], table["cache"] = np.full(count, "", dtype=object), np.full(count, "redis", dtype=object)
+    for name, value in rows.LATER_COLUMNS.items():
+        table[name] = np.full(count, value, dtype=object if isinstance(value, str) else None)
     table["written"] = np.full(count, "", dtype=object)
     return frame_of(table)
 

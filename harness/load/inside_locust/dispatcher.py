@@ -12,14 +12,25 @@ from typing import Any
 import gevent
 
 from harness.clock import NS_PER_S, now_ns
+from harness.load.answer import Answer
+from harness.load.audit import Audit
 from harness.load.inside_locust.entry import Entry
 from harness.load.inside_locust.schedule import Schedule
 from harness.load.inside_locust.tally import Tally
 from harness.load.inside_locust.visit import GivenUp, NoAnswerError, Visit
 from harness.load.outcomes import of_answer, of_error
 from harness.load.profile import Action, Profile
+from harness.load.sessions import Sessions
 from harness.record.request_writer import RequestWriter
-from harness.record.rows import LEVEL_UNKNOWN, NOT_SENT_NS, ErrorClass, Outcome
+from harness.record.rows import (
+    LEVEL_UNKNOWN,
+    NO_COUNT,
+    NO_SESSION,
+    NOT_SENT_NS,
+    Change,
+    ErrorClass,
+    Outcome,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -57,7 +68,11 @@ class Dispatcher:
         self.disturb: Callable[[int], None] = lambda at_ns: None  # a planted defect's hook
         self._schedule, self._entry, self._writer, self._tally = schedule, entry, writer, tally
         self._actions = profile.actions
-        self._facts = [_facts(action, profile, region_asked) for action in profile.actions]
+        self._facts = [_facts(action, profile) for action in profile.actions]
+        self._home_of = profile.people.home_of
+        self._only_region = region_asked
+        self._sessions = Sessions(self._home_of, first_number=first_number, number_step=number_step)
+        self._audit = Audit(tuple(dict.fromkeys(profile.people.homes)))
         self._header_names = header_names
         self._limit = in_flight_limit
         self._first_number, self._number_step = first_number, number_step
@@ -127,11 +142,12 @@ class Dispatcher:
         self._row(place, Visit(self._entry), why)
 
     def _perform(self, place: int) -> None:
-        schedule, visit = self._schedule, Visit(self._entry)
-        action = self._actions[schedule.actions[place]]
-        visitor = action.visitor(
-            schedule.users[place], self._first_number + place * self._number_step, schedule.draws[place]
-        )
+        schedule = self._schedule
+        action, user = self._actions[schedule.actions[place]], schedule.users[place]
+        number = self._first_number + place * self._number_step
+        visitor = action.visitor(user, number, schedule.draws[place], self._home_of(user))
+        session = self._sessions.begin(user, fresh=action.fresh)
+        visit = Visit(self._entry, session, self._audit)
         try:
             action.perform(visitor, visit)
         except NoAnswerError:
@@ -139,7 +155,8 @@ class Dispatcher:
         except Exception as error:  # a profile stumbles over what it did not expect: the answer is wrong, the row stays
             self._stumbled(action, visit, error)
         if self._open.pop(gevent.getcurrent(), None) is not None:
-            self._row(place, visit, visit.error)
+            outcome = self._row(place, visit, visit.error)
+            self._sessions.end(session, retire=action.fresh or outcome == Outcome.UNKNOWN)
 
     def _stumbled(self, action: Action, visit: Visit, error: Exception) -> None:
         if visit.answer is not None:
@@ -148,34 +165,35 @@ class Dispatcher:
             self._faults_logged += 1
             LOG.warning("%s could not make sense of what it got", action.operation, exc_info=error)
 
-    def _row(self, place: int, visit: Visit, error: ErrorClass) -> None:
+    def _row(self, place: int, visit: Visit, error: ErrorClass) -> str:
+        """Write the row of an arrival; its outcome."""
         schedule = self._schedule
-        facts = self._facts[schedule.actions[place]]
+        facts, user = self._facts[schedule.actions[place]], schedule.users[place]
         scheduled_ns = schedule.due_ns[place] + self._start_ns
         finished_ns = visit.finished_ns if visit.sent_ns != NOT_SENT_NS else now_ns()
-        answer = visit.answer
+        answer, intent, session = visit.answer, visit.intent, visit.session
+        region = (session.region if session is not None else self._home_of(user)) or self._only_region
         if answer is not None:
-            words = self._answered(facts, answer)
-            self._writer.add(
-                words,
-                scheduled_ns,
-                visit.sent_ns,
-                finished_ns,
-                schedule.users[place],
-                answer.id_written,
-                answer.ids_seen,
-            )
+            words = self._answered(facts, answer, region, intent.change)
+            texts = (intent.object or answer.object, intent.written, answer.ids_seen)
+            count = answer.count if intent.amount == NO_COUNT else intent.amount
         else:
             if visit.sent_ns == NOT_SENT_NS:
                 # Not even asked: held back by us, or by a profile that failed before it asked anything.
                 outcome, error = Outcome.NOT_SENT, error or ErrorClass.OTHER
             else:
                 outcome, error = of_error(error, writes=facts.writes, connected=visit.connected)
-            words = (*facts.row, outcome, error, 0, facts.region, "", "", LEVEL_UNKNOWN, "", "", "", False, "", "")
-            self._writer.add(words, scheduled_ns, visit.sent_ns, finished_ns, schedule.users[place])
+            words = (
+                *(*facts.row, outcome, error, 0, region, "", "", LEVEL_UNKNOWN, "", "", "", False, "", ""),
+                *(intent.change, False),
+            )
+            texts, count = (intent.object, intent.written, ""), intent.amount
+        number = NO_SESSION if session is None or visit.sent_ns == NOT_SENT_NS else session.number
+        self._writer.add(words, (scheduled_ns, visit.sent_ns, finished_ns, user, number, count), texts)
         self._count(words[3], scheduled_ns, visit.sent_ns, finished_ns)
+        return str(words[3])
 
-    def _answered(self, facts: "_Facts", answer: Any) -> tuple[Any, ...]:
+    def _answered(self, facts: "_Facts", answer: Answer, region_asked: str, change: Change) -> tuple[Any, ...]:
         """The words of a row whose request got a complete answer, in the order of `RowWords`."""
         served_by, region, level, cache, shed, disabled, banner = map(answer.header, self._header_names)
         outcome, error = of_answer(
@@ -188,8 +206,9 @@ class Dispatcher:
         seen_on = ",".join(sorted(answer.on)) if answer.on else ""
         seen_off = ",".join(sorted(answer.off)) if answer.off else ""
         return (
-            *(*facts.row, outcome, error, answer.status, facts.region, region, served_by),
+            *(*facts.row, outcome, error, answer.status, region_asked, region, served_by),
             *(_LEVELS.get(level, LEVEL_UNKNOWN), cache, shed, disabled, banner != "", seen_on, seen_off),
+            *(change, answer.whole),
         )
 
     def _count(self, outcome: str, scheduled_ns: int, sent_ns: int, finished_ns: int) -> None:
@@ -202,12 +221,12 @@ class Dispatcher:
 class _Facts:
     """What all rows of an action share."""
 
-    __slots__ = ("region", "row", "writes")
+    __slots__ = ("row", "writes")
 
-    def __init__(self, row: tuple[str, str, int], writes: bool, region: str) -> None:
-        self.row, self.writes, self.region = row, writes, region
+    def __init__(self, row: tuple[str, str, int], writes: bool) -> None:
+        self.row, self.writes = row, writes
 
 
-def _facts(action: Action, profile: Profile, region_asked: str) -> _Facts:
+def _facts(action: Action, profile: Profile) -> _Facts:
     spec = next(one for one in profile.operations if one.name == action.operation)
-    return _Facts((spec.name, spec.route, spec.priority), spec.writes, region_asked)
+    return _Facts((spec.name, spec.route, spec.priority), spec.writes)

@@ -9,18 +9,20 @@ from harness.errors import LoadError
 from harness.load.answer import Answer
 from harness.load.inside_locust.connections import EntryPool, exchange
 from harness.load.inside_locust.first_frame import first_frame
+from harness.load.sessions import Session
 
 
 class Entry:
     """Makes requests out of methods, paths and bodies, and exchanges them for answers."""
 
-    def __init__(self, url: str, *, deadline_s: float, run: str) -> None:
+    def __init__(self, url: str, *, deadline_s: float, run: str, region_header: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             raise LoadError(f"The load enters at {url}: only http://host:port is supported.")
         self.address = (parts.hostname, parts.port or 80)
         self.deadline_s = deadline_s
         self.run = run
+        self._region_header = region_header
         self._pool = EntryPool(*self.address, deadline_s=deadline_s)
         self._common = f"Host: {self.address[0]}:{self.address[1]}\r\nUser-Agent: gameday\r\n"
         self._identities: dict[int | None, dict[str, str]] = {}
@@ -32,13 +34,20 @@ class Entry:
         self._identity_lines[user] = _lines(headers)
 
     def request(
-        self, method: str, path: str, body: object, user: int | None, headers: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        body: object,
+        user: int | None,
+        headers: Mapping[str, str] | None,
+        *,
+        session: Session | None = None,
     ) -> bytes:
         """The bytes of a request; `body` is sent as JSON unless it is None."""
         if not path.startswith("/") or not path.isprintable() or " " in path:
             raise ValueError(f"{path!r} is not a path")
         identity = self._identity_lines.get(user, "")
-        more = _lines(headers) if headers else ""
+        more = (_lines(headers) if headers else "") + _lines(self._of_session(session))
         if body is None:
             return f"{method} {path} HTTP/1.1\r\n{self._common}{identity}{more}\r\n".encode("latin-1")
         content = msgspec.json.encode(body)
@@ -48,9 +57,14 @@ class Entry:
     def exchange(self, method: str, request: bytes) -> Answer:
         return Answer(*exchange(self._pool, method, request))
 
-    def first_frame(self, path: str, user: int | None) -> Answer:
-        status, fields, frame = first_frame(self.address, path, self._identities.get(user, {}))
-        return Answer(status, fields, frame)
+    def first_frame(self, path: str, user: int | None, session: Session | None = None) -> Answer:
+        headers = self._identities.get(user, {}) | self._of_session(session)
+        return Answer(*first_frame(self.address, path, headers))
+
+    def _of_session(self, session: Session | None) -> dict[str, str]:
+        if session is None:
+            return {}
+        return {self._region_header: session.region, **session.carried} if session.region else session.carried
 
 
 def _lines(headers: Mapping[str, str]) -> str:

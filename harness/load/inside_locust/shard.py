@@ -106,7 +106,12 @@ class Shard:
         spec, load = self._spec, plan.load
         profile = load_profile(Path(plan.profile_path))
         schedule = draw_schedule(plan, profile, shard=spec.shard, shards=spec.shards)
-        entry = Entry(spec.entry_url, deadline_s=load.deadline, run=Path(spec.run_folder).name)
+        entry = Entry(
+            spec.entry_url,
+            deadline_s=load.deadline,
+            run=Path(spec.run_folder).name,
+            region_header=plan.target.headers.client_region,
+        )
         self._tally = Tally()
         dispatcher = self._dispatcher = Dispatcher(
             schedule,

@@ -4,16 +4,19 @@ The visit keeps the times and the error; what they mean is `outcomes`' to say. O
 deadline and between `sent_ns` and `finished_ns`: looking at the answer is our own work, not the target's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gevent import GreenletExit, Timeout, getcurrent
 
 from harness.clock import now_ns
 from harness.load.answer import Answer
+from harness.load.audit import Audit
 from harness.load.inside_locust.connections import NETWORK_ERRORS, error_class
 from harness.load.inside_locust.entry import Entry
 from harness.load.inside_locust.first_frame import WEBSOCKET_ERRORS, websocket_error_class
-from harness.record.rows import NOT_SENT_NS, ErrorClass
+from harness.load.intent import NOTHING, Intent
+from harness.load.sessions import Session
+from harness.record.rows import NOT_SENT_NS, Change, ErrorClass
 
 
 class GivenUp(GreenletExit):  # type: ignore[misc] # gevent ships no types
@@ -31,10 +34,13 @@ class NoAnswerError(Exception):
 class Visit:
     """The `Site` of a profile, for one arrival."""
 
-    __slots__ = ("_entry", "answer", "connected", "error", "finished_ns", "sent_ns")
+    __slots__ = ("_audit", "_entry", "answer", "connected", "error", "finished_ns", "intent", "sent_ns", "session")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, session: Session | None = None, audit: Audit | None = None) -> None:
         self._entry = entry
+        self._audit = audit
+        self.session = session
+        self.intent = NOTHING
         self.sent_ns = NOT_SENT_NS
         self.finished_ns = NOT_SENT_NS
         self.connected = False
@@ -45,18 +51,50 @@ class Visit:
     def run(self) -> str:
         return self._entry.run
 
+    @property
+    def region(self) -> str:
+        return "" if self.session is None else self.session.region
+
+    def travel(self, region: str) -> None:
+        assert self.session is not None, "only visitors travel"
+        self.session.region = region
+
+    def carry(self, headers: Mapping[str, str]) -> None:
+        assert self.session is not None, "only visitors carry something"
+        self.session.carry(headers)
+
+    def unread(self) -> tuple[str, str] | None:
+        return None if self._audit is None else self._audit.next()
+
     def get(self, path: str, *, user: int | None = None) -> Answer:
-        request = self._entry.request("GET", path, None, user, None)
+        request = self._entry.request("GET", path, None, user, None, session=self.session)
         return self._ask(lambda: self._entry.exchange("GET", request))
 
     def post(
-        self, path: str, body: object, *, user: int | None = None, headers: dict[str, str] | None = None
+        self,
+        path: str,
+        body: object,
+        *,
+        user: int | None = None,
+        headers: dict[str, str] | None = None,
+        intent: Intent = NOTHING,
     ) -> Answer:
-        request = self._entry.request("POST", path, body, user, headers)
-        return self._ask(lambda: self._entry.exchange("POST", request))
+        return self._send("POST", path, body, user, headers=headers, intent=intent)
+
+    def delete(self, path: str, *, user: int | None = None, intent: Intent = NOTHING) -> Answer:
+        return self._send("DELETE", path, None, user, headers=None, intent=intent)
 
     def websocket(self, path: str, *, user: int | None = None) -> Answer:
-        return self._ask(lambda: self._entry.first_frame(path, user))
+        return self._ask(lambda: self._entry.first_frame(path, user, self.session))
+
+    def _send(
+        self, method: str, path: str, body: object, user: int | None, *, headers: dict[str, str] | None, intent: Intent
+    ) -> Answer:
+        request = self._entry.request(method, path, body, user, headers, session=self.session)
+        self.intent = intent
+        if self._audit is not None and intent.change is Change.ADD:
+            self._audit.wrote_to(intent.object)
+        return self._ask(lambda: self._entry.exchange(method, request))
 
     def _ask(self, exchange: Callable[[], Answer]) -> Answer:
         if self.sent_ns != NOT_SENT_NS:

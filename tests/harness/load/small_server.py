@@ -22,6 +22,7 @@ class Server:
         self.behaviour = behaviour
         self.options = options
         self.seen: Counter[str] = Counter()
+        self.kept: dict[str, list[str]] = {}
         self.chance = random.Random(7)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,8 +79,27 @@ class Server:
                 self.answer(writer, int(self.options["status"]), headers=json.loads(self.options.get("headers", "{}")))
             case "close":
                 writer.close()
+            case "regions":
+                await self.lists(method, path, headers, body, writer)
             case _:
                 self.answer(writer, 200)
+
+    async def lists(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter
+    ) -> None:
+        """A list under each path that is added to by POST; every fifth addition is kept and not answered."""
+        region = headers.get("x-client-region", "")
+        self.seen[f"region {region}"] += 1
+        self.seen["carried"] += "x-read-after" in headers
+        await asyncio.sleep(0.02)
+        if method == "POST":
+            self.kept.setdefault(path, []).append(json.loads(body)["id"])
+            self.seen["additions"] += 1
+            if self.seen["additions"] % 5 == 0:
+                reset(writer)
+                return
+        answer = json.dumps(self.kept.get(path, [])).encode()
+        self.answer(writer, 200, answer, {"X-Region": region, "X-Write-Token": f"{region}:1.5"})
 
     def contract(  # noqa: PLR0912 (one case for each route)
         self, method: str, path: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter

@@ -131,3 +131,44 @@ def test_a_few_users_come_again_and_again() -> None:
     harmonic = sum(1 / rank for rank in range(1, 301))
     assert (users == cast[0]).mean() == pytest.approx(1 / harmonic, rel=0.05)
     assert (users == cast[9]).mean() == pytest.approx(0.1 / harmonic, rel=0.1)
+
+
+AUDITOR = """
+class Auditor(Visitor):
+    @does("audit", route="GET /all", share=1, priority=3, phase="final_reads", fresh=True)
+    def audits(self, site): ...
+"""
+
+
+def test_final_reads_are_all_that_is_done_in_their_phase_and_nothing_before_it(written: Written) -> None:
+    profile = load_profile(written(HEAD + READER + AUDITOR))
+    names = np.array([action.operation for action in profile.actions])
+
+    visits = draw_visits(profile, 1000, seed=1, shard=0, last_phase_from=900)
+
+    done = names[visits.actions]
+    assert set(done[:900]) == {"home", "post"}
+    assert set(done[900:]) == {"audit"}
+    assert sum(spec.share for spec in profile.operations if not spec.phase) == pytest.approx(1)
+
+
+def test_what_final_reads_add_changes_nothing_before_them(written: Written) -> None:
+    without = load_profile(written(HEAD + READER))
+    before = draw_visits(without, 500, seed=1, shard=0)
+
+    after = draw_visits(load_profile(written(HEAD + READER + AUDITOR)), 500, seed=1, shard=0)
+
+    assert np.array_equal(before.users, after.users)
+    assert np.array_equal(before.draws, after.draws)
+
+
+def test_another_phase_has_no_operations_of_its_own(written: Written) -> None:
+    with pytest.raises(ExperimentError, match="line 5: the phase of \"audit\" is 'recovery'"):
+        load_profile(written(HEAD + AUDITOR.replace("final_reads", "recovery")))
+
+
+def test_users_live_in_the_regions_in_turns() -> None:
+    people = Zipf(population=100, cast=10, homes=("us-east", "europe"))
+
+    assert [people.home_of(user) for user in (1, 2, 3)] == ["us-east", "europe", "us-east"]
+    assert Zipf(population=100, cast=10).home_of(1) == ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.load.answer import Answer
+from harness.load.intent import NOTHING, Intent, adds
 from harness.load.profile import Profile, load_profile
 
 PROFILE: Profile = load_profile(Path(__file__).parents[3] / "loadprofiles" / "twitter_day.py")
@@ -21,6 +22,7 @@ class FixedSite:
     def __init__(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         self.answer = Answer(status, headers or {}, json.dumps(body).encode())
         self.asked: list[tuple[Any, ...]] = []
+        self.intent = NOTHING
 
     def get(self, path: str, *, user: int | None = None) -> Answer:
         self.asked.append(("GET", path, user))
@@ -30,7 +32,10 @@ class FixedSite:
         self.asked.append(("WEBSOCKET", path, user))
         return self.answer
 
-    def post(self, path: str, body: object, *, user: int | None = None, headers: Any = None) -> Answer:
+    def post(
+        self, path: str, body: object, *, user: int | None = None, headers: Any = None, intent: Intent = NOTHING
+    ) -> Answer:
+        self.intent = intent
         self.asked.append(("POST", path, user, body, headers))
         return self.answer
 
@@ -104,7 +109,7 @@ def test_features_are_read_from_content(  # noqa: PLR0917 (a table's columns)
 def test_an_error_shows_no_feature(spec: Any) -> None:
     answer = performed(spec.name, FixedSite(500, {}))
 
-    assert (answer.on, answer.off, answer.why_wrong, answer.id_written) == (None, None, None, "")
+    assert (answer.on, answer.off, answer.why_wrong) == (None, None, None)
 
 
 @pytest.mark.parametrize(("operation", "feature"), [("post", "new_tweets"), ("realtime", "real_time_updates")])
@@ -123,18 +128,20 @@ def test_a_marked_refusal_shows_its_own_feature_off(operation: str, feature: str
         ("search", 200, {"error": "no"}),
         ("notifications", 200, {"notifications": "none"}),
         ("login", 200, {"token": ""}),
+        ("post", 201, {"id": ""}),
+        ("sign_up", 201, {"user": ""}),
     ],
 )
 def test_an_answer_to_something_else_is_wrong(operation: str, status: int, body: dict[str, object]) -> None:
     assert performed(operation, FixedSite(status, body)).why_wrong is not None
 
 
-def test_a_post_carries_a_key_of_its_run_and_reports_its_id() -> None:
+def test_a_post_carries_a_key_of_its_run_and_says_what_it_adds_before_it_is_sent() -> None:
     site = FixedSite(201, {"id": "p1"})
-    answer = performed("post", site)
+    performed("post", site)
 
-    assert answer.id_written == "p1"
     assert site.asked[0][4] == {"Idempotency-Key": "run-1-99"}
+    assert site.intent == adds("run-1-99", to="posts of user-7")
 
 
 def test_every_operation_asks_for_exactly_one_thing_on_its_route() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from harness.record import rows
 from harness.record.reader import Run
-from harness.record.request_writer import RequestWriter, RowWords
+from harness.record.request_writer import NUMBERS, TEXTS, RequestWriter, RowWords
 from harness.record.writer import RunWriter, Sample
 
 
@@ -38,11 +38,10 @@ def write_run(run: Run, folder: Path, *, seal: bool = True) -> Path:
 def write_requests(frame: pd.DataFrame, path: Path) -> None:
     writer = RequestWriter(path)
     words = frame[list(RowWords._fields)].itertuples(index=False, name=None)
-    own = frame[["scheduled_ns", "sent_ns", "finished_ns", "user", "written", "seen"]].itertuples(
-        index=False, name=None
-    )
-    for number, (row_words, row_own) in enumerate(zip(words, own, strict=True)):
-        writer.add(row_words, *row_own)
+    numbers = frame[list(NUMBERS)].itertuples(index=False, name=None)
+    texts = frame[list(TEXTS)].itertuples(index=False, name=None)
+    for number, row in enumerate(zip(words, numbers, texts, strict=True)):
+        writer.add(*row)
         if number % 100 == 99:
             writer.flush()
     writer.close()
