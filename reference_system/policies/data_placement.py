@@ -1,0 +1,100 @@
+"""In which region a datum is written and read, given where the user lives and where they are now.
+
+The specification's table (section 1, "Where data lives"). Writes have one region and one stand-in, never a third: two
+writers of the same user are then the most there can be while a region is away. Reads never leave the current region
+unless a token says that the user would miss their own write there. Forwards nothing; says only where to.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from reference_system.policies.regions import Region, stand_in_of
+from reference_system.policies.write_token import WriteToken
+
+
+class Datum(StrEnum):
+    USER = "user"
+    TWEET = "tweet"
+    TIMELINE_CACHE = "timeline cache"
+    FOLLOW = "follow"
+    ENGAGEMENT_COUNTER = "engagement counter"
+
+
+class WrittenIn(StrEnum):
+    HOME = "home"  # of its owner
+    CURRENT = "current"  # where the user is now; any region has a row of its own
+    CURRENT_ONLY = "current only"  # and of no use anywhere else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    written_in: WrittenIn
+    owner: str
+    copied: bool  # to every region, asynchronously
+
+
+# Specification, section 1. Counters are "sharded globally": each region counts what happened in it, the sum is read.
+PLACEMENTS: dict[Datum, Placement] = {
+    Datum.USER: Placement(written_in=WrittenIn.HOME, owner="the user", copied=True),
+    Datum.TWEET: Placement(written_in=WrittenIn.HOME, owner="the author", copied=True),
+    Datum.TIMELINE_CACHE: Placement(written_in=WrittenIn.CURRENT_ONLY, owner="the viewer", copied=False),
+    Datum.FOLLOW: Placement(written_in=WrittenIn.HOME, owner="the follower", copied=True),
+    Datum.ENGAGEMENT_COUNTER: Placement(written_in=WrittenIn.CURRENT, owner="nobody", copied=True),
+}
+assert set(PLACEMENTS) == set(Datum)
+
+
+def write_region(datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None:
+    """The region that takes the write, or None: refuse it.
+
+    `home` is the owner's (see the table). For this question a region is healthy if it is up *and* takes its own users'
+    writes: one that has just come back does not, until `region_failover` says so.
+    """
+    match PLACEMENTS[datum].written_in:
+        case WrittenIn.CURRENT_ONLY:
+            return current
+        case WrittenIn.CURRENT:
+            return _it_or_its_stand_in(current, healthy)
+        case WrittenIn.HOME:
+            return _it_or_its_stand_in(home, healthy)
+        case never:
+            assert_never(never)
+
+
+def _it_or_its_stand_in(region: Region, healthy: Set[Region]) -> Region | None:
+    return next((candidate for candidate in (region, stand_in_of(region)) if candidate in healthy), None)
+
+
+class Freshness(StrEnum):
+    """What a reader with a token may rely on."""
+
+    EVENTUAL = "eventual"  # no token: whatever has been replicated
+    PROVEN = "proven"  # the answer contains the token's write
+    STALE = "stale"  # it may not, and says so: the region that has the write is out of reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    region: Region
+    freshness: Freshness
+
+
+def read_region(
+    *, current: Region, token: WriteToken | None, heartbeats_us: Mapping[Region, int], healthy: Set[Region]
+) -> Reading:
+    """Here, unless here lacks the token's write and its region can be asked.
+
+    `heartbeats_us`: the times of the other regions' heartbeats as replicated to here. A link applies in commit order,
+    so a heartbeat as new as the token proves that the write is here. A caller that asked in vain decides again with
+    that region no longer among the healthy ones.
+    """
+    if token is None:
+        return Reading(region=current, freshness=Freshness.EVENTUAL)
+    heartbeat_us = heartbeats_us.get(token.region)
+    if token.region is current or (heartbeat_us is not None and heartbeat_us >= token.at_us):
+        return Reading(region=current, freshness=Freshness.PROVEN)
+    if token.region in healthy:
+        return Reading(region=token.region, freshness=Freshness.PROVEN)
+    return Reading(region=current, freshness=Freshness.STALE)
