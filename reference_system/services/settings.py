@@ -4,6 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reference_system.policies.failback import DEFAULT_RULES, Rules
+from reference_system.policies.region_failover import PROBE_INTERVAL_S
+from reference_system.policies.regions import Region
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -49,6 +53,16 @@ class ControllerSettings:
     leave_after: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """`gateways`: where each region is reached, as `host:port`."""
+
+    place: Place
+    gateways: dict[Region, str]
+    probe_interval_s: float
+    rules: Rules
+
+
 def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
     get = environment.get
     return ApiSettings(
@@ -82,6 +96,24 @@ def controller_settings(environment: Mapping[str, str] = os.environ) -> Controll
         evaluation_period_s=float(environment.get("EVALUATION_PERIOD_S", "1")),
         input_window_s=float(environment.get("INPUT_WINDOW_S", "5")),
         leave_after=int(environment.get("LEAVE_AFTER", "5")),
+    )
+
+
+def edge_settings(environment: Mapping[str, str] = os.environ) -> EdgeSettings:
+    """`GATEWAYS` is `us-east=host:port,…`; ValueError where that is not each region once."""
+    pairs = [pair.partition("=") for pair in environment["GATEWAYS"].split(",") if pair.strip()]
+    gateways = {Region(name.strip()): address.strip() for name, _, address in pairs}
+    if len(pairs) != len(gateways) or set(gateways) != set(Region):
+        raise ValueError(f"GATEWAYS: expected each of {', '.join(Region)} once, got {environment['GATEWAYS']}")
+    get = environment.get
+    return EdgeSettings(
+        place=_place(environment, "edge"),
+        gateways=gateways,
+        probe_interval_s=float(get("PROBE_INTERVAL_S", str(PROBE_INTERVAL_S))),
+        rules=Rules(
+            hold_down_s=float(get("HOLD_DOWN_S", str(DEFAULT_RULES.hold_down_s))),
+            hold_s=float(get("HOLD_S", str(DEFAULT_RULES.hold_s))),
+        ),
     )
 
 

@@ -1,0 +1,137 @@
+"""The edge with several regions behind it: `python -m reference_system.services.edge`.
+
+An agent with nginx as its child. The agent asks every region twice a second whether it can serve, through the same link
+that users take, decides by `policies.region_failover`, and tells nginx over a socket of their own. nginx serves by what
+it was last told, so a request needs no agent; where the agent dies, whoever runs the service starts both again.
+"""
+
+import asyncio
+import math
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from reference_system.policies import region_failover
+from reference_system.policies.failback import DEFAULT_RULES, Rules
+from reference_system.policies.region_failover import Route, Seen
+from reference_system.policies.regions import Region
+from reference_system.services import edge_nginx
+from reference_system.services.binaries import service_folder
+from reference_system.services.log import Log
+from reference_system.services.nginx import program
+from reference_system.services.settings import EdgeSettings, edge_settings
+
+PATH = "/region/health"
+ANSWER_WITHIN_S = 1.0  # a region that needs longer to say that it is well is not
+STOP_WITHIN_S = 5.0
+
+
+class RegionHealth(msgspec.Struct, frozen=True):
+    """What a region says of itself; ages of the other regions' heartbeats in seconds."""
+
+    lag_s: dict[Region, float] = {}
+    error_ratio: float | None = None
+    latency_p99_ms: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Agent:
+    """Probes, decides, tells; `parts` of it that a planted defect may replace are arguments."""
+
+    settings: EdgeSettings
+    folder: Path
+    log: Log
+    rules: Rules = DEFAULT_RULES
+    _state: region_failover.State = field(default_factory=lambda: region_failover.AT_FIRST)
+    _told: dict[str, str] = field(default_factory=dict)
+    _reasons: dict[Region, str] = field(default_factory=dict)
+
+    async def work(self) -> None:
+        """On a fixed beat, as long as no round takes longer; a round is all regions at once."""
+        loop = asyncio.get_running_loop()
+        socket = httpx.AsyncHTTPTransport(uds=str(self.folder / "control.sock"))
+        async with (
+            httpx.AsyncClient(timeout=ANSWER_WITHIN_S) as regions,
+            httpx.AsyncClient(timeout=ANSWER_WITHIN_S, transport=socket, base_url="http://nginx") as nginx,
+        ):
+            while True:
+                began_s = loop.time()
+                seen = await self._look(regions)
+                await self._decide(seen, loop.time(), nginx)
+                await asyncio.sleep(max(0.0, began_s + self.settings.probe_interval_s - loop.time()))
+
+    async def _look(self, client: httpx.AsyncClient) -> dict[Region, Seen]:
+        asked = {region: _ask(client, address) for region, address in self.settings.gateways.items()}
+        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+
+    async def _decide(self, seen: Mapping[Region, Seen], now_s: float, nginx: httpx.AsyncClient) -> None:
+        self._state, routes = region_failover.decide(
+            self._state, seen, now_s, probe_interval_s=self.settings.probe_interval_s, rules=self.rules
+        )
+        routes = {region: route for region, route in routes.items() if region in self.settings.gateways}
+        self._note(routes)
+        told = edge_nginx.decisions(routes)
+        if told != self._told:
+            try:
+                (await nginx.post("/decisions", json=told)).raise_for_status()
+            except httpx.HTTPError as error:
+                self.log("not_told", error=repr(error))  # and again at the next round
+                return
+            self._told = told
+            self.log("routes_changed", routes={name: what for name, what in told.items() if name != "metrics"})
+
+    def _note(self, routes: Mapping[Region, Route]) -> None:
+        for region, route in routes.items():
+            if self._reasons.get(region) != route.reason:
+                self._reasons[region] = route.reason
+                self.log("decided", region=region, share=route.share, healthy=route.healthy, reason=route.reason)
+
+
+async def _ask(client: httpx.AsyncClient, address: str) -> Seen:
+    try:
+        answer = await client.get(f"http://{address}{PATH}")
+        answer.raise_for_status()
+        health = msgspec.json.decode(answer.content, type=RegionHealth)
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return Seen(probe=False)
+    lag_s = {region: age_s for region, age_s in health.lag_s.items() if math.isfinite(age_s)}
+    return Seen(probe=True, lag_s=lag_s, error_ratio=health.error_ratio, latency_p99_ms=health.latency_p99_ms)
+
+
+async def serve(settings: EdgeSettings) -> int:
+    """Until nginx ends, or somebody asks us to; nginx' exit code."""
+    folder, log = service_folder(), Log(settings.place.service)
+    edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
+    nginx = await asyncio.create_subprocess_exec(*program(folder))
+    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log, rules=settings.rules).work())
+    ended = asyncio.create_task(nginx.wait())
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({agent, ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if agent.done():
+            agent.result()  # it never ends well
+    finally:
+        for task in (agent, stopped):
+            task.cancel()
+        if nginx.returncode is None:
+            nginx.terminate()
+            await asyncio.wait({ended}, timeout=STOP_WITHIN_S)
+        if nginx.returncode is None:
+            nginx.kill()
+    return await ended
+
+
+def main() -> None:
+    sys.exit(asyncio.run(serve(edge_settings())))
+
+
+if __name__ == "__main__":
+    main()
