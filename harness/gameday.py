@@ -11,7 +11,7 @@ from harness.errors import ExperimentError, TargetError, UncleanError
 from harness.experiment import Fault
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
-from harness.load.profile import describe
+from harness.load.profile import FINAL_READS, describe
 from harness.loader import load_experiment
 from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
@@ -48,6 +48,13 @@ def make_plan(
     """Everything an experiment file means, checked; ExperimentError (exit 2) where it cannot be run."""
     check_runtime(runtime)
     loaded = load_experiment(path, short=short, overrides=overrides)
+    operations = describe(loaded.profile_path)
+    if loaded.experiment.phases.final_reads > 0 and not any(one.phase == FINAL_READS for one in operations):
+        raise loaded.document.mistake(
+            ("phases", "final_reads"),
+            f'{loaded.profile_path.name} has no operations for it, marked @does(…, phase="{FINAL_READS}").',
+            "Add one, or leave the phase out.",
+        )
     plan = build_plan(
         loaded.experiment,
         name=path.stem,
@@ -56,7 +63,7 @@ def make_plan(
         target=loaded.target,
         target_path=str(loaded.target_path),
         profile_path=str(loaded.profile_path),
-        operations=describe(loaded.profile_path),
+        operations=operations,
         runtime=runtime,
         defect=defect,
     )

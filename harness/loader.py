@@ -31,8 +31,10 @@ _USE = re.compile(r"\$\{([^${}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedExperiment:
-    """A checked experiment and the files it names; `variables` are those in force, as text. Paths are absolute."""
+    """A checked experiment and the files it names; `variables` are those in force, as text. Paths are absolute.
+    `document` knows the lines, for whoever finds a mistake later."""
 
+    document: Document
     experiment: Experiment
     target: TargetSpec
     source: str
@@ -58,6 +60,7 @@ def load_experiment(path: Path, *, short: bool = False, overrides: Mapping[str, 
     profile_path = _profile_path(document, experiment.load.profile)
     _raise_all(experiment_mistakes(document, experiment, target))
     return LoadedExperiment(
+        document=document,
         experiment=experiment,
         target=target,
         source=document.text,

@@ -114,10 +114,6 @@ def build_plan(
 ) -> Plan:
     """Write out all that the experiment leaves to defaults; raise ExperimentError where it contradicts itself."""
     phases = phase_spans(experiment.phases)
-    if phases[-1].name == PHASE_ORDER[-1] and not any(one.phase == PHASE_ORDER[-1] for one in operations):
-        raise ExperimentError(
-            f'$.phases.final_reads: {profile_path} has no operations for it (@does(…, phase="final_reads")).'
-        )
     disturbed_s = next((span.start_s for span in phases if span.name == DISTURBED), phases[-1].end_s)
     if defect is not None and defect not in target.defects:
         raise ExperimentError(

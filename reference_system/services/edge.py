@@ -17,7 +17,6 @@ import httpx
 import msgspec
 
 from reference_system.policies import region_failover
-from reference_system.policies.failback import DEFAULT_RULES, Rules
 from reference_system.policies.region_failover import Route, Seen
 from reference_system.policies.regions import Region
 from reference_system.services import edge_nginx
@@ -41,12 +40,11 @@ class RegionHealth(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True, kw_only=True)
 class Agent:
-    """Probes, decides, tells; `parts` of it that a planted defect may replace are arguments."""
+    """Probes, decides, tells."""
 
     settings: EdgeSettings
     folder: Path
     log: Log
-    rules: Rules = DEFAULT_RULES
     _state: region_failover.State = field(default_factory=lambda: region_failover.AT_FIRST)
     _told: dict[str, str] = field(default_factory=dict)
     _reasons: dict[Region, str] = field(default_factory=dict)
@@ -71,9 +69,8 @@ class Agent:
 
     async def _decide(self, seen: Mapping[Region, Seen], now_s: float, nginx: httpx.AsyncClient) -> None:
         self._state, routes = region_failover.decide(
-            self._state, seen, now_s, probe_interval_s=self.settings.probe_interval_s, rules=self.rules
+            self._state, seen, now_s, probe_interval_s=self.settings.probe_interval_s, rules=self.settings.rules
         )
-        routes = {region: route for region, route in routes.items() if region in self.settings.gateways}
         self._note(routes)
         told = edge_nginx.decisions(routes)
         if told != self._told:
@@ -108,7 +105,7 @@ async def serve(settings: EdgeSettings) -> int:
     folder, log = service_folder(), Log(settings.place.service)
     edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
     nginx = await asyncio.create_subprocess_exec(*program(folder))
-    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log, rules=settings.rules).work())
+    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log).work())
     ended = asyncio.create_task(nginx.wait())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
