@@ -1,34 +1,51 @@
--- The tables of one region, laid out so that a mesh of four converges later: insert-only rows with region-scoped ids,
--- counters as one row per region. Indexes are made in indexes.sql, after the seed is copied in (four times faster).
+-- The tables of one region, laid out so that four regions that send each other their rows end up with the same ones.
+-- mesh.sql says what is sent and how it is merged. Indexes are made in indexes.sql, after the seed is copied in (four
+-- times faster). Times are Unix seconds, by the clock of the region that wrote.
 
+-- Rows that are replaced as a whole; the newest change stays, here and in `follows`.
 CREATE TABLE users (
     id text NOT NULL,
-    name text NOT NULL,
+    name text NOT NULL,           -- given away once, or once in each of two regions that could not see each other
     password text NOT NULL,       -- scheme$salt$hex, see passwords.py
     bio text NOT NULL,
-    home_region text NOT NULL,
-    created_at double precision NOT NULL  -- Unix seconds, here and below
+    home_region text NOT NULL,    -- where the user signed up
+    created_at double precision NOT NULL,
+    updated_at double precision NOT NULL DEFAULT 0,
+    updated_in text NOT NULL DEFAULT ''
 );
 
+-- An unfollowed account keeps its row, so that an older follow that arrives late does not come back.
 CREATE TABLE follows (
     follower text NOT NULL,
-    followee text NOT NULL
+    followee text NOT NULL,
+    following boolean NOT NULL DEFAULT true,
+    changed_at double precision NOT NULL DEFAULT 0,
+    changed_in text NOT NULL DEFAULT ''
 );
 
+-- Rows that are only ever added, here and below up to `notifications`. A post is visible unless it has a tombstone.
 CREATE TABLE posts (
     id text NOT NULL,             -- <region>-<number of the region's sequence>
     author text NOT NULL,
     text text NOT NULL,
     media text,                   -- a link
     words text[] NOT NULL,        -- what search and trends look at
-    created_at double precision NOT NULL,
-    idempotency_key text NOT NULL
+    created_at double precision NOT NULL
 );
 
-CREATE TABLE likes (
+CREATE TABLE tombstones (
     post text NOT NULL,
-    region text NOT NULL,
-    n integer NOT NULL
+    at double precision NOT NULL,
+    region text NOT NULL,         -- where it was deleted; '' where no user did that
+    reason text NOT NULL          -- deleted, or duplicate: made in two regions with the same idempotency key
+);
+
+-- Which post a key stands for. A repeated key finds its row here; of two regions' posts the older one stays.
+CREATE TABLE idempotency (
+    author text NOT NULL,
+    idempotency_key text NOT NULL,
+    post text NOT NULL,
+    at double precision NOT NULL  -- the post's `created_at`
 );
 
 CREATE TABLE notifications (
@@ -36,14 +53,37 @@ CREATE TABLE notifications (
     recipient text NOT NULL,
     text text NOT NULL,
     created_at double precision NOT NULL,
-    seen boolean NOT NULL
+    seen boolean NOT NULL         -- stays true once it is
 );
 
--- Written in the same statement as the post and deleted once the post is in the followers' timelines: at least once.
+-- One row a region, which only that region changes; the count is their sum.
+CREATE TABLE likes (
+    post text NOT NULL,
+    region text NOT NULL,
+    n integer NOT NULL
+);
+
+-- One row a region, which only that region changes. Links apply a region's transactions in the order of their commits,
+-- so where this row has arrived, everything has that the region committed before it. `at` is read from the clock before
+-- the row's own commit: a write whose answer its region had by then is there too.
+CREATE TABLE heartbeats (
+    region text NOT NULL,
+    at double precision NOT NULL
+) WITH (fillfactor = 10);         -- updated four times a second, each time in place
+
+-- From here on a region's own: never sent. Each region brings what arrives to its own caches.
+
+-- Posts not yet in the followers' timelines, in the same transaction as the post: at least once.
 CREATE TABLE fanout_outbox (
     post text PRIMARY KEY,
     author text NOT NULL,
-    created_at double precision NOT NULL
+    queued_at double precision NOT NULL
+);
+
+-- Posts that have got a tombstone and may still be in a cache.
+CREATE TABLE withdrawn_outbox (
+    post text PRIMARY KEY,
+    queued_at double precision NOT NULL
 );
 
 CREATE TABLE trends (

@@ -1,7 +1,8 @@
 """Fills an empty database: 3,000 users, a skewed follow graph, 10,000 posts, likes and notifications.
 
-Deterministic by seed and fast (COPY, indexes afterwards), because every region starts from it. Idempotent: a database
-that has been seeded is left alone, and of several that try at once one does it. Makes nothing in Redis.
+The same rows in every region, because links carry only what comes later. Users are spread evenly over the regions, and
+what they wrote before is numbered in their home region. Idempotent: a database that has been seeded is left alone, and
+of several that try at once one does it. Makes nothing in Redis.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import asyncpg
 from reference_system.data.passwords import seeded_hash
 
 SEED = 7
+REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
 USERS = 3_000
 FOLLOWEES_MEAN = 20
 POSTS = 10_000
@@ -35,10 +37,15 @@ _TOPICS = (
 _FILLERS = "today again finally maybe tonight never always with without before after another little great quiet".split()
 _TOPIC_WEIGHTS = list(itertools.accumulate(1.0 / (rank + 5) for rank in range(len(_TOPICS))))  # some trend
 
+COLUMNS = {
+    "users": ("id", "name", "password", "bio", "home_region", "created_at"),
+    "follows": ("follower", "followee"),
+}
+
 Row = tuple[Any, ...]
 
 
-async def prepare(dsn: str, *, region: str, seed: int = SEED) -> bool:
+async def prepare(dsn: str, *, seed: int = SEED) -> bool:
     """Create and fill the tables unless they exist; True if this call did it."""
     connection = await asyncpg.connect(dsn, timeout=5)
     try:
@@ -46,43 +53,50 @@ async def prepare(dsn: str, *, region: str, seed: int = SEED) -> bool:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
             if await connection.fetchval("SELECT to_regclass('public.trends') IS NOT NULL"):
                 return False
-            await _fill(connection, region=region, seed=seed)
+            await _fill(connection, seed=seed)
+        # Not the empty ones: the planner would take them to stay so.
         await connection.execute("ANALYZE users, follows, posts, likes, notifications")
         return True
     finally:
         await connection.close()
 
 
-async def _fill(connection: Any, *, region: str, seed: int) -> None:
+async def _fill(connection: Any, *, seed: int) -> None:
     package = resources.files(__package__ or "")
     await connection.execute((package / "schema.sql").read_text())
-    for table, rows in tables(region=region, seed=seed).items():
-        await connection.copy_records_to_table(table, records=rows)
-    await connection.execute((package / "indexes.sql").read_text())
+    for table, rows in tables(seed=seed).items():
+        await connection.copy_records_to_table(table, records=rows, columns=COLUMNS.get(table))
+    for script in ("indexes.sql", "mesh.sql"):
+        await connection.execute((package / script).read_text())
     await connection.execute(f"ALTER SEQUENCE post_numbers RESTART {POSTS + 1}")
 
 
-def tables(*, region: str, seed: int) -> dict[str, list[Row]]:
-    """All rows by table, columns in the schema's order."""
+def tables(*, seed: int) -> dict[str, list[Row]]:
+    """All rows by table; columns in the schema's order, those that `COLUMNS` leaves out have their defaults."""
     chance = random.Random(seed)
     authors = [f"user-{n}" for n in range(1, USERS + 1)]
     # Zipf-like, flattened at the top so that the most followed account has hundreds of followers, not all.
     popularity = list(itertools.accumulate(1.0 / (rank + 30) for rank in range(1, USERS + 1)))
-    posts = list(_posts(chance, authors, popularity, region))
+    posts = list(_posts(chance, authors, popularity))
     return {
-        "users": [_user(name, region) for name in authors],
+        "users": [_user(name) for name in authors],
         "follows": list(_follows(chance, authors, popularity)),
         "posts": posts,
-        "likes": [(post[0], region, int(chance.paretovariate(0.7))) for post in posts],
-        "notifications": list(_notifications(chance, authors, region)),
-        "trends": [(region, "[]")],
+        "likes": [(post[0], _region_of(post[1]), int(chance.paretovariate(0.7))) for post in posts],
+        "notifications": list(_notifications(chance, authors)),
+        "heartbeats": [(region, 0.0) for region in REGIONS],
     }
 
 
-def _user(name: str, region: str) -> Row:
+def _region_of(user: str) -> str:
+    return REGIONS[(int(user.removeprefix("user-")) - 1) % len(REGIONS)]
+
+
+def _user(name: str) -> Row:
     number = name.removeprefix("user-")
     password = seeded_hash(f"password-{number}", salt=f"seed-{number}")
-    return (name, name, password, f"{name} writes about {_TOPICS[int(number) % len(_TOPICS)]}", region, FIRST_POST_AT)
+    bio = f"{name} writes about {_TOPICS[int(number) % len(_TOPICS)]}"
+    return (name, name, password, bio, _region_of(name), FIRST_POST_AT)
 
 
 def _follows(chance: random.Random, authors: list[str], popularity: list[float]) -> Iterator[Row]:
@@ -94,25 +108,26 @@ def _follows(chance: random.Random, authors: list[str], popularity: list[float])
                 yield (follower, followee)
 
 
-def _posts(chance: random.Random, authors: list[str], popularity: list[float], region: str) -> Iterator[Row]:
+def _posts(chance: random.Random, authors: list[str], popularity: list[float]) -> Iterator[Row]:
+    numbers = {region: itertools.count(1) for region in REGIONS}
     by = chance.choices(authors, cum_weights=popularity, k=POSTS)
     for number, author in enumerate(by, start=1):
         topics = chance.choices(_TOPICS, cum_weights=_TOPIC_WEIGHTS, k=2)
         text = f"{topics[0]} {chance.choice(_FILLERS)} {topics[1]}"
         media = f"https://media.example/{number}.jpg" if chance.random() < MEDIA_SHARE else None
         at = FIRST_POST_AT + POSTS_SPREAD_S * number / POSTS
-        yield (f"{region}-{number}", author, text, media, sorted(set(topics)), at, f"seed-{number}")
+        region = _region_of(author)
+        yield (f"{region}-{next(numbers[region])}", author, text, media, sorted(set(topics)), at)
 
 
-def _notifications(chance: random.Random, authors: list[str], region: str) -> Iterator[Row]:
+def _notifications(chance: random.Random, authors: list[str]) -> Iterator[Row]:
     numbers = itertools.count(1)
     for recipient in authors:
         for _ in range(NOTIFICATIONS_PER_USER):
-            number = next(numbers)
             at = FIRST_POST_AT + POSTS_SPREAD_S * chance.random()
             text = f"{chance.choice(authors)} liked your post"
-            yield (f"{region}-{number}", recipient, text, at, chance.random() < 0.5)
+            yield (f"seed-{next(numbers)}", recipient, text, at, chance.random() < 0.5)
 
 
 if __name__ == "__main__":
-    asyncio.run(prepare(os.environ["POSTGRES_DSN"], region=os.environ.get("REGION", "us-east")))
+    asyncio.run(prepare(os.environ["POSTGRES_DSN"]))

@@ -3,16 +3,22 @@
 # ruff: noqa: S608 - put together from constants of this file, nothing comes from outside
 
 PAGE = 20  # posts in a timeline, and results of a search
+COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes")
+REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 
 _POST = "p.id, p.author, p.text, p.media, p.created_at"
 _LIKES = "coalesce((SELECT sum(n) FROM likes WHERE post = p.id), 0)::int AS likes"
-_NEWEST = f"SELECT * FROM posts WHERE author = %s ORDER BY created_at DESC, id DESC LIMIT {PAGE}"
+_VISIBLE = "NOT EXISTS (SELECT 1 FROM tombstones WHERE post = posts.id)"
+_NEWEST = f"SELECT * FROM posts WHERE author = %s AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {PAGE}"
+_NOW_S = "extract(epoch FROM clock_timestamp())::float8"
+# Does not depend on the order of the rows: the same in all regions once they agree. To be taken modulo 2^64.
+_DIGEST = "SELECT '{0}' AS name, count(*) AS rows, coalesce(sum(hash_record_extended({0}, 0)), 0) AS hashes FROM {0}"
 
 STATEMENTS: dict[str, str] = {
     "ping": "SELECT 1",
     "home": f"""
         SELECT {_POST}, {_LIKES} FROM (
-            SELECT p.* FROM (SELECT followee AS author FROM follows WHERE follower = $1 UNION SELECT $1) a
+            SELECT p.* FROM (SELECT followee AS author FROM follows WHERE follower = $1 AND following UNION SELECT $1) a
             CROSS JOIN LATERAL ({_NEWEST % "a.author"}) p
             ORDER BY p.created_at DESC, p.id DESC LIMIT {PAGE}
         ) p ORDER BY p.created_at DESC, p.id DESC""",
@@ -20,46 +26,78 @@ STATEMENTS: dict[str, str] = {
         SELECT u.id AS user_id, u.name, u.bio, u.home_region, {_POST}, {_LIKES} FROM users u
         LEFT JOIN LATERAL ({_NEWEST % "u.id"}) p ON true
         WHERE u.id = $1 ORDER BY p.created_at DESC, p.id DESC""",
-    "posts": f"SELECT {_POST}, {_LIKES} FROM posts p WHERE p.id = ANY($1::text[])",
+    "posts": f"SELECT {_POST}, {_LIKES} FROM (SELECT * FROM posts WHERE id = ANY($1::text[]) AND {_VISIBLE}) p",
     "search": f"""
         SELECT {_POST}, {_LIKES} FROM (
-            SELECT * FROM posts WHERE words @> ARRAY[$1::text] ORDER BY created_at DESC LIMIT {PAGE}
+            SELECT * FROM posts WHERE words @> ARRAY[$1::text] AND {_VISIBLE} ORDER BY created_at DESC LIMIT {PAGE}
         ) p ORDER BY p.created_at DESC""",
     "notifications": """
         SELECT id, text, created_at, seen FROM notifications WHERE recipient = $1 ORDER BY created_at DESC LIMIT 20""",
     "suggestions": """
         SELECT f.followee AS id, count(*) AS mutual FROM follows f
-        WHERE f.follower IN (SELECT followee FROM follows WHERE follower = $1 LIMIT 20) AND f.followee <> $1
-          AND NOT EXISTS (SELECT 1 FROM follows mine WHERE mine.follower = $1 AND mine.followee = f.followee)
+        WHERE f.follower IN (SELECT followee FROM follows WHERE follower = $1 AND following LIMIT 20)
+          AND f.following AND f.followee <> $1
+          AND NOT EXISTS (
+              SELECT 1 FROM follows mine WHERE mine.follower = $1 AND mine.followee = f.followee AND mine.following)
         GROUP BY f.followee ORDER BY mutual DESC, id LIMIT 5""",
     "trends": "SELECT topics FROM trends WHERE region = $1",
-    "password": "SELECT id, password FROM users WHERE name = $1",
+    # Two regions that could not see each other may both have given a name away; the older account is asked first.
+    "password": "SELECT id, password FROM users WHERE name = $1 ORDER BY created_at, id",
     # A new user follows the ten first ones, so that nobody's home timeline starts empty.
     "sign_up": """
         WITH added AS (
-            INSERT INTO users (id, name, password, bio, home_region, created_at)
-            SELECT $1::text || '-user-' || nextval('user_numbers'), $2, $3, '', $1, $4
-            ON CONFLICT (name) DO NOTHING RETURNING id
+            INSERT INTO users (id, name, password, bio, home_region, created_at, updated_at, updated_in)
+            SELECT $1::text || '-user-' || nextval('user_numbers'), $2, $3, '', $1, $4, $4, $1
+            WHERE NOT EXISTS (SELECT 1 FROM users WHERE name = $2)
+            ON CONFLICT (name, home_region) DO NOTHING RETURNING id
         ), followed AS (
-            INSERT INTO follows (follower, followee) SELECT id, 'user-' || n FROM added, generate_series(1, 10) n
+            INSERT INTO follows (follower, followee, following, changed_at, changed_in)
+            SELECT id, 'user-' || n, true, $4, $1 FROM added, generate_series(1, 10) n
         )
         SELECT id FROM added""",
-    # One round trip: the post and its fan-out are one statement, so one never exists without the other.
+    # One round trip: the key, the post and (by a trigger) its fan-out are one statement, so that none exists without
+    # the others. No row: the key is taken, `post_by_key` says by which post.
     "post": """
-        WITH added AS (
-            INSERT INTO posts (id, author, text, media, words, created_at, idempotency_key)
-            VALUES ($1::text || '-' || nextval('post_numbers'), $2, $3, $4, $5::text[], $6, $7)
-            ON CONFLICT (author, idempotency_key) DO NOTHING RETURNING id, author, created_at
-        ), queued AS (
-            INSERT INTO fanout_outbox (post, author, created_at) SELECT id, author, created_at FROM added
+        WITH claimed AS (
+            INSERT INTO idempotency (author, idempotency_key, post, at)
+            VALUES ($2, $7, $1::text || '-' || nextval('post_numbers'), $6)
+            ON CONFLICT (author, idempotency_key) DO NOTHING RETURNING post, author, at
+        ), added AS (
+            INSERT INTO posts (id, author, text, media, words, created_at)
+            SELECT post, author, $3, $4, $5::text[], at FROM claimed
         )
-        SELECT id FROM added""",
-    "post_by_key": "SELECT id FROM posts WHERE author = $1 AND idempotency_key = $2",
+        SELECT post AS id FROM claimed""",
+    "post_by_key": "SELECT post AS id FROM idempotency WHERE author = $1 AND idempotency_key = $2",
+    # Post, author, region, Unix seconds. A row if the author has such a post here: it is deleted now.
+    "delete_post": """
+        WITH own AS (
+            SELECT id FROM posts WHERE id = $1 AND author = $2
+        ), buried AS (
+            INSERT INTO tombstones (post, at, region, reason) SELECT id, $4, $3, 'deleted' FROM own
+            ON CONFLICT (post) DO NOTHING
+        )
+        SELECT id FROM own""",
+    # Post, region. Counts every call. No row: there is no such post here.
+    "like": """
+        INSERT INTO likes (post, region, n) SELECT id, $2, 1 FROM posts WHERE id = $1
+        ON CONFLICT (post, region) DO UPDATE SET n = likes.n + 1 RETURNING n""",
+    # Follower, followee, whether it follows from now on, Unix seconds, region.
+    "set_following": "SELECT set_following($1, $2, $3, $4, $5)",
+    # User, bio, Unix seconds, region. False: no such user here.
+    "set_bio": "SELECT set_bio($1, $2, $3, $4) AS known",
+    "seen": """
+        WITH unseen AS (
+            DELETE FROM notifications WHERE recipient = $1 AND NOT seen RETURNING id, recipient, text, created_at
+        )
+        INSERT INTO notifications (id, recipient, text, created_at, seen)
+        SELECT id, recipient, text, created_at, true FROM unseen""",
     # The worker's.
-    "outbox": "SELECT post, author, created_at FROM fanout_outbox ORDER BY created_at LIMIT $1::int",
-    "outbox_size": "SELECT count(*) AS waiting, min(created_at) AS oldest FROM fanout_outbox",
+    "outbox": "SELECT post, author FROM fanout_outbox ORDER BY queued_at LIMIT $1::int",
+    "outbox_size": "SELECT count(*) AS waiting, min(queued_at) AS oldest FROM fanout_outbox",
     "outbox_done": "DELETE FROM fanout_outbox WHERE post = ANY($1::text[])",
-    "followers": "SELECT followee, follower FROM follows WHERE followee = ANY($1::text[])",
+    "withdrawn": "SELECT w.post, p.author FROM withdrawn_outbox w LEFT JOIN posts p ON p.id = w.post LIMIT $1::int",
+    "withdrawn_done": "DELETE FROM withdrawn_outbox WHERE post = ANY($1::text[])",
+    "followers": "SELECT followee, follower FROM follows WHERE followee = ANY($1::text[]) AND following",
     "mention": """
         INSERT INTO notifications (id, recipient, text, created_at, seen)
         SELECT $1::text || '@' || u.id, u.id, $3, $4, false FROM users u WHERE u.id = ANY($2::text[])
@@ -68,5 +106,23 @@ STATEMENTS: dict[str, str] = {
         SELECT word, count(*) AS posts
         FROM (SELECT words FROM posts ORDER BY created_at DESC LIMIT 1000) p, unnest(words) word
         GROUP BY word ORDER BY posts DESC, word LIMIT 10""",
-    "trends_set": "UPDATE trends SET topics = $2 WHERE region = $1",
+    "trends_set": """
+        INSERT INTO trends (region, topics) VALUES ($1, $2)
+        ON CONFLICT (region) DO UPDATE SET topics = excluded.topics""",
+    # Replication: what a region says of itself, what it has heard, and what Postgres tells about both.
+    "beat": f"""
+        INSERT INTO heartbeats (region, at) VALUES ($1, {_NOW_S})
+        ON CONFLICT (region) DO UPDATE SET at = excluded.at""",
+    "heartbeats": f"SELECT region, at, {_NOW_S} - at AS age_s FROM heartbeats WHERE at > 0",
+    "incoming": """
+        SELECT s.subname AS link, s.subenabled AS enabled, w.pid IS NOT NULL AS running, e.apply_error_count AS errors,
+            e.confl_insert_exists + e.confl_update_exists + e.confl_multiple_unique_conflicts AS conflicts
+        FROM pg_subscription s
+        LEFT JOIN pg_stat_subscription w ON w.subid = s.oid AND w.worker_type = 'apply'
+        LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid""",
+    "outgoing": """
+        SELECT slot_name AS link, active, wal_status,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::float8 AS unconfirmed_bytes
+        FROM pg_replication_slots WHERE slot_type = 'logical'""",
+    "digests": " UNION ALL ".join(_DIGEST.format(table) for table in COMPARED),
 }

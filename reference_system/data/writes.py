@@ -50,9 +50,9 @@ class Writes:
 
     async def login(self, name: str, password: str) -> str | None:
         """The user's id; None if name or password is wrong."""
-        rows = await self._backends.postgres("password", name)
-        if rows and matches(password, rows[0]["password"]):
-            return str(rows[0]["id"])
+        for row in await self._backends.postgres("password", name):
+            if matches(password, row["password"]):
+                return str(row["id"])
         return None
 
     async def _show_to_author(self, post: Post) -> None:

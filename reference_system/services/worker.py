@@ -65,7 +65,7 @@ class Worker:
             self._log("stopped")
 
     async def _prepare(self) -> None:
-        if await seed.prepare(self._settings.postgres_dsn, region=self._region):
+        if await seed.prepare(self._settings.postgres_dsn):
             self._log("seeded")
         await self._postgres.connect()
 

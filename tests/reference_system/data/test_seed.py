@@ -10,13 +10,13 @@ Tables = dict[str, list[seed.Row]]
 
 @pytest.fixture(scope="module")
 def tables() -> Tables:
-    return seed.tables(region="us-east", seed=7)
+    return seed.tables(seed=7)
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(tables: Tables) -> None:
-    assert seed.tables(region="us-east", seed=7) == tables
-    assert seed.tables(region="us-east", seed=8) != tables
+    assert seed.tables(seed=7) == tables
+    assert seed.tables(seed=8) != tables
 
 
 def test_users_follow_about_twenty_others_and_some_are_popular(tables: Tables) -> None:
