@@ -1,20 +1,26 @@
-"""Starts Postgres 18: makes the database where there is none, then becomes the server.
+"""Starts Postgres 18: makes the seeded database where there is none, then becomes the server.
 
-`initdb` takes most of a second, so its result is kept in the cache folder and copied. Postgres refuses to run as root:
-as root, everything of it belongs to and runs as `nobody`, and where `nobody` may not read the installed programs (a
-checkout in somebody's home) they are copied beside the data. Durability is real: fsync stays on.
+`initdb` and the seed take most of two seconds, so their result is kept in the cache folder and copied: every region
+starts from the same rows. Postgres refuses to run as root: as root, everything of it belongs to and runs as `nobody`,
+and where `nobody` may not read the installed programs (a checkout in somebody's home) they are copied beside the data.
+Durability is real: fsync stays on.
 
 Applications connect without password as the role `postgres`, which owns the database `postgres` and is no superuser:
-nobody who reaches the port can run programs or read files through it.
+nobody who reaches the port can run programs or read files through it. Regions connect to each other as the role `mesh`,
+with the password in MESH_PASSWORD. It may subscribe and be subscribed to, which `postgres` may not, because a
+subscription makes this server call any address it is given. What is received is written with the rights of `postgres`.
 """
 
+import asyncio
 import hashlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,9 +31,23 @@ FIRST_STATEMENTS = """\
 CREATE ROLE postgres LOGIN;
 GRANT pg_monitor TO postgres;
 ALTER DATABASE postgres OWNER TO postgres;
+CREATE ROLE mesh LOGIN REPLICATION PASSWORD '{mesh_password}';
+GRANT pg_create_subscription, postgres TO mesh;
 """
-WHO_MAY_CONNECT = "host all postgres all trust\n"
-INITDB_OPTIONS = ("--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions")
+# `local` is for the seed: a server that has started has no socket but the network's.
+WHO_MAY_CONNECT = """\
+local postgres postgres trust
+host all postgres all trust
+host postgres mesh all scram-sha-256
+"""
+INITDB_OPTIONS = (
+    *("--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"),
+    "--wal-segsize=1",  # megabyte: less to copy
+)
+# Nothing is logged of rows that are copied into a table made in the same transaction.
+SETTINGS_FOR_THE_SEED = {"listen_addresses": "", "wal_level": "minimal", "max_wal_senders": "0", "fsync": "off"}
+READY_WITHIN_S = 30.0
+SEEDED_FROM = ("schema.sql", "indexes.sql", "mesh.sql", "seed.py", "passwords.py")
 
 SETTINGS = {
     "unix_socket_directories": "",
@@ -39,6 +59,20 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",  # in the data folder, so that a killed server leaves nothing elsewhere
     "timezone": "UTC",
     "log_timezone": "UTC",
+}
+# A link that was cut works again after what is left of wal_sender_timeout (as long the dead connection holds the slot)
+# and one retry interval: with the defaults, 60 s and 5 s, up to a minute.
+REPLICATION_SETTINGS = {
+    "wal_level": "logical",
+    "wal_sender_timeout": "10s",
+    "wal_receiver_timeout": "10s",
+    "wal_retrieve_retry_interval": "1s",
+    "max_wal_senders": "20",
+    "max_replication_slots": "20",
+    "max_logical_replication_workers": "20",
+    "max_worker_processes": "40",
+    "track_commit_timestamp": "on",  # or conflicts are not counted
+    "max_slot_wal_keep_size": "1GB",
 }
 
 
@@ -92,7 +126,9 @@ def _copied_programs(installed: Path, to: Path) -> Path:
 
 def template(where: Path, folder: Path, who: Rights) -> Path:
     """A fresh database, from the cache where it has been made before with the same version and options."""
-    recipe = repr((_version(where, who), INITDB_OPTIONS, FIRST_STATEMENTS, WHO_MAY_CONNECT))
+    data = Path(__file__).parents[1] / "data"
+    seed = [(data / name).read_text() for name in SEEDED_FROM]
+    recipe = repr((_version(where, who), INITDB_OPTIONS, _first_statements(), WHO_MAY_CONNECT, seed))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gameday"
     cached = cache / f"postgres-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not cached.exists():
@@ -108,8 +144,39 @@ def _new_database(where: Path, folder: Path, who: Rights) -> Path:
         os.chown(made, who["user"], who["group"])
     _checked([where / "initdb", "-D", made, "--no-sync", *INITDB_OPTIONS], who)
     (made / "pg_hba.conf").write_text(WHO_MAY_CONNECT)
-    _checked([where / "postgres", "--single", "-F", "-D", made, "postgres"], who, FIRST_STATEMENTS)
+    _checked([where / "postgres", "--single", "-F", "-D", made, "postgres"], who, _first_statements())
+    _seed(where, made, who)
     return made
+
+
+def _first_statements() -> str:
+    password = os.environ.get("MESH_PASSWORD", "for-experiments-only")
+    if not password.isprintable():
+        raise LauncherError("MESH_PASSWORD has to be one line of printable characters")
+    return FIRST_STATEMENTS.format(mesh_password=password.replace("'", "''"))
+
+
+def _seed(where: Path, made: Path, who: Rights) -> None:
+    from reference_system.data import seed  # noqa: PLC0415 - a driver that only the first start has to load
+
+    with tempfile.TemporaryDirectory(prefix="seed-") as sockets:  # a path that is short enough for a socket
+        if who:
+            os.chown(sockets, who["user"], who["group"])
+        settings = {**SETTINGS, **SETTINGS_FOR_THE_SEED, "unix_socket_directories": sockets}
+        with subprocess.Popen([where / "postgres", "-D", made, *_options(settings)], **who) as server:
+            try:
+                _wait_until_ready(server, made / "postmaster.pid")
+                asyncio.run(seed.prepare(f"postgresql://postgres@/postgres?host={sockets}"))
+            finally:
+                server.send_signal(signal.SIGINT)  # fast shutdown, with a checkpoint
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], lock: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not (lock.exists() and lock.read_text().rstrip().endswith("\nready")):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise LauncherError(f"Postgres is not ready to be seeded; its exit code is {server.poll()}")
+        time.sleep(0.02)
 
 
 def _checked(command: list[str | Path], who: Rights, standard_input: str = "") -> None:
@@ -172,8 +239,12 @@ def _forget_dead_server(data: Path) -> None:
 
 
 def arguments(data: Path) -> list[str]:
-    settings = {"listen_addresses": os.environ["HOST"], "port": os.environ["PORT"], **SETTINGS}
-    return ["-D", str(data), *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
+    place = {"listen_addresses": os.environ["HOST"], "port": os.environ["PORT"]}
+    return ["-D", str(data), *_options({**place, **SETTINGS, **REPLICATION_SETTINGS})]
+
+
+def _options(settings: dict[str, str]) -> list[str]:
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
 def main() -> None:
