@@ -39,9 +39,9 @@ UP_WITHIN_S = 10.0
 _running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
 
-def free_port() -> int:
+def free_port(host: str = HOST) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 

@@ -1,0 +1,115 @@
+"""A TCP link that can be cut in the ways links are cut: refused, swallowed, frozen, or on one side only.
+
+Toxiproxy can do the first three (`enabled: false`, `timeout`, none for frozen); the last needs a hand of its own.
+"""
+
+import contextlib
+import socket
+import threading
+from enum import Enum, auto
+
+Address = tuple[str, int]
+
+
+class Mode(Enum):
+    PASSES = auto()
+    REFUSES = auto()  # connections are closed, new ones refused
+    SWALLOWS = auto()  # every byte is lost, connections look alive; they are closed at the end, as Toxiproxy does
+    FREEZES = auto()  # nothing is read any more, and all of it goes on at the end
+    HALF_OPEN = auto()  # the caller's side is closed and refused, the other side is never told
+
+
+class Forwarder:
+    def __init__(self, listen: Address, upstream: Address) -> None:
+        self._listen = listen
+        self._upstream = upstream
+        self._mode = Mode.PASSES
+        self._moves = threading.Event()
+        self._moves.set()
+        self._connections: set[socket.socket] = set()  # the callers'
+        self._all: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self._open()
+
+    @property
+    def port(self) -> int:
+        return self._listen[1]
+
+    def cut(self, mode: Mode) -> None:
+        self._mode = mode
+        if mode is Mode.FREEZES:
+            self._moves.clear()
+        elif mode in (Mode.REFUSES, Mode.HALF_OPEN):
+            self._close_listener()
+            self._drop(self._all if mode is Mode.REFUSES else self._connections)
+
+    def heal(self) -> None:
+        was, self._mode = self._mode, Mode.PASSES
+        self._moves.set()
+        if was is Mode.SWALLOWS:
+            self._drop(self._all)
+        if self._listener is None:
+            self._open()
+
+    def close(self) -> None:
+        self._mode = Mode.REFUSES
+        self._moves.set()
+        self._close_listener()
+        self._drop(self._all)
+
+    def _open(self) -> None:
+        self._listener = socket.create_server(self._listen)
+        self._listen = self._listener.getsockname()  # the same port after a cut
+        threading.Thread(target=self._accept_all, args=(self._listener,), daemon=True).start()
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes up whoever accepts
+            self._listener.close()
+            self._listener = None
+
+    @staticmethod
+    def _drop(connections: set[socket.socket]) -> None:
+        for connection in list(connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # closed by a cut
+            while True:
+                caller, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
+
+    def _serve(self, caller: socket.socket) -> None:
+        with caller:
+            self._connections.add(caller)
+            self._all.add(caller)
+            try:
+                self._moves.wait()
+                if self._mode is Mode.SWALLOWS:
+                    while caller.recv(65536):
+                        pass
+                    return
+                with socket.create_connection(self._upstream) as upstream:
+                    self._all.add(upstream)
+                    back = threading.Thread(target=self._pump, args=(upstream, caller), daemon=True)
+                    back.start()
+                    self._pump(caller, upstream)
+                    back.join()
+                    self._all.discard(upstream)
+            except OSError:
+                pass  # the other side is away: the caller sees that its connection ends
+            finally:
+                self._connections.discard(caller)
+                self._all.discard(caller)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while chunk := source.recv(65536):
+                self._moves.wait()
+                if self._mode is Mode.PASSES:
+                    sink.sendall(chunk)
+        except OSError:
+            pass  # an end like any other
+        if self._mode is not Mode.HALF_OPEN:
+            self._drop({source, sink})
