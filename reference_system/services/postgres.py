@@ -11,7 +11,6 @@ with the password in MESH_PASSWORD. It may subscribe and be subscribed to, which
 subscription makes this server call any address it is given. What is received is written with the rights of `postgres`.
 """
 
-import asyncio
 import hashlib
 import os
 import pwd
@@ -72,6 +71,8 @@ REPLICATION_SETTINGS = {
     "max_logical_replication_workers": "20",
     "max_worker_processes": "40",
     "track_commit_timestamp": "on",  # or conflicts are not counted
+    # A peer that stays away must not fill the disk; one that comes back within this gets all it missed. A post costs
+    # 2.5 kB of log, so this is half an hour at 200 posts a second. Beyond it the link is lost and has to be made anew.
     "max_slot_wal_keep_size": "1GB",
 }
 
@@ -128,7 +129,7 @@ def template(where: Path, folder: Path, who: Rights) -> Path:
     """A fresh database, from the cache where it has been made before with the same version and options."""
     data = Path(__file__).parents[1] / "data"
     seed = [(data / name).read_text() for name in SEEDED_FROM]
-    recipe = repr((_version(where, who), INITDB_OPTIONS, _first_statements(), WHO_MAY_CONNECT, seed))
+    recipe = repr((_version(where, who), INITDB_OPTIONS, first_statements(), WHO_MAY_CONNECT, seed))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gameday"
     cached = cache / f"postgres-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not cached.exists():
@@ -144,12 +145,12 @@ def _new_database(where: Path, folder: Path, who: Rights) -> Path:
         os.chown(made, who["user"], who["group"])
     _checked([where / "initdb", "-D", made, "--no-sync", *INITDB_OPTIONS], who)
     (made / "pg_hba.conf").write_text(WHO_MAY_CONNECT)
-    _checked([where / "postgres", "--single", "-F", "-D", made, "postgres"], who, _first_statements())
+    _checked([where / "postgres", "--single", "-F", "-D", made, "postgres"], who, first_statements())
     _seed(where, made, who)
     return made
 
 
-def _first_statements() -> str:
+def first_statements() -> str:
     password = os.environ.get("MESH_PASSWORD", "for-experiments-only")
     if not password.isprintable():
         raise LauncherError("MESH_PASSWORD has to be one line of printable characters")
@@ -157,7 +158,9 @@ def _first_statements() -> str:
 
 
 def _seed(where: Path, made: Path, who: Rights) -> None:
-    from reference_system.data import seed  # noqa: PLC0415 - a driver that only the first start has to load
+    import asyncio  # noqa: PLC0415 - this and the driver of the database only the first start has to load
+
+    from reference_system.data import seed  # noqa: PLC0415 - as above
 
     with tempfile.TemporaryDirectory(prefix="seed-") as sockets:  # a path that is short enough for a socket
         if who:

@@ -26,8 +26,9 @@ class Forwarder:
         self._mode = Mode.PASSES
         self._moves = threading.Event()
         self._moves.set()
-        self._connections: set[socket.socket] = set()  # the callers'
-        self._all: set[socket.socket] = set()
+        self._callers: set[socket.socket] = set()
+        self._upstreams: set[socket.socket] = set()
+        self._orphans: set[socket.socket] = set()  # upstreams that have not been told of their caller's end
         self._listener: socket.socket | None = None
         self._open()
 
@@ -41,13 +42,15 @@ class Forwarder:
             self._moves.clear()
         elif mode in (Mode.REFUSES, Mode.HALF_OPEN):
             self._close_listener()
-            self._drop(self._all if mode is Mode.REFUSES else self._connections)
+            if mode is Mode.HALF_OPEN:
+                self._orphans |= self._upstreams
+            self._drop_all()
 
     def heal(self) -> None:
         was, self._mode = self._mode, Mode.PASSES
         self._moves.set()
         if was is Mode.SWALLOWS:
-            self._drop(self._all)
+            self._drop_all()
         if self._listener is None:
             self._open()
 
@@ -55,7 +58,8 @@ class Forwarder:
         self._mode = Mode.REFUSES
         self._moves.set()
         self._close_listener()
-        self._drop(self._all)
+        self._orphans.clear()
+        self._drop_all()
 
     def _open(self) -> None:
         self._listener = socket.create_server(self._listen)
@@ -68,11 +72,14 @@ class Forwarder:
             self._listener.close()
             self._listener = None
 
-    @staticmethod
-    def _drop(connections: set[socket.socket]) -> None:
-        for connection in list(connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+    def _drop_all(self) -> None:
+        self._drop(*self._callers, *self._upstreams)
+
+    def _drop(self, *connections: socket.socket) -> None:
+        for connection in connections:
+            if connection not in self._orphans:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def _accept_all(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):  # closed by a cut
@@ -81,35 +88,30 @@ class Forwarder:
                 threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
 
     def _serve(self, caller: socket.socket) -> None:
-        with caller:
-            self._connections.add(caller)
-            self._all.add(caller)
-            try:
-                self._moves.wait()
-                if self._mode is Mode.SWALLOWS:
-                    while caller.recv(65536):
-                        pass
-                    return
-                with socket.create_connection(self._upstream) as upstream:
-                    self._all.add(upstream)
-                    back = threading.Thread(target=self._pump, args=(upstream, caller), daemon=True)
-                    back.start()
-                    self._pump(caller, upstream)
-                    back.join()
-                    self._all.discard(upstream)
-            except OSError:
-                pass  # the other side is away: the caller sees that its connection ends
-            finally:
-                self._connections.discard(caller)
-                self._all.discard(caller)
+        self._callers.add(caller)
+        with caller, contextlib.suppress(OSError):  # whatever is away, the caller sees that its connection ends
+            self._moves.wait()
+            if self._mode is Mode.SWALLOWS:
+                while caller.recv(65536):
+                    pass
+            else:
+                self._connect(caller)
+        self._callers.discard(caller)
+
+    def _connect(self, caller: socket.socket) -> None:
+        with socket.create_connection(self._upstream) as upstream:
+            self._upstreams.add(upstream)
+            back = threading.Thread(target=self._pump, args=(upstream, caller), daemon=True)
+            back.start()
+            self._pump(caller, upstream)
+            back.join()
+            self._upstreams.discard(upstream)
+            self._orphans.discard(upstream)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):  # an end like any other
             while chunk := source.recv(65536):
                 self._moves.wait()
-                if self._mode is Mode.PASSES:
+                if self._mode is Mode.PASSES and source not in self._orphans:
                     sink.sendall(chunk)
-        except OSError:
-            pass  # an end like any other
-        if self._mode is not Mode.HALF_OPEN:
-            self._drop({source, sink})
+        self._drop(source, sink)

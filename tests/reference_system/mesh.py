@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -51,24 +52,35 @@ class Region:
 
 
 class Mesh:
-    def __init__(self, ports: dict[str, int], folder: Path) -> None:
+    """`servers` and `links` (source, destination) are there at once, what runs through them after `connect`."""
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ports = ports
+        self._ports = {region: free_port(host) for region, host in HOSTS.items()}
+        self.servers = {region: self._launched(region) for region in REGIONS}
         self.links = {
-            (source, to): Forwarder((LINKS_HOST, 0), (HOSTS[source], ports[source]))
+            (source, to): Forwarder((LINKS_HOST, 0), (HOSTS[source], self._ports[source]))
             for source, to in itertools.permutations(REGIONS, 2)
         }
 
     def dsn(self, region: str, role: str = "postgres") -> str:
         return f"postgresql://{role}@{HOSTS[region]}:{self._ports[region]}/postgres"
 
-    async def connect(self) -> None:
-        """What the four workers do when they start."""
+    async def ready(self) -> None:
+        async def try_one(region: str) -> None:
+            await (await asyncpg.connect(self.dsn(region), timeout=5)).close()
+
+        async with asyncio.timeout(30):
+            for region in REGIONS:
+                await connect_when_ready(functools.partial(try_one, region))
+
+    async def connect_all(self) -> None:
         async with asyncio.timeout(30), asyncio.TaskGroup() as all_of_them:
             for region in REGIONS:
-                all_of_them.create_task(self._connect(region))
+                all_of_them.create_task(self.connect(region))
 
-    async def _connect(self, region: str) -> None:
+    async def connect(self, region: str) -> None:
+        """What the region's worker does when it starts."""
         peers = {
             source: f"postgresql://{AS_MESH}@{LINKS_HOST}:{link.port}/postgres"
             for (source, to), link in self.links.items()
@@ -78,6 +90,12 @@ class Mesh:
         await connect_when_ready(lambda: replication.publish(dsn, region=region, peers=peers))
         await replication.subscribe(dsn, region=region, peers=peers)
 
+    def restart(self, region: str) -> None:
+        """As after a crash."""
+        self.servers[region].kill()
+        self.servers[region].wait()
+        self.servers[region] = self._launched(region)
+
     def cut(self, one: str, other: str, mode: Mode = Mode.FREEZES) -> None:
         """Both directions."""
         for pair in ((one, other), (other, one)):
@@ -86,6 +104,20 @@ class Mesh:
     def heal(self) -> None:
         for link in self.links.values():
             link.heal()
+
+    def close(self) -> None:
+        for link in self.links.values():
+            link.close()
+        for server in self.servers.values():
+            server.send_signal(signal.SIGINT)  # fast shutdown
+        for server in self.servers.values():
+            server.wait(timeout=20)
+
+    def _launched(self, region: str) -> subprocess.Popen[bytes]:
+        place = {"SERVICE": region, "HOST": HOSTS[region], "PORT": str(self._ports[region]), "DATA": str(self.folder)}
+        command = [sys.executable, "-m", "reference_system.services.postgres"]
+        with (self.folder / f"{region}.log").open("ab") as log:
+            return subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log)
 
     @contextlib.asynccontextmanager
     async def regions(self) -> AsyncIterator[list[Region]]:
@@ -99,33 +131,17 @@ class Mesh:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Mesh]:
+def running(*, connected: bool = True) -> Iterator[Mesh]:
     folder = Path(tempfile.mkdtemp(prefix="reference-mesh-"))
     folder.chmod(0o755)
-    ports = {region: free_port(host) for region, host in HOSTS.items()}
-    with contextlib.ExitStack() as started:
-        started.callback(shutil.rmtree, folder)
-        servers = [_launched(region, ports[region], folder) for region in REGIONS]
-        started.callback(_end, servers)
-        mesh = Mesh(ports, folder)
-        for link in mesh.links.values():
-            started.callback(link.close)
-        asyncio.run(mesh.connect())
+    mesh = Mesh(folder)
+    try:
+        if connected:
+            asyncio.run(mesh.connect_all())
         yield mesh
-
-
-def _launched(region: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
-    place = {"SERVICE": region, "HOST": HOSTS[region], "PORT": str(port), "DATA": str(folder)}
-    command = [sys.executable, "-m", "reference_system.services.postgres"]
-    with (folder / f"{region}.log").open("wb") as log:
-        return subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log)
-
-
-def _end(servers: Iterable[subprocess.Popen[bytes]]) -> None:
-    for server in servers:
-        server.send_signal(signal.SIGINT)  # fast shutdown
-    for server in servers:
-        server.wait(timeout=20)
+    finally:
+        mesh.close()
+        shutil.rmtree(folder)
 
 
 async def until(true: Callable[[], Awaitable[bool]], *, within_s: float) -> bool:

@@ -1,5 +1,6 @@
 """Launchers of Postgres, Redis and nginx: what they write, and that they become the server they name."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 import redis as redis_client
@@ -138,14 +140,24 @@ def test_postgres_runs_from_a_copy_where_its_user_may_not_read_the_installed_pro
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_a_database_is_made_once_and_then_taken_from_the_cache(data: Path) -> None:
+def test_a_seeded_database_is_made_once_and_then_taken_from_the_cache(data: Path) -> None:
     cache = data / "cache"
     with launched("postgres", data / "first", XDG_CACHE_HOME=str(cache)):
         made = list((cache / "gameday").iterdir())
+        assert asyncio.run(users_of(PORTS["postgres"])) == 3000
     with launched("postgres", data / "second", XDG_CACHE_HOME=str(cache)):
         assert list((cache / "gameday").iterdir()) == made
+        assert asyncio.run(users_of(PORTS["postgres"])) == 3000
 
     assert [path.name.startswith("postgres-") for path in made] == [True]
+
+
+async def users_of(port: int) -> int:
+    connection = await asyncpg.connect(f"postgresql://postgres@{HOST}:{port}/postgres", timeout=5)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM users"))
+    finally:
+        await connection.close()
 
 
 @pytest.mark.e2e
@@ -189,6 +201,15 @@ def test_redis_cannot_be_made_to_write_files_or_load_code(data: Path) -> None:
         for command in (["CONFIG", "SET", "dir", "/"], ["MODULE", "LIST"], ["REPLICAOF", "NO", "ONE"]):
             with pytest.raises(redis_client.ResponseError, match="unknown command"):
                 client.execute_command(*command)
+
+
+def test_a_password_that_would_end_its_statement_is_quoted_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESH_PASSWORD", "it's {braces}")
+    assert "PASSWORD 'it''s {braces}';" in postgres.first_statements()
+
+    monkeypatch.setenv("MESH_PASSWORD", "two\nlines")
+    with pytest.raises(binaries.LauncherError, match="one line"):
+        postgres.first_statements()
 
 
 def test_arguments_of_postgres_say_where_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:

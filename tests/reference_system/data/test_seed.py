@@ -19,6 +19,15 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(tables: Table
     assert seed.tables(seed=8) != tables
 
 
+def test_users_are_spread_over_the_regions_and_number_their_posts_in_their_own(tables: Tables) -> None:
+    home = {user[0]: user[4] for user in tables["users"]}
+
+    assert Counter(home.values()) == dict.fromkeys(seed.REGIONS, 750)
+    assert all(post[0].rpartition("-")[0] == home[post[1]] for post in tables["posts"])
+    assert len({post[0] for post in tables["posts"]}) == 10_000
+    assert {post: region for post, region, _ in tables["likes"]} == {post[0]: home[post[1]] for post in tables["posts"]}
+
+
 def test_users_follow_about_twenty_others_and_some_are_popular(tables: Tables) -> None:
     followers = Counter(followee for _, followee in tables["follows"])
 
