@@ -132,6 +132,7 @@ def test_without_the_merge_they_do_not(collide: Experiment) -> None:
         await collide(mesh, regions)
 
         assert not await converged(regions, within_s=3)
+        assert sum([row["conflicts"] for region in regions for row in await region.run("incoming")]) > 0
 
     with meshes.running() as unmerged:
         in_all_regions(unmerged, experiment)
