@@ -1,0 +1,172 @@
+"""Counters: what a read shows lies between what must and what may have been counted by then, and is exact in the end.
+
+A counter's region counts what it took itself at once and what others took later. So a read shows at least all that its
+own region had acknowledged before it began, and at most all that had begun anywhere before it was over: outside of that
+nothing can explain it. Less than what all regions had acknowledged is *behind*, which is no error while links lag.
+
+In the end a region shows exactly what was acknowledged, plus some of what is of unknown fate: 10 acknowledged and one
+unknown 5 make 10 or 15, and 12 is wrong.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.verify.consistency.answers import Answers
+from harness.verify.consistency.finding import WITNESSES, Witness, place_and_time, step
+from harness.verify.consistency.history import Bools, Ending, Floats, History, Ints, Kind
+from harness.verify.consistency.packing import packed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedAtRegion:
+    """Reads `judged` while the run went on, of which `behind` saw less than was acknowledged anywhere; final ones.
+
+    `above`, `below` and `wrong` are indices of operations. `unread` are counters without a final read there.
+    """
+
+    judged: int
+    behind: int
+    above: Ints
+    below: Ints
+    finally_judged: int
+    wrong: Ints
+    unread: tuple[str, ...]
+    witnesses: tuple[Witness, ...]
+
+
+def counters(answers: Answers) -> Mapping[str, CountedAtRegion]:
+    """By region."""
+    history, bounds = answers.history, _bounds(answers)
+    return {name: _at_region(history, bounds, region) for region, name in enumerate(history.regions)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounds:
+    """Of each read of a counter the least it has to show by its own region, by all, and the most it may."""
+
+    read: Ints
+    least: Floats
+    least_of_all: Floats
+    most: Floats
+
+
+def _bounds(answers: Answers) -> _Bounds:
+    history = answers.history
+    read = np.flatnonzero(history.answered & ~np.isnan(history.amount))
+    sums = _Sums(answers, read)
+    surely = (history.kind == Kind.INCREMENT) & (history.ending == Ending.OK)
+    maybe = (history.kind == Kind.INCREMENT) & (history.ending != Ending.FAIL)
+    up, down = history.amount > 0, history.amount < 0
+    at_most_down, at_most_up = sums.begun(maybe & down), sums.begun(maybe & up)
+    own_up, own_down = np.zeros(len(read)), np.zeros(len(read))
+    for region in range(len(history.regions)):
+        here = history.served[read] == region
+        by_region = surely & (history.served == region)
+        own_up[here] = sums.done(by_region & up)[here]
+        own_down[here] = sums.done(by_region & down)[here]
+    start = history.initial[history.object[read]]
+    return _Bounds(
+        read=read,
+        least=start + own_up + at_most_down,
+        least_of_all=start + sums.done(surely & up) + at_most_down,
+        most=start + at_most_up + own_down,
+    )
+
+
+class _Sums:
+    """Sums of amounts by counter, up to each read."""
+
+    def __init__(self, answers: Answers, read: Ints) -> None:
+        self._history = answers.history
+        self._read = read
+        self._clock = answers.clock
+
+    def done(self, which: Bools) -> Floats:
+        """Of those that were completed before the read began."""
+        return self._sum(which, self._history.completed_s, self._clock.at(self._history.invoked_s[self._read]))
+
+    def begun(self, which: Bools) -> Floats:
+        """Of those that began before the read was over."""
+        return self._sum(which, self._history.invoked_s, self._clock.at(self._history.completed_s[self._read]) + 1)
+
+    def _sum(self, which: Bools, instant_s: Floats, before: Ints) -> Floats:
+        some, size = np.flatnonzero(which), len(self._clock)
+        word = packed(self._history.object[some], self._clock.at(instant_s[some]), size)
+        line = np.argsort(word, kind="stable")
+        so_far = np.concatenate([[0.0], np.cumsum(self._history.amount[some[line]])])
+        counter = self._history.object[self._read]
+        first = np.searchsorted(word[line], packed(counter, np.zeros_like(counter), size))
+        last = np.searchsorted(word[line], packed(counter, before, size))
+        result: Floats = so_far[last] - so_far[first]
+        return result
+
+
+def _at_region(history: History, bounds: _Bounds, region: int) -> CountedAtRegion:
+    here = history.served[bounds.read] == region
+    read, shown = bounds.read[here], history.amount[bounds.read[here]]
+    least, most = bounds.least[here], bounds.most[here]
+    above, below = shown > most, shown < least
+    increments = _increments(history)
+    final = _final_reads(history, region)
+    wrong = [each for counter, each in final.items() if not _is_possible(history, increments.get(counter, []), each)]
+    outside = [
+        *((int(read[i]), f"at most {most[i]:g} was possible") for i in np.flatnonzero(above)[:WITNESSES]),
+        *((int(read[i]), f"at least {least[i]:g} was due") for i in np.flatnonzero(below)[:WITNESSES]),
+        *((each, "no choice of the unknown ones comes to that") for each in wrong[:WITNESSES]),
+    ]
+    return CountedAtRegion(
+        judged=len(read),
+        behind=int((shown < bounds.least_of_all[here]).sum()),
+        above=read[above],
+        below=read[below],
+        finally_judged=len(final),
+        wrong=np.array(sorted(wrong), dtype=np.int64),
+        unread=tuple(history.objects[counter] for counter in increments if counter not in final),
+        witnesses=tuple(_tell(history, increments, each, why) for each, why in outside),
+    )
+
+
+def _increments(history: History) -> dict[int, list[int]]:
+    """Those that may have taken effect, by counter."""
+    found: dict[int, list[int]] = {}
+    some = np.flatnonzero((history.kind == Kind.INCREMENT) & (history.ending != Ending.FAIL))
+    for counter, each in zip(history.object[some].tolist(), some.tolist(), strict=True):
+        found.setdefault(counter, []).append(each)
+    return found
+
+
+def _final_reads(history: History, region: int) -> dict[int, int]:
+    """The last final read of each counter."""
+    some = history.answered & history.final & ~np.isnan(history.amount) & (history.served == region)
+    reads = np.flatnonzero(some)
+    return dict(zip(history.object[reads].tolist(), reads.tolist(), strict=True))
+
+
+def _is_possible(history: History, increments: list[int], read: int) -> bool:
+    """The value is the sum of all that was acknowledged before, and of some choice of the rest."""
+    certain, choice = float(history.initial[history.object[read]]), Counter[float]()
+    for each in increments:
+        if history.ending[each] == Ending.OK and history.completed_s[each] < history.invoked_s[read]:
+            certain += float(history.amount[each])
+        elif history.invoked_s[each] <= history.completed_s[read]:
+            choice[float(history.amount[each])] += 1
+    sums = {certain}
+    for amount, times in choice.items():
+        sums = {known + amount * some for known in sums for some in range(times + 1)}
+    return float(history.amount[read]) in sums
+
+
+def _tell(history: History, increments: Mapping[int, list[int]], read: int, why: str) -> Witness:
+    """With the increments of unknown fate, and the last acknowledged ones before the read."""
+    mine = increments.get(int(history.object[read]), [])
+    before = [each for each in mine if history.invoked_s[each] <= history.completed_s[read]]
+    unsure = [each for each in before if history.ending[each] != Ending.OK]
+    acked = [each for each in before if history.ending[each] == Ending.OK]
+    told = sorted({*unsure[-WITNESSES:], *acked[-WITNESSES:]})
+    steps = (*(step(history, f"added {history.amount[each]:g}", each) for each in told), step(history, "read", read))
+    saw = steps[-1].operation
+    sentence = f"{saw.object} shows {saw.amount:g} {place_and_time(saw)}: {why}."
+    return Witness(sentence=sentence, ids=(saw.object,), steps=steps)
