@@ -17,11 +17,13 @@ from harness.experiment import Experiment, Fault, MomentaryFault, Variable
 from harness.loading.crosscheck import experiment_mistakes, fault_mistakes
 from harness.loading.crosscheck_target import target_mistakes
 from harness.loading.mistakes import convert, did_you_mean, shortened
+from harness.loading.target_part import part_of
 from harness.loading.yaml_file import Document, Where, parsed, plain, read_document
-from harness.target.target import TargetSpec
+from harness.target.target import TargetPart, TargetSpec
 from harness.units import Seconds
 
 PROFILE_FOLDER = "loadprofiles"
+PART_OF = "part_of"
 
 _MOMENTARY = [kind.__struct_config__.tag for kind in get_args(MomentaryFault)]
 
@@ -72,11 +74,29 @@ def load_experiment(path: Path, *, short: bool = False, overrides: Mapping[str, 
 
 
 def load_target(path: Path) -> TargetSpec:
-    """Read a `target.yaml`; ExperimentError for whatever is wrong in it."""
+    """Read a `target.yaml`, or a file that names a part of one; ExperimentError for whatever is wrong in it."""
     document = read_document(path)
+    if isinstance(document.value, dict) and PART_OF in document.value:
+        return _part(document)
     target = convert(document, document.value, TargetSpec)
     _raise_all(target_mistakes(document, target))
     return target
+
+
+def _part(document: Document) -> TargetSpec:
+    part = convert(document, document.value, TargetPart)
+    path = document.path.parent / part.part_of
+    if not _is_file(path):
+        raise document.mistake((PART_OF,), f"there is no file {shortened(part.part_of)} beside this one.")
+    whole = convert(read := read_document(path), read.value, TargetSpec)  # so a part of a part is refused
+    _raise_all(target_mistakes(read, whole))
+    for number, region in enumerate(part.regions):
+        if region not in whole.regions:
+            sentence = f"{shortened(region)} is not a region of {part.part_of}."
+            raise document.mistake(("regions", number), sentence, did_you_mean(region, whole.regions))
+    if not part.regions:
+        raise document.mistake(("regions",), "a part has at least one region.", f"Known: {', '.join(whole.regions)}.")
+    return part_of(whole, part)
 
 
 class _ByHand(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ Both read the same file. The engine is pinned by DOCKER_HOST, whatever the opera
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +51,9 @@ class Compose:
         """Make the image that all services share; quick where nothing has changed."""
         self._run("build", service, timeout_s=BUILD_TIMEOUT_S)
 
-    def up(self) -> None:
-        """Create and start everything in the order of its dependencies."""
-        self._run("up", "--detach", "--no-build", "--force-recreate", timeout_s=UP_TIMEOUT_S)
+    def up(self, services: Sequence[str]) -> None:
+        """Create and start these, and what they depend on, in the order of their dependencies."""
+        self._run("up", "--detach", "--no-build", "--force-recreate", *services, timeout_s=UP_TIMEOUT_S)
 
     def down(self) -> None:
         """Remove containers, networks and volumes of the project."""

@@ -10,7 +10,7 @@ more point: a variable that is neither set nor given a default is an error, not 
 import re
 import shlex
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from harness.errors import ExperimentError
 from harness.target.yaml_nodes import NodeReader
 
 # How a container is made and confined; a plain process is neither.
@@ -82,6 +83,20 @@ class ComposeFile:
 
     path: Path
     services: dict[str, ComposeService]
+
+    def part(self, names: Iterable[str]) -> "ComposeFile":
+        """These services alone; ExperimentError for one that is missing, or that waits for one which is left out."""
+        chosen = set(names)
+        if missing := chosen - set(self.services):
+            raise ExperimentError(f"{self.path} has no service {_listed(missing)}, which the target file names.")
+        services = {name: service for name, service in self.services.items() if name in chosen}
+        for service in services.values():
+            if left_out := set(service.depends_on) - chosen:
+                raise ExperimentError(
+                    f"{self.path}, services.{service.name}.depends_on: it waits for {_listed(left_out)}, which the "
+                    "target file does not name."
+                )
+        return ComposeFile(path=self.path, services=services)
 
     def start_levels(self) -> list[list[str]]:
         """Services in the order they may start: each group needs only earlier groups."""
@@ -275,6 +290,10 @@ class _Reader:
 
     def _grace(self, node: yaml.Node | None, where: str) -> float:
         return DEFAULT_STOP_GRACE_S if node is None else self._nodes.duration(node, where)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _runs(service: ComposeService, profiles: frozenset[str]) -> bool:

@@ -59,7 +59,7 @@ async def up(
     )
     try:
         await asyncio.to_thread(compose.build, spec.entry)
-        await asyncio.to_thread(compose.up)
+        await asyncio.to_thread(compose.up, tuple(spec.services))
         folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))
         target = DockerTarget(spec, folder)
         await asyncio.gather(*(target.until_ready(service) for service in spec.services))
@@ -88,6 +88,7 @@ def network_of(loopback: str) -> str:
 def _variables(spec: TargetSpec, *, loopback: str, defect: str | None) -> dict[str, str]:
     """What the compose file may use; the variables of the other runtime are emptied, whatever the shell has."""
     return {
+        **spec.variables,
         "PUBLISH": loopback,
         "NETWORK": os.environ.get("NETWORK") or network_of(loopback),
         "LOOPBACK": "",

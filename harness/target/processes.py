@@ -38,7 +38,7 @@ async def up(
     data = data_folder_of(folder.folder)
     variables = await _variables(spec, loopback=loopback, data=data, defect=defect)
     compose = read_compose_file((spec_path.parent / spec.compose).resolve(), variables, profiles=profiles)
-    _check_same_services(spec, compose)
+    compose = _declared(compose, spec)
     refuse_ports_in_use(loopback, _ports(spec))
 
     remove_data_folder(data)  # an earlier system's, which has died with its machine
@@ -93,20 +93,27 @@ def _refuse_second(folder: StateFolder) -> None:
 
 async def _variables(spec: TargetSpec, *, loopback: str, data: Path, defect: str | None) -> dict[str, str]:
     """What the compose file may use: the environment, as with Compose, but nobody plants a defect by accident."""
-    variables = {**os.environ, "LOOPBACK": loopback, "DATA": str(data), spec.defect_variable: defect or ""}
+    variables = {
+        **os.environ,
+        **spec.variables,
+        "LOOPBACK": loopback,
+        "DATA": str(data),
+        spec.defect_variable: defect or "",
+    }
     if any(service.role == "toxiproxy" for service in spec.services.values()):
         variables["TOXIPROXY_SERVER"] = str(await asyncio.to_thread(find_or_build))
     return variables
 
 
-def _check_same_services(spec: TargetSpec, compose: ComposeFile) -> None:
+def _declared(compose: ComposeFile, spec: TargetSpec) -> ComposeFile:
+    """What the target file declares: everything, unless it says that it is a part."""
     unknown = set(compose.services) - set(spec.services)
-    missing = set(spec.services) - set(compose.services)
-    if unknown or missing:
+    if unknown and not spec.part_of:
         raise ExperimentError(
-            f"{compose.path} and the target file of {spec.name} do not name the same services: "
-            f"only in the first {sorted(unknown)}, only in the second {sorted(missing)}."
+            f"{compose.path} has services that the target file of {spec.name} does not name: "
+            f"{', '.join(sorted(unknown))}. What is started has to be declared."
         )
+    return compose.part(spec.services)
 
 
 def _ports(spec: TargetSpec) -> list[tuple[str, int]]:

@@ -123,12 +123,17 @@ class Metrics(_Strict, frozen=True, kw_only=True):
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):
-    """`target.yaml`, whole. `compose` and `defects` are paths relative to that file."""
+    """`target.yaml`, whole. `compose` is a path relative to that file, `variables` are what the compose file may use.
+
+    `part_of` is the file of the whole target where this is a part of one (see TargetPart).
+    """
 
     name: str
+    part_of: str = ""
     compose: str
     entry: str
     regions: tuple[str, ...]
+    variables: dict[str, str] = {}
     services: dict[str, ServiceSpec]
     links: dict[str, LinkSpec]
     headers: Headers = Headers()
@@ -136,6 +141,15 @@ class TargetSpec(_Strict, frozen=True, kw_only=True):
     promises: Promises = Promises()
     defects: dict[str, str] = {}
     defect_variable: str = "DEFECT"
+
+
+class TargetPart(_Strict, frozen=True, kw_only=True):
+    """A target file that names some regions of another one's target: the same system without the others."""
+
+    name: str
+    part_of: str
+    regions: tuple[str, ...]
+    variables: dict[str, str] = {}
 
 
 class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ the only healthy one, its users come home without a ramp. Edges with the same ob
 order they list the regions and whenever their clocks began.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from reference_system.policies import failback
@@ -55,7 +55,14 @@ class Standing:
 
 
 State = Mapping[Region, Standing]
-AT_FIRST: State = {region: Standing() for region in Region}
+
+
+def at_first(regions: Iterable[Region]) -> State:
+    """Of a system that has these regions."""
+    return {region: Standing() for region in regions}
+
+
+AT_FIRST = at_first(Region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +88,15 @@ def decide(
     unhealthy_after: int = UNHEALTHY_AFTER,
     rules: Rules = DEFAULT_RULES,
 ) -> tuple[State, dict[Region, Route]]:
-    """One evaluation, of all regions. A region that is missing in the observation was not probed."""
-    seen = {region: observation.get(region, Seen()) for region in Region}
+    """One evaluation, of the state's regions. A region that is missing in the observation was not probed."""
+    seen = {region: observation.get(region, Seen()) for region in state}
     gap_s = unhealthy_after * probe_interval_s
     probed = {
         region: _probed(state[region], seen[region].probe, now_s, unhealthy_after=unhealthy_after, gap_s=gap_s)
-        for region in Region
+        for region in state
     }
     after, routes = {}, {}
-    for region in Region:
+    for region in state:
         after[region], reason = _moved(region, probed, seen[region], now_s, rules)
         routes[region] = _route(after[region], reason)
     return after, routes
@@ -115,7 +122,7 @@ def _probed(
 
 def _moved(region: Region, state: State, seen: Seen, now_s: float, rules: Rules) -> tuple[Standing, str]:
     standing = state[region]
-    healthy = {other for other in Region if state[other].healthy}
+    healthy = {other for other in state if state[other].healthy}
     refuge = _refuge(region, state, healthy)
     if refuge is None:
         return _alone(standing)

@@ -1,4 +1,4 @@
-"""The edge with several regions behind it: `python -m reference_system.services.edge`.
+"""The edge, in front of all regions: `python -m reference_system.services.edge`.
 
 An agent with nginx as its child. The agent asks every region twice a second whether it can serve, through the same link
 that users take, decides by `policies.region_failover`, and tells nginx over a socket of their own. nginx serves by what
@@ -9,7 +9,7 @@ import asyncio
 import math
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from reference_system.services.settings import EdgeSettings, edge_settings
 PATH = "/region/health"
 ANSWER_WITHIN_S = 1.0  # a region that needs longer to say that it is well is not
 STOP_WITHIN_S = 5.0
+NAMES_WITHIN_S = 60.0
+NAME_AGAIN_S = 0.2
 
 
 class RegionHealth(msgspec.Struct, frozen=True):
@@ -45,9 +47,12 @@ class Agent:
     settings: EdgeSettings
     folder: Path
     log: Log
-    _state: region_failover.State = field(default_factory=lambda: region_failover.AT_FIRST)
+    _state: region_failover.State = field(init=False)
     _told: dict[str, str] = field(default_factory=dict)
     _reasons: dict[Region, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._state = region_failover.at_first(self.settings.gateways)
 
     async def work(self) -> None:
         """On a fixed beat, as long as no round takes longer; a round is all regions at once."""
@@ -103,6 +108,7 @@ async def _ask(client: httpx.AsyncClient, address: str) -> Seen:
 async def serve(settings: EdgeSettings) -> int:
     """Until nginx ends, or somebody asks us to; nginx' exit code."""
     folder, log = service_folder(), Log(settings.place.service)
+    await _names_known(settings.gateways.values())
     edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
     nginx = await asyncio.create_subprocess_exec(*program(folder))
     agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log).work())
@@ -124,6 +130,20 @@ async def serve(settings: EdgeSettings) -> int:
         if nginx.returncode is None:
             nginx.kill()
     return await ended
+
+
+async def _names_known(addresses: Iterable[str]) -> None:
+    """nginx looks names up once, when it starts, and ends where there is none: in containers they come one by one."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(NAMES_WITHIN_S):
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            while True:
+                try:
+                    await loop.getaddrinfo(host, int(port))
+                    break
+                except OSError:
+                    await asyncio.sleep(NAME_AGAIN_S)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ CONNECTIONS_KEPT = 64  # to each gateway
 
 def write_files(folder: Path, gateways: Mapping[Region, str], *, host: str, port: int) -> None:
     """`nginx.conf` and `routing.js` in the service's folder. `gateways`: region → `host:port`."""
-    template = (TEMPLATES / "regions.conf").read_text()
+    template = (TEMPLATES / "edge.conf").read_text()
     variables = {
         "USER_DIRECTIVE": user_directive(),
         "HOST": host,

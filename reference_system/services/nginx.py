@@ -1,4 +1,4 @@
-"""Starts nginx as the edge or as a region's gateway: fills in the template and becomes nginx.
+"""Starts nginx as a region's gateway: fills in the template and becomes nginx. The edge fills in its own the same way.
 
 Templates are in `reference_system/edge`: `{{ NAME }}` is an environment variable, `{{ servers NAME }}` makes a `server`
 line of each `host:port` in a comma-separated variable. As root, nginx drops its worker to the user `nobody` by itself.

@@ -55,7 +55,7 @@ class ControllerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
-    """`gateways`: where each region is reached, as `host:port`."""
+    """`gateways`: where each region that the system has is reached, as `host:port`."""
 
     place: Place
     gateways: dict[Region, str]
@@ -100,12 +100,14 @@ def controller_settings(environment: Mapping[str, str] = os.environ) -> Controll
 
 
 def edge_settings(environment: Mapping[str, str] = os.environ) -> EdgeSettings:
-    """`GATEWAYS` is `us-east=host:port,…`; ValueError where that is not each region once."""
-    pairs = [pair.partition("=") for pair in environment["GATEWAYS"].split(",") if pair.strip()]
-    gateways = {Region(name.strip()): address.strip() for name, _, address in pairs}
-    if len(pairs) != len(gateways) or set(gateways) != set(Region):
-        raise ValueError(f"GATEWAYS: expected each of {', '.join(Region)} once, got {environment['GATEWAYS']}")
+    """`GATEWAYS` is `us-east=host:port,…`; ValueError where a region of `REGIONS` is not in it exactly once."""
     get = environment.get
+    regions = [Region(name.strip()) for name in get("REGIONS", ",".join(Region)).split(",")]
+    pairs = [pair.partition("=") for pair in environment["GATEWAYS"].split(",") if pair.strip()]
+    known = {Region(name.strip()): address.strip() for name, _, address in pairs}
+    if len(pairs) != len(known) or not set(regions) <= set(known):
+        raise ValueError(f"GATEWAYS: expected each of {', '.join(regions)} once, got {environment['GATEWAYS']}")
+    gateways = {region: known[region] for region in regions}
     return EdgeSettings(
         place=_place(environment, "edge"),
         gateways=gateways,

@@ -12,26 +12,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import yaml
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S, ClockAnchor
 from harness.experiment import Arrivals
+from harness.loader import load_target
 from harness.plan import Plan, RateSegment
 from harness.record import rows
 from harness.target.target import TargetSpec
-from harness.units import dec_hook
 
 if TYPE_CHECKING:
     from tests.harness.a_run import RunBuilder
 
 LOAD_START_NS = 5_000 * NS_PER_S  # not zero, so that run time and clock time cannot be mixed up unseen
 UNIX_START_NS = 1_700_000_000 * NS_PER_S
-TARGET_FILE = Path(__file__).parents[2] / "reference_system" / "target.yaml"
+TARGET_FILE = Path(__file__).parents[2] / "reference_system" / "one_region.yaml"
 CONTROLLER = "us-east-controller"
 WORKER = "us-east-worker"
 REPLICAS = ("us-east-api-1", "us-east-api-2")
@@ -78,7 +76,7 @@ class Stretch:
 
 @cache
 def the_target() -> TargetSpec:
-    return msgspec.convert(yaml.safe_load(TARGET_FILE.read_text()), TargetSpec, dec_hook=dec_hook)
+    return load_target(TARGET_FILE)
 
 
 def environment() -> rows.Environment:

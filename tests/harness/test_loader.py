@@ -134,6 +134,43 @@ def test_the_reference_target_loads() -> None:
     assert "us-east-api-1" in target.services
 
 
+def test_a_part_of_a_target_has_the_services_and_links_of_its_regions_and_those_of_none() -> None:
+    whole = load_target(ROOT / "reference_system" / "target.yaml")
+
+    part = load_target(ROOT / "reference_system" / "one_region.yaml")
+
+    own = {name for name, service in whole.services.items() if service.region in ("us-east", None)}
+    assert part.services.keys() == own < whole.services.keys()
+    assert set(part.links) == {
+        "edge->us-east.gateway",
+        "us-east.api->us-east.redis",
+        "us-east.api->us-east.postgres",
+    }
+    assert (part.regions, part.variables, part.part_of) == (("us-east",), {"REGIONS": "us-east"}, "target.yaml")
+    assert (part.promises, part.defects, part.compose) == (whole.promises, whole.defects, whole.compose)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "hint"),
+    [
+        ("name: x\npart_of: other.yaml\nregions: [us-east]", ':2, $.part_of: there is no file "other.yaml"', ""),
+        ("name: x\npart_of: target.yaml\nregions:\n  - us-aest", ':4, $.regions[0]: "us-aest" is not a', '"us-east"'),
+        ("name: x\npart_of: target.yaml\nregions: []", ":3, $.regions: a part has at least one region", "us-east"),
+        ("name: x\npart_of: part.yaml\nregions: [us-east]", '"part_of" is not', ""),
+        ("name: x\npart_of: target.yaml\nregions: [us-east]\nlinks: {}", ':4, $: "links" is not known here', ""),
+    ],
+)
+def test_what_is_wrong_in_a_part_is_told_with_its_line(project: Path, text: str, sentence: str, hint: str) -> None:
+    path = project / "reference_system" / "part.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ExperimentError) as caught:
+        load_target(path)
+
+    assert sentence in str(caught.value)
+    assert hint in str(caught.value)
+
+
 # --- what is wrong --------------------------------------------------------------------------------------------------
 
 # what is replaced in SMALL, by what, line, place, sentence, hint

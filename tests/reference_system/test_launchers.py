@@ -52,11 +52,10 @@ def test_a_placeholder_without_a_value_is_an_error() -> None:
         nginx.configuration("listen {{ PORT }};", {})
 
 
-@pytest.mark.parametrize("role", ["edge", "gateway"])
-def test_templates_have_no_placeholder_that_compose_does_not_set(role: str) -> None:
-    variables = dict.fromkeys(["HOST", "PORT", "DATA", "GATEWAYS", "REPLICAS", "USER_DIRECTIVE"], "x")
+def test_the_gateway_has_no_placeholder_that_compose_does_not_set() -> None:
+    variables = dict.fromkeys(["HOST", "PORT", "DATA", "REPLICAS", "USER_DIRECTIVE"], "x")
 
-    assert "{{" not in nginx.configuration((nginx.TEMPLATES / f"{role}.conf").read_text(), variables)
+    assert "{{" not in nginx.configuration((nginx.TEMPLATES / "gateway.conf").read_text(), variables)
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it() -> None:

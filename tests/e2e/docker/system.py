@@ -10,7 +10,7 @@ from harness.target.engine import PROJECT_LABEL, Engine, engine_url
 from tests.loopback import loopback
 
 PROJECT_FOLDER = Path(__file__).parents[3]
-SPEC_PATH = PROJECT_FOLDER / "reference_system" / "target.yaml"
+SPEC_PATH = PROJECT_FOLDER / "reference_system" / "one_region.yaml"
 SPEC = load_target(SPEC_PATH)
 LOOPBACK = loopback(51)
 PROJECT = f"gameday-{LOOPBACK.replace('.', '-')}"

@@ -1,7 +1,11 @@
+import json
+import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from harness.errors import ExperimentError
 from harness.loader import load_target
@@ -246,25 +250,39 @@ def our_file(**variables: str) -> dict[str, ComposeService]:
     return read_compose_file(REPOSITORY / "docker-compose.yml", variables).services
 
 
+OUR_TARGET = load_target(REPOSITORY / "reference_system" / "target.yaml")
+
+
 def test_our_file_and_target_name_the_same_services_and_ports() -> None:
-    spec = load_target(REPOSITORY / "reference_system" / "target.yaml")
     services = our_file()
 
-    assert set(services) == set(spec.services)
-    for name, declared in spec.services.items():
+    assert set(services) == set(OUR_TARGET.services)
+    for name, declared in OUR_TARGET.services.items():
         own = {services[name].environment.get("PORT"), *services[name].command} - {None}
         assert str(declared.port) in own, name
-        links = [link.listen for link in spec.links.values() if link.toxiproxy == name]
+        links = [link.listen for link in OUR_TARGET.links.values() if link.toxiproxy == name]
         assert set(services[name].ports) == {f"127.0.0.1:{port}:{port}" for port in [declared.port, *links]}
+
+
+def test_our_toxiproxies_have_the_links_that_the_target_declares() -> None:
+    services = our_file(LOOPBACK="127.0.0.12")
+    for name in (name for name, service in OUR_TARGET.services.items() if service.role == "toxiproxy"):
+        started = {tuple(line.split()) for line in services[name].environment["LINKS"].splitlines()}
+
+        declared = {
+            (link_name, f"127.0.0.12:{link.listen}", f"127.0.0.12:{OUR_TARGET.services[link.upstream].port}")
+            for link_name, link in OUR_TARGET.links.items()
+            if link.toxiproxy == name
+        }
+        assert started == declared
 
 
 HEALTH_CHECK = "reference_system/services/healthcheck.sh"
 
 
 def test_our_health_checks_ask_what_the_target_declares() -> None:
-    spec = load_target(REPOSITORY / "reference_system" / "target.yaml")
     for name, service in our_file().items():
-        check, declared = service.healthcheck, spec.services[name]
+        check, declared = service.healthcheck, OUR_TARGET.services[name]
         assert check is not None
         protocol = declared.role if declared.role in {"redis", "postgres"} else "http"
         path = [declared.health or "/version"] if protocol == "http" else []
@@ -283,28 +301,84 @@ def test_without_variables_our_services_find_each_other_by_name_and_with_loopbac
     assert (in_docker["edge"].environment["HOST"], here["edge"].environment["HOST"]) == ("0.0.0.0", "127.0.0.12")
 
 
-def test_api_replicas_reach_their_stores_only_through_links() -> None:
-    spec = load_target(REPOSITORY / "reference_system" / "target.yaml")
-    listens = {str(link.listen) for link in spec.links.values()}
-    for name in ("us-east-api-1", "us-east-api-2"):
-        environment = our_file()[name].environment
-        ports = {environment["REDIS_URL"].split(":")[2].split("/")[0], environment["POSTGRES_DSN"].split(":")[2][:5]}
-        assert ports <= listens
-    assert our_file()["edge"].environment["GATEWAYS"].split(":")[1] in listens
+def test_what_may_be_separated_is_reached_only_through_links() -> None:
+    services, listens = our_file(), {str(link.listen) for link in OUR_TARGET.links.values()}
+    for name, declared in OUR_TARGET.services.items():
+        environment = services[name].environment
+        match declared.role:
+            case "api":
+                stores = [
+                    environment["REDIS_URL"].split("/")[2],
+                    environment["POSTGRES_DSN"].split("@")[1].split("/")[0],
+                ]
+                elsewhere = environment["PEERS"].split(",")
+            case "worker":
+                stores, elsewhere = [], environment["PEERS"].split(",")
+            case "edge":
+                stores, elsewhere = [], environment["GATEWAYS"].split(",")
+            case _:
+                continue
+        ports = {address.rpartition(":")[2] for address in [*stores, *elsewhere]}
+        assert ports <= listens, name
+        assert len(elsewhere) == len(OUR_TARGET.regions) - (declared.region is not None)
+
+
+def test_our_regions_are_alike() -> None:
+    """But for names, ports and addresses; what leads to the other regions is held by the tests above."""
+    written = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
+    model, *others = OUR_TARGET.regions
+    for number, other in enumerate(others, start=1):
+        for name in (name for name, service in OUR_TARGET.services.items() if service.region == model):
+            there = written[name.replace(model, other)]
+
+            assert _without_peers(there) == _moved(_without_peers(written[name]), number, model, other)
+
+
+def _without_peers(service: dict[str, Any]) -> str:
+    environment = {
+        word: text for word, text in service["environment"].items() if word not in {"REGIONS", "PEERS", "LINKS"}
+    }
+    ports = service["ports"] if len(service["ports"]) == 1 else len(service["ports"])
+    return json.dumps({**service, "environment": environment, "ports": ports})
+
+
+def _moved(text: str, by: int, model: str, other: str) -> str:
+    text = re.sub(r"\b21(\d{3})\b", lambda port: f"{21 + by}{port[1]}", text.replace(model, other))
+    return re.sub(r'\}\.1([1-8])"', lambda address: f'}}.{1 + 2 * by}{address[1]}"', text)
 
 
 def test_capacity_and_ladder_are_what_the_target_promises() -> None:
-    spec = load_target(REPOSITORY / "reference_system" / "target.yaml")
-    shedding, ladder = spec.promises.shedding, spec.promises.degradation
+    shedding, ladder = OUR_TARGET.promises.shedding, OUR_TARGET.promises.degradation
     assert shedding
     assert ladder
     services = our_file()
-    for name in ("us-east-api-1", "us-east-api-2"):
+    for name, declared in OUR_TARGET.services.items():
         environment = services[name].environment
-        assert float(environment["TARGET_RATE"]) == shedding.target_rate_per_replica
-        assert float(environment["RATE_WINDOW_S"]) == shedding.rate_window
-        assert environment["SHEDDING_POLICY"] == shedding.policy
-    controller = services["us-east-controller"].environment
-    assert float(controller["EVALUATION_PERIOD_S"]) == ladder.evaluation_period
-    assert float(controller["INPUT_WINDOW_S"]) == ladder.input_window
-    assert int(controller["LEAVE_AFTER"]) == ladder.leaves_after
+        if declared.role == "api":
+            assert float(environment["TARGET_RATE"]) == shedding.target_rate_per_replica
+            assert float(environment["RATE_WINDOW_S"]) == shedding.rate_window
+            assert environment["SHEDDING_POLICY"] == shedding.policy
+        if declared.role == "controller":
+            assert float(environment["EVALUATION_PERIOD_S"]) == ladder.evaluation_period
+            assert float(environment["INPUT_WINDOW_S"]) == ladder.input_window
+            assert int(environment["LEAVE_AFTER"]) == ladder.leaves_after
+
+
+def test_a_part_of_our_file_waits_for_nothing_that_it_leaves_out() -> None:
+    part = load_target(REPOSITORY / "reference_system" / "one_region.yaml")
+
+    assert set(read_compose_file(REPOSITORY / "docker-compose.yml", {}).part(part.services).services) == set(
+        part.services
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [(["a"], "services.a.depends_on: it waits for b"), (["b", "c"], "has no service c, which the target file names")],
+)
+def test_a_part_that_cannot_stand_alone_is_refused(tmp_path: Path, names: list[str], complaint: str) -> None:
+    path = tmp_path / "docker-compose.yml"
+    path.write_text("services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x}")
+
+    with pytest.raises(ExperimentError, match=complaint):
+        read_compose_file(path, {}).part(names)

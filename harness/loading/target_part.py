@@ -1,0 +1,26 @@
+"""The part of a target that some of its regions make: their services, those of no region, and the links between them.
+
+Promises, defects and names are the whole's. Pure: the files were read by the loader.
+"""
+
+import msgspec
+
+from harness.target.target import TargetPart, TargetSpec
+
+
+def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
+    """The whole without the services of other regions, and without every link that needs one of them."""
+    services = {name: service for name, service in whole.services.items() if service.region in {None, *part.regions}}
+    links = {
+        name: link for name, link in whole.links.items() if link.toxiproxy in services and link.upstream in services
+    }
+    variables = {**whole.variables, **part.variables}
+    return msgspec.structs.replace(
+        whole,
+        name=part.name,
+        part_of=part.part_of,
+        regions=part.regions,
+        variables=variables,
+        services=services,
+        links=links,
+    )
