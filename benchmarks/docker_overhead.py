@@ -16,6 +16,7 @@ import numpy as np
 from tests.e2e.gameday_process import PROJECT, command, run_experiment
 
 LOOPBACK = "127.0.0.61"
+TARGET = "reference_system/one_region.yaml"
 RUNTIMES = ("processes", "docker")
 CONNECTIONS = 8
 ASKS_FOR_S = 5.0
@@ -41,13 +42,13 @@ def main() -> None:
 def measured(runtime: str) -> dict[str, float]:
     """Start-up, and how many of the cheapest answers a second come through the edge."""
     began_s = time.monotonic()
-    gameday("up", "--runtime", runtime)
+    gameday("up", "--target", TARGET, "--runtime", runtime)
     up_s = time.monotonic() - began_s
     try:
         per_s = asyncio.run(answers_per_s(EDGE))
     finally:
         began_s = time.monotonic()
-        gameday("down")
+        gameday("down", "--target", TARGET)
     return {"start-up, s": up_s, "stop, s": time.monotonic() - began_s, "edge answers a second": per_s}
 
 

@@ -33,8 +33,9 @@ class Place:
     engine: str | None = None
 
     def state_of(self, target_path: Path) -> Path:
-        """The folder of a target's state, beside its compose file's project: one for each loopback address."""
-        return target_path.resolve().parent.parent / ".gameday" / f"{target_path.parent.name}-{self.loopback}"
+        """The folder of a target's state, in its project: one for each target file and loopback address."""
+        path = target_path.resolve()
+        return path.parent.parent / ".gameday" / f"{path.parent.name}-{path.stem}-{self.loopback}"
 
 
 def make_plan(

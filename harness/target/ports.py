@@ -21,7 +21,7 @@ def refuse_ports_in_use(host: str, ports: Iterable[tuple[str, int]]) -> None:
     raise TargetError(
         "The target cannot start, because ports are in use:\n"
         + "\n".join(lines)
-        + "\nEnd what holds them, or start this system elsewhere with --loopback 127.0.0.2."
+        + "\nIs another target up here? Run: gameday down --target …, or use another address: --loopback 127.0.0.2"
     )
 
 
