@@ -35,6 +35,7 @@ class Posted(NamedTuple):
 likeable: dict[str, Posted] = {}  # by key; never deleted
 shown: defaultdict[str, dict[str, Posted]] = defaultdict(dict)  # those that somebody has seen, by region
 deletable: defaultdict[int, list[Posted]] = defaultdict(list)  # by author
+again: defaultdict[int, dict[str, str]] = defaultdict(dict)  # by author: keys and texts that may be sent once more
 
 
 def prepare(lobby: Lobby) -> None:
@@ -102,6 +103,18 @@ class Writer(Visitor):
         _remember(site, answer)
 
 
+class Doubter(Visitor):
+    """Has posted, is not sure whether it went through, and sends the same again from elsewhere."""
+
+    share = 0.04
+
+    @does("retry", route="POST /tweets/create", share=1, priority=1, fresh=True)
+    def sends_again(self, site: Site) -> None:
+        site.travel(self.pick([region for region in REGIONS if region != self.home]))
+        key, text = next(reversed(again[self.user].items()), (f"{site.run}-{self.number}", ""))
+        _post(site, self, key, text=text)
+
+
 class Traveller(Visitor):
     """Is in another region than before, with the same session: what was written at home is expected there too."""
 
@@ -121,7 +134,7 @@ class Traveller(Visitor):
 class Stranger(Visitor):
     """Has no session to rely on, and looks from any region at what others have written."""
 
-    share = 0.17
+    share = 0.13
 
     @does("strange_look", route="GET /users/{id}/posts", share=3, priority=3, fresh=True)
     def looks(self, site: Site) -> None:
@@ -173,19 +186,21 @@ def _keys(answer: Answer, posts: list[dict[str, str]]) -> list[str]:
     return keys
 
 
-def _post(site: Site, visitor: Visitor, key: str) -> None:
-    user = visitor.user
-    tweet = {"text": f"{visitor.pick(WORDS)} #{key}"}
+def _post(site: Site, visitor: Visitor, key: str, *, text: str = "") -> None:
+    user, repeated = visitor.user, text != ""
+    tweet = {"text": text or f"{visitor.pick(WORDS)} #{key}"}
+    again[user].setdefault(key, tweet["text"])
     answer = site.post(
         "/tweets/create", tweet, user=user, headers={"Idempotency-Key": key}, intent=adds(key, to=_posts_of(user))
     )
     _remember(site, answer)
-    if answer.status == 201:
+    if answer.status == 201 and not repeated:
         posted = Posted(user, key, answer.json()["id"])
         if sum(other.author == user for other in likeable.values()) < LIKED_POSTS:
             likeable[key] = posted
         else:
             deletable[user].append(posted)
+            del again[user][key]  # a post that was taken back must not be sent again
 
 
 def _remember(site: Site, answer: Answer) -> None:

@@ -125,6 +125,24 @@ def test_the_first_posts_of_a_user_are_kept_and_later_ones_may_be_taken_back(pro
     assert site.intent == removes("run-1-3", of="posts of user-7")
 
 
+def test_who_is_in_doubt_sends_the_same_again_from_elsewhere(profile: Profile) -> None:
+    first = posted(profile, 1)
+    second = FixedSite(201, {"id": "us-east-5"})
+    perform(profile, "retry", second, number=2)
+
+    assert second.intent == first.intent == adds("run-1-1", to="posts of user-7")
+    assert second.region != "europe"
+
+
+def test_what_may_be_taken_back_is_never_sent_again(profile: Profile) -> None:
+    for number in (1, 2, 3):
+        posted(profile, number)
+    site = FixedSite(201, {"id": "europe-2"})
+    perform(profile, "retry", site, number=4)
+
+    assert site.intent.written == "run-1-2"
+
+
 def test_only_what_a_region_has_shown_is_liked_there(profile: Profile) -> None:
     posted(profile, 1)
     before = FixedSite(200, {"likes": 1})
