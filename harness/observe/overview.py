@@ -1,6 +1,6 @@
-"""The regions and links of a running target as they are now, for people: one look at the metrics and at the Toxiproxies.
+"""The regions and links of a running target as they are now: one look at the metrics and at the Toxiproxies.
 
-What does not answer has no figures. Judges nothing and records nothing.
+For people. What does not answer has no figures. Judges nothing and records nothing.
 """
 
 import asyncio
