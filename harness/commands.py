@@ -14,6 +14,7 @@ from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_fault, load_target
 from harness.loading.schema import json_schema
+from harness.observe.overview import overview
 from harness.plan import Plan
 from harness.target import runtimes
 from harness.target.lock import locked
@@ -126,7 +127,10 @@ def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCod
     if running is None:
         console.print(f"{spec.name} is not up on {loopback}.")
     else:
-        display.show_status(asyncio.run(running.status()), console)
+        services = asyncio.run(running.status())
+        display.show_status(services, console)
+        regions, links = asyncio.run(overview(running, [row.service for row in services if row.healthy]))
+        display.show_regions(regions, links, console)
     left = leftovers(runs)
     for leftover in left:
         console.print(f"[red]not reverted:[/] {escape(leftover.sentence())}", soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
+from harness.observe.overview import LinkView, RegionView
 from harness.plan import Plan
 from harness.runner import Progress
 from harness.target.target import ServiceStatus
@@ -110,6 +111,26 @@ def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
         settings = msgspec.to_builtins(fault.fault, enc_hook=enc_hook)
         where = settings.get("link") or settings.get("service")
         yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {where}"
+
+
+def show_regions(regions: list[RegionView], links: list[LinkView], console: Console) -> None:
+    table = Table("region", "healthy", "level", "its users", "their writes", box=None)
+    for view in regions:
+        level, share = _or_dash(view.level), "–" if view.share is None else f"{view.share:.0%}"
+        writes = {True: "here", False: "elsewhere", None: "–"}[view.takes_writes]
+        table.add_row(view.region, f"{view.healthy} of {view.services}", level, share, writes)
+    console.print()
+    console.print(table)
+    table = Table("link", "state", "replication lag", box=None)
+    for link in links:
+        state = "[green]whole[/]" if link.state == "whole" else f"[red]{escape(link.state)}[/]"
+        table.add_row(link.link, state, "" if link.lag_s is None else f"{link.lag_s:.2f} s")
+    console.print()
+    console.print(table)
+
+
+def _or_dash(value: int | None) -> str:
+    return "–" if value is None else str(value)
 
 
 def show_status(services: list[ServiceStatus], console: Console) -> None:

@@ -120,7 +120,7 @@ class Conductor:
         self._guard: Guard | None = None
         self._harness_defect = harness_defect
         self._active_faults: list[str] = []
-        self._level: int | None = None
+        self._levels: dict[str, int] = {}  # by the service that reports it
         self._scraped = asyncio.Event()
         self._unclean = ""
         self._injector = Injector(
@@ -248,7 +248,7 @@ class Conductor:
         self.writer.metrics(samples)
         for sample in samples:
             if sample.metric == self.plan.target.metrics.level:
-                self._level = int(sample.value)
+                self._levels[sample.service] = int(sample.value)
 
     async def _hold_guard(self) -> None:
         assert self._guard is not None, "observers run after the preparation"
@@ -292,7 +292,7 @@ class Conductor:
             run_left_s=max(0.0, self.plan.duration_s - now_s),
             load=live,
             offered_per_s=rate_at(self.plan, now_s),
-            level=self._level,
+            level=max(self._levels.values(), default=None),
             active_faults=tuple(self._active_faults),
         )
 

@@ -10,8 +10,11 @@ from harness.record.rows import ErrorClass, Outcome
 REFUSING_STATUSES = frozenset({429, 503})  # a marked refusal carries one of these
 
 
-def of_answer(status: int, *, writes: bool, shed: bool, disabled: bool, wrong: bool) -> tuple[Outcome, ErrorClass]:
-    """For a complete answer; `shed` and `disabled` say whether it carries the target's marker for that."""
+def of_answer(
+    status: int, *, writes: bool, shed: bool, disabled: bool, refused: bool = False, wrong: bool
+) -> tuple[Outcome, ErrorClass]:
+    """For a complete answer; `shed`, `disabled` and `refused` say whether it carries the target's marker for that:
+    `refused` is for errors of which the target knows that nothing was done."""
     if shed and status in REFUSING_STATUSES:
         return Outcome.SHED, ErrorClass.NONE
     if disabled and status == 503:
@@ -19,7 +22,7 @@ def of_answer(status: int, *, writes: bool, shed: bool, disabled: bool, wrong: b
     if 400 <= status < 500:
         return Outcome.FAILED, ErrorClass.STATUS_4XX
     if status >= 500:
-        return _broken(writes=writes), ErrorClass.STATUS_5XX
+        return _broken(writes=writes and not (refused and status in REFUSING_STATUSES)), ErrorClass.STATUS_5XX
     # Redirects are not followed and nobody asked for one: whatever they mean, it is not what was asked for.
     if wrong or not (200 <= status < 300 or status == 101):
         return _broken(writes=writes), ErrorClass.WRONG_ANSWER

@@ -105,6 +105,7 @@ class Headers(_Strict, frozen=True, kw_only=True):
     cache: str = "X-Cache"
     shed: str = "X-Shed"
     disabled_feature: str = "X-Disabled-Feature"
+    refused: str = "X-Refused"
     banner: str = "X-Degraded-Banner"
     client_region: str = "X-Client-Region"
 

@@ -195,12 +195,13 @@ class Dispatcher:
 
     def _answered(self, facts: "_Facts", answer: Answer, region_asked: str, change: Change) -> tuple[Any, ...]:
         """The words of a row whose request got a complete answer, in the order of `RowWords`."""
-        served_by, region, level, cache, shed, disabled, banner = map(answer.header, self._header_names)
+        served_by, region, level, cache, shed, disabled, refused, banner = map(answer.header, self._header_names)
         outcome, error = of_answer(
             answer.status,
             writes=facts.writes,
             shed=shed != "",
             disabled=disabled != "",
+            refused=refused != "",
             wrong=answer.why_wrong is not None,
         )
         seen_on = ",".join(sorted(answer.on)) if answer.on else ""

@@ -174,7 +174,10 @@ class Shard:
 
 def _header_names(plan: Plan) -> tuple[str, ...]:
     names = plan.target.headers
-    read = (names.served_by, names.region, names.level, names.cache, names.shed, names.disabled_feature, names.banner)
+    read = (
+        *(names.served_by, names.region, names.level, names.cache, names.shed, names.disabled_feature),
+        *(names.refused, names.banner),
+    )
     return tuple(name.lower() for name in read)
 
 

@@ -92,7 +92,7 @@ class Visit:
     ) -> Answer:
         request = self._entry.request(method, path, body, user, headers, session=self.session)
         self.intent = intent
-        if self._audit is not None and intent.change is Change.ADD:
+        if self._audit is not None and intent.change in {Change.ADD, Change.COUNT}:
             self._audit.wrote_to(intent.object)
         return self._ask(lambda: self._entry.exchange(method, request))
 

@@ -25,6 +25,8 @@ OK, SHED, DISABLED, FAILED, UNKNOWN = Outcome.OK, Outcome.SHED, Outcome.DISABLED
         (500, {"shed"}, FAILED, UNKNOWN, "status_5xx", "a shedder does not answer 500"),
         (502, {}, FAILED, UNKNOWN, "status_5xx", "the gateway does not know either"),
         (503, {}, FAILED, UNKNOWN, "status_5xx", "without a marker it is an error like any other"),
+        (503, {"refused"}, FAILED, FAILED, "status_5xx", "the target knows that nothing was done"),
+        (504, {"refused"}, FAILED, UNKNOWN, "status_5xx", "whoever waited in vain does not know"),
         (503, {"shed"}, SHED, SHED, "", "decided before the handler"),
         (503, {"disabled"}, DISABLED, DISABLED, "", "read-only mode"),
         (503, {"shed", "disabled"}, SHED, SHED, "", "shed before anybody looked at the feature"),
@@ -36,7 +38,12 @@ def test_an_answer(  # noqa: PLR0917 (a table's columns)
 ) -> None:
     for writes, wanted in ((False, read), (True, write)):
         found = of_answer(
-            status, writes=writes, shed="shed" in marks, disabled="disabled" in marks, wrong="wrong" in marks
+            status,
+            writes=writes,
+            shed="shed" in marks,
+            disabled="disabled" in marks,
+            refused="refused" in marks,
+            wrong="wrong" in marks,
         )
 
         assert found == (wanted, ErrorClass(error)), why

@@ -1,0 +1,224 @@
+"""Users of four regions: most are at home, some travel, and strangers look from elsewhere at what was just written.
+
+What each operation shows of the posts of a user and of the likes of a post is what the consistency checks go by. A post
+carries its own key in its text, so that every reader can tell which one it is.
+"""
+
+import re
+from collections import defaultdict
+from typing import NamedTuple
+
+from harness.errors import LoadError
+from harness.load.answer import Answer
+from harness.load.intent import adds, raises, removes
+from harness.load.profile import Lobby, Site, Visitor, Zipf, does
+
+REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
+# Flatter than Zipf's law, so that nobody writes more than the system lets one user write, and many are looked at.
+people = Zipf(population=3000, cast=120, exponent=0.5, homes=REGIONS)
+
+WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
+LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
+LIKED_POSTS = 2  # the first of each user: few counters that are raised often say more than many that are raised once
+PROFILE_PAGE = 20  # a profile with fewer posts shows all there are
+KEY = re.compile(r"#(\S+)$")
+
+
+class Posted(NamedTuple):
+    """A post of this run: whose, the client's own key, and the target's id."""
+
+    author: int
+    key: str
+    post: str
+
+
+likeable: dict[str, Posted] = {}  # by key; never deleted
+shown: defaultdict[str, dict[str, Posted]] = defaultdict(dict)  # those that somebody has seen, by region
+deletable: defaultdict[int, list[Posted]] = defaultdict(list)  # by author
+again: defaultdict[int, dict[str, str]] = defaultdict(dict)  # by author: keys and texts that may be sent once more
+
+
+def prepare(lobby: Lobby) -> None:
+    """Everybody who will come logs in before the clock starts."""
+
+    def log_in(user: int) -> None:
+        answer = lobby.post("/auth/login", {"name": f"user-{user}", "password": f"password-{user}"})
+        if not answer.ok:
+            raise LoadError(f"user-{user} could not log in: status {answer.status}.")
+        lobby.identify(user, {"Authorization": f"Bearer {answer.json()['token']}"})
+
+    lobby.for_each(log_in, at_once=LOGINS_AT_ONCE)
+
+
+class Reader(Visitor):
+    """Looks at timelines where the user is."""
+
+    share = 0.45
+
+    @does("home", route="GET /timeline/home", share=4, priority=2)
+    def reads_home(self, site: Site) -> None:
+        site.get("/timeline/home", user=self.user)
+
+    @does("own_profile", route="GET /users/{id}/profile", share=4, priority=2)
+    def reads_own_profile(self, site: Site) -> None:
+        """The page that a write is expected on at once, through the caches."""
+        answer = site.get(f"/users/user-{self.user}/profile", user=self.user)
+        if answer.ok:
+            posts = answer.json()["posts"]
+            answer.read(_posts_of(self.user), _keys(answer, posts), whole=len(posts) < PROFILE_PAGE)
+
+    @does("own_posts", route="GET /users/{id}/posts", share=2, priority=3)
+    def lists_own_posts(self, site: Site) -> None:
+        _list_posts(site, self.user, user=self.user)
+
+
+class Writer(Visitor):
+    """Has something to say, likes what others say, and takes back what was said in haste."""
+
+    share = 0.30
+
+    @does("post", route="POST /tweets/create", share=6, priority=1)
+    def posts(self, site: Site) -> None:
+        _post(site, self, f"{site.run}-{self.number}")
+
+    @does("like", route="POST /tweets/{id}/like", share=3, priority=3)
+    def likes(self, site: Site) -> None:
+        """What can be seen from here; before there is anything, a post from before the run that nobody counts."""
+        seen = [*shown[site.region].values()]
+        if not seen:
+            site.post("/tweets/us-east-1/like", {}, user=self.user)
+            return
+        posted = self.pick(seen)
+        site.post(f"/tweets/{posted.post}/like", {}, user=self.user, intent=raises(_likes_of(posted.key)))
+
+    @does("delete", route="DELETE /tweets/{id}", share=1, priority=3)
+    def takes_back(self, site: Site) -> None:
+        """Who has nothing to take back looks whether there is something."""
+        if not deletable[self.user]:
+            _list_posts(site, self.user, user=self.user)
+            return
+        posted = deletable[self.user].pop(0)
+        gone = removes(posted.key, of=_posts_of(self.user))
+        answer = site.delete(f"/tweets/{posted.post}", user=self.user, intent=gone)
+        _remember(site, answer)
+
+
+class Doubter(Visitor):
+    """Has posted, is not sure whether it went through, and sends the same again from elsewhere."""
+
+    share = 0.04
+
+    @does("retry", route="POST /tweets/create", share=1, priority=1, fresh=True)
+    def sends_again(self, site: Site) -> None:
+        site.travel(self.pick([region for region in REGIONS if region != self.home]))
+        key, text = next(reversed(again[self.user].items()), (f"{site.run}-{self.number}", ""))
+        _post(site, self, key, text=text)
+
+
+class Traveller(Visitor):
+    """Is in another region than before, with the same session: what was written at home is expected there too."""
+
+    share = 0.08
+
+    @does("arrival", route="GET /users/{id}/posts", share=2, priority=3)
+    def arrives(self, site: Site) -> None:
+        site.travel(self.pick([region for region in REGIONS if region != site.region]))
+        _list_posts(site, self.user, user=self.user)
+
+    @does("return", route="GET /users/{id}/profile", share=1, priority=2)
+    def returns(self, site: Site) -> None:
+        site.travel(self.home)
+        Reader.reads_own_profile(self, site)  # type: ignore[arg-type]
+
+
+class Stranger(Visitor):
+    """Has no session to rely on, and looks from any region at what others have written."""
+
+    share = 0.13
+
+    @does("strange_look", route="GET /users/{id}/posts", share=3, priority=3, fresh=True)
+    def looks(self, site: Site) -> None:
+        site.travel(self.pick(REGIONS))
+        _list_posts(site, self.user)
+
+    @does("strange_count", route="GET /users/{id}/posts", share=1, priority=3, fresh=True)
+    def counts(self, site: Site) -> None:
+        site.travel(self.pick(REGIONS))
+        if likeable:
+            _count_likes(site, self.pick([*likeable.values()]))
+        else:
+            _list_posts(site, self.user)
+
+
+class Auditor(Visitor):
+    """In the end: everything that was written to, in every region, as a stranger."""
+
+    @does("audit", route="GET /users/{id}/posts", share=1, priority=3, phase="final_reads", fresh=True)
+    def audits(self, site: Site) -> None:
+        unread = site.unread()
+        if unread is None:
+            _list_posts(site, self.user)
+            return
+        what, region = unread
+        site.travel(region)
+        kind, _, name = what.partition(" of ")
+        if kind == "likes":
+            _count_likes(site, likeable[name])
+        else:
+            _list_posts(site, int(name.removeprefix("user-")))
+
+
+def _posts_of(user: int) -> str:
+    return f"posts of user-{user}"
+
+
+def _likes_of(key: str) -> str:
+    return f"likes of {key}"
+
+
+def _keys(answer: Answer, posts: list[dict[str, str]]) -> list[str]:
+    """Those of this run's posts; what was there before has none."""
+    keys = [found[1] for post in posts if (found := KEY.search(post["text"]))]
+    region = answer.header("x-region")
+    for key in keys:
+        if key in likeable:
+            shown[region][key] = likeable[key]
+    return keys
+
+
+def _post(site: Site, visitor: Visitor, key: str, *, text: str = "") -> None:
+    user, repeated = visitor.user, text != ""
+    tweet = {"text": text or f"{visitor.pick(WORDS)} #{key}"}
+    again[user].setdefault(key, tweet["text"])
+    answer = site.post(
+        "/tweets/create", tweet, user=user, headers={"Idempotency-Key": key}, intent=adds(key, to=_posts_of(user))
+    )
+    _remember(site, answer)
+    if answer.status == 201 and not repeated:
+        posted = Posted(user, key, answer.json()["id"])
+        if sum(other.author == user for other in likeable.values()) < LIKED_POSTS:
+            likeable[key] = posted
+        else:
+            deletable[user].append(posted)
+            del again[user][key]  # a post that was taken back must not be sent again
+
+
+def _remember(site: Site, answer: Answer) -> None:
+    """What proves later that a read shows this write."""
+    if token := answer.header("x-write-token"):
+        site.carry({"X-Read-After": token})
+
+
+def _list_posts(site: Site, of: int, *, user: int | None = None) -> None:
+    answer = site.get(f"/users/user-{of}/posts", user=user)
+    if answer.ok:
+        page = answer.json()
+        answer.read(_posts_of(of), _keys(answer, page["posts"]), whole=page["whole"])
+
+
+def _count_likes(site: Site, posted: Posted) -> None:
+    answer = site.get(f"/users/user-{posted.author}/posts")
+    if answer.ok:
+        counts = [post["likes"] for post in answer.json()["posts"] if post["text"].endswith(f"#{posted.key}")]
+        if counts:  # a post that has not arrived yet has no count, and its likes are for the set's checks to miss
+            answer.counted(_likes_of(posted.key), counts[0])
