@@ -66,12 +66,10 @@ async def _live_one(injector: Injector, fault: PlannedFault, stop: Stop, *, from
     if await stop.asked_before(from_ns + int(fault.inject_s * clock.NS_PER_S)):
         return
     await injector.inject(fault.id)
-    watching = asyncio.create_task(injector.watch(fault.id))
-    try:
+    async with asyncio.TaskGroup() as watching:
+        watching.create_task(injector.watch(fault.id))
         await stop.asked_before(clock.now_ns() + int((fault.revert_s - fault.inject_s) * clock.NS_PER_S))
         await injector.revert(fault.id)
-    finally:
-        watching.cancel()
 
 
 def _worst(errors: ExceptionGroup[Exception]) -> BaseException:

@@ -106,18 +106,22 @@ def _conflict(one: _Span, other: _Span, target: TargetSpec) -> str | None:
 
 def everywhere_at_once(faults: tuple[WrittenFault, ...], target: TargetSpec) -> Iterator[Mistake]:
     """Faults that together leave no region alone at some moment; told at the one that begins last."""
-    wide = [(number, fault) for number, fault in enumerate(faults) if isinstance(fault, RegionFault)]
-    for number, last in wide:
-        meanwhile = {
-            region: other
-            for other, fault in wide
-            if (region := whole_region(fault)) is not None and fault.at <= last.at <= fault.at + fault.lasts
-        }
-        is_told = any(other > number and faults[other].at == last.at for other in meanwhile.values())
+    wide = [
+        (number, region, _span_of(fault))
+        for number, fault in enumerate(faults)
+        if isinstance(fault, RegionFault) and (region := whole_region(fault)) is not None
+    ]
+    for number, _, (begins_s, _) in wide:
+        meanwhile = {region: other for other, region, (start_s, end_s) in wide if start_s <= begins_s <= end_s}
+        is_told = any(other > number and faults[other].at == begins_s for other in meanwhile.values())
         if len(target.regions) > 1 and set(target.regions) <= set(meanwhile) and not is_told:
             others = ", ".join(f"$.faults[{other}]" for other in sorted(meanwhile.values()) if other != number)
             sentence = f"with {others} all regions of {target.name} are attacked at the same time."
             yield ("faults", number), sentence, _LEAVE_ONE
+
+
+def _span_of(fault: RegionFault) -> tuple[float, float]:
+    return float(fault.at), float(fault.at + fault.lasts)
 
 
 def _spans(fault: WrittenFault, target: TargetSpec) -> list[_Span]:
