@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
+from harness.experiment import place_of
 from harness.observe.overview import LinkView, RegionView
-from harness.plan import Plan
+from harness.plan import Plan, WholeFault, whole_faults
 from harness.runner import Progress
 from harness.target.target import ServiceStatus
 from harness.units import enc_hook
@@ -107,10 +108,14 @@ def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
         yield phase.start_s, phase.end_s, f"phase {phase.name}"
     for piece in plan.rate:
         yield piece.start_s, piece.end_s, f"rate {piece.from_per_s:g}/s → {piece.to_per_s:g}/s"
-    for fault in plan.faults:
-        settings = msgspec.to_builtins(fault.fault, enc_hook=enc_hook)
-        where = settings.get("link") or settings.get("service")
-        yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {where}"
+    for fault in whole_faults(plan):
+        parts = f" ({', '.join(_places(fault))})" if fault.is_on_region else ""
+        yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {fault.where}{parts}"
+
+
+def _places(fault: WholeFault) -> list[str]:
+    """The services or links that a fault on a region attacks, each once."""
+    return list(dict.fromkeys(place_of(part.fault) for part in fault.parts))
 
 
 def show_regions(regions: list[RegionView], links: list[LinkView], console: Console) -> None:

@@ -163,10 +163,64 @@ class CpuLimitFault(_ServiceFault, frozen=True, kw_only=True, tag="cpu_limit"):
     share: Ratio
 
 
+class _RegionFault(_Strict, frozen=True, kw_only=True, tag_field="kind"):
+    region: str
+    at: Seconds
+    lasts: Seconds
+
+
+class RegionOutageFault(_RegionFault, frozen=True, kw_only=True, tag="region_outage"):
+    """Every service of the region that may be attacked is killed at once; reverting starts all of them again."""
+
+
+class RegionCutFault(_RegionFault, frozen=True, kw_only=True, tag="region_cut"):
+    """The region lives and nobody reaches it: every link into it and out of it stays open and carries nothing."""
+
+
+class RegionPauseFault(_RegionFault, frozen=True, kw_only=True, tag="region_pause"):
+    """Every service of the region that may be attacked is frozen; reverting lets them go on."""
+
+
+class RegionFlapFault(_RegionFault, frozen=True, kw_only=True, tag="region_flap"):
+    """The region is cut for `every`, whole for `every`, cut again, and so on; whole at the end."""
+
+    every: Seconds
+
+
+class Direction(StrEnum):
+    """What a partition cuts: all that goes between its two regions, or only what goes from one to the other."""
+
+    BOTH = "both"
+    FORTH = "forth"  # from the first to the second
+    BACK = "back"
+
+
+class PartitionFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="partition"):
+    """The links between two regions stay open and carry nothing; `direction: forth` cuts only those that lead from
+    the first to the second, `back` only the others."""
+
+    between: tuple[str, str]
+    at: Seconds
+    lasts: Seconds
+    direction: Direction = Direction.BOTH
+
+
 LinkFault = LatencyFault | BandwidthFault | ResetFault | BlackholeFault | DownFault
 MomentaryFault = RestartFault | CrashFault | OutOfMemoryFault  # over by themselves, so they have no `lasts`
 ServiceFault = KillFault | PauseFault | RestartFault | CrashFault | OutOfMemoryFault | NetworkLossFault | CpuLimitFault
-Fault = LinkFault | ServiceFault
+RegionFault = RegionOutageFault | RegionCutFault | RegionPauseFault | RegionFlapFault | PartitionFault
+Fault = LinkFault | ServiceFault  # on one link or one service: what can be injected
+WrittenFault = Fault | RegionFault  # what may stand in a file; the plan writes a fault on a region out as many others
+
+
+def place_of(fault: Fault) -> str:
+    """The link or the service that is attacked."""
+    return fault.link if isinstance(fault, LinkFault) else fault.service
+
+
+def fault_id(fault: WrittenFault, number: int) -> str:
+    """The fault's name in a run; numbers count all faults of the file, from 1."""
+    return f"{type(fault).__struct_config__.tag}-{number}"
 
 
 # --- stop conditions ------------------------------------------------------------------------------------------------
@@ -266,7 +320,7 @@ class Experiment(_Strict, frozen=True, kw_only=True):
     target: str
     load: Load
     phases: Phases
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[WrittenFault, ...] = ()
     stop_when: tuple[StopCondition, ...] = ()
     expect: tuple[Check, ...]
     variables: dict[str, Variable] = {}

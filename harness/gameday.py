@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import Fault
+from harness.experiment import WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe
@@ -140,13 +140,13 @@ async def started(plan: Plan, state_dir: Path, place: Place) -> AsyncIterator[Ru
 
 
 def inject_by_hand(
-    fault: Fault, spec: TargetSpec, place: Place, *, target_path: Path, on_stage: Callable[[str], None]
+    fault: WrittenFault, spec: TargetSpec, place: Place, *, target_path: Path, on_stage: Callable[[str], None]
 ) -> None:
     """One fault on a running target, journalled, guarded and probed as in a run; reverted at its end or at Ctrl-C."""
-    planned = planned_faults((fault,), disturbed_s=0.0)
+    planned = planned_faults((fault,), target=spec, disturbed_s=0.0)
     state_dir = place.state_of(target_path)
-    lasts_s = planned[0].revert_s
-    with locked(state_dir, purpose=f"{planned[0].id} by hand", for_s=lasts_s + SETTLING_S):
+    lasts_s = max(one.revert_s for one in planned)
+    with locked(state_dir, purpose=f"{fault_id(fault, 1)} by hand", for_s=lasts_s + SETTLING_S):
         refuse_leftovers(place.runs)
         target = running(spec, state_dir)
         if target is None:
@@ -154,4 +154,4 @@ def inject_by_hand(
         problems = refusals(planned, spec, runtime=target.runtime)
         if problems:
             raise ExperimentError("\n".join(problems))
-        asyncio.run(by_hand(target, planned[0], place.runs, on_stage=on_stage))
+        asyncio.run(by_hand(target, planned, place.runs, on_stage=on_stage))

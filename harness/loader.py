@@ -13,7 +13,7 @@ from typing import get_args
 import msgspec
 
 from harness.errors import ExperimentError
-from harness.experiment import Experiment, Fault, MomentaryFault, Variable
+from harness.experiment import Experiment, MomentaryFault, Variable, WrittenFault
 from harness.loading.crosscheck import experiment_mistakes, fault_mistakes
 from harness.loading.crosscheck_target import target_mistakes
 from harness.loading.mistakes import convert, did_you_mean, shortened
@@ -100,10 +100,10 @@ def _part(document: Document) -> TargetSpec:
 
 
 class _ByHand(msgspec.Struct, frozen=True, kw_only=True):
-    fault: Fault
+    fault: WrittenFault
 
 
-def load_fault(text: str, *, lasts: Seconds, target: TargetSpec) -> Fault:
+def load_fault(text: str, *, lasts: Seconds, target: TargetSpec) -> WrittenFault:
     """One fault as it stands in an experiment, without its times: it begins at once and lasts `lasts`."""
     document = parsed(Path("inject"), text)
     if not isinstance(document.value, dict):

@@ -4,6 +4,7 @@
 files were read by the loader.
 """
 
+from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
@@ -12,16 +13,27 @@ from harness.errors import ExperimentError
 from harness.experiment import (
     DISTURBED,
     Check,
+    Direction,
     Experiment,
     Fault,
     Load,
     MomentaryFault,
+    PartitionFault,
     Phases,
     Ramp,
+    RegionCutFault,
+    RegionFault,
+    RegionFlapFault,
+    RegionOutageFault,
+    RegionPauseFault,
     Spike,
     Step,
     StopCondition,
+    WrittenFault,
+    fault_id,
+    place_of,
 )
+from harness.region_faults import parts_of
 from harness.target.target import TargetSpec
 
 FORMAT_VERSION = 1
@@ -57,12 +69,56 @@ class OperationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault with its name in this run and its absolute times; `revert_s` is also its deadline for the guard."""
+    """A fault with its name in this run and its absolute times; `revert_s` is also its deadline for the guard.
+
+    `part_of` is the fault on a region that it was written out from, empty where it stands in the file as it is.
+    """
 
     id: str
     fault: Fault
     inject_s: float
     revert_s: float
+    part_of: str = ""
+
+
+class PlannedRegionFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault on a region as it was written; what is injected are its parts, among the plan's faults. Its times are
+    those of the first part and of the last."""
+
+    id: str
+    fault: RegionFault
+    inject_s: float
+    revert_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFault:
+    """A fault as it was written, with all that is injected for it: its parts, or the one fault that it is itself."""
+
+    id: str
+    fault: WrittenFault
+    inject_s: float
+    revert_s: float
+    parts: tuple[PlannedFault, ...]
+
+    @property
+    def is_on_region(self) -> bool:
+        return isinstance(self.fault, RegionFault)
+
+    @property
+    def kind(self) -> str:
+        return str(self.fault.__struct_config__.tag)
+
+    @property
+    def where(self) -> str:
+        """What is attacked, in the words of the file."""
+        match self.fault:
+            case PartitionFault(between=(first, second), direction=direction):
+                return f"{first} {_ARROWS[direction]} {second}"
+            case RegionOutageFault() | RegionCutFault() | RegionPauseFault() | RegionFlapFault():
+                return self.fault.region
+            case _:
+                return place_of(self.fault)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +140,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rate: tuple[RateSegment, ...]
     phases: tuple[PhaseSpan, ...]
     faults: tuple[PlannedFault, ...]
+    region_faults: tuple[PlannedRegionFault, ...] = ()
     stop_when: tuple[StopCondition, ...]
     expect: tuple[Check, ...]
 
@@ -96,6 +153,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 PHASE_ORDER = ("warm_up", "baseline", "disturbed", "recovery", "final_reads")
+_ARROWS = {Direction.BOTH: "<->", Direction.FORTH: "->", Direction.BACK: "<-"}
+
 RESTART_DEADLINE_S = 30.0  # a restart has no duration of its own; the guard steps in after this
 
 
@@ -134,7 +193,8 @@ def build_plan(
         operations=operations,
         rate=rate_segments(experiment.load, disturbed_s=disturbed_s, end_s=phases[-1].end_s),
         phases=phases,
-        faults=planned_faults(experiment.faults, disturbed_s=disturbed_s),
+        faults=planned_faults(experiment.faults, target=target, disturbed_s=disturbed_s),
+        region_faults=planned_region_faults(experiment.faults, target=target, disturbed_s=disturbed_s),
         stop_when=experiment.stop_when,
         expect=experiment.expect,
     )
@@ -186,14 +246,65 @@ def rate_segments(load: Load, *, disturbed_s: float, end_s: float) -> tuple[Rate
     return tuple(pieces)
 
 
-def planned_faults(faults: tuple[Fault, ...], *, disturbed_s: float) -> tuple[PlannedFault, ...]:
+def planned_faults(
+    faults: tuple[WrittenFault, ...], *, target: TargetSpec, disturbed_s: float
+) -> tuple[PlannedFault, ...]:
+    """All that is injected, in the order of the file; of a fault on a region each of its parts."""
+    planned: list[PlannedFault] = []
+    for number, fault in enumerate(faults, start=1):
+        whole = fault_id(fault, number)
+        if isinstance(fault, RegionFault):
+            planned += [
+                _planned(part.fault, f"{whole}.{part.name}", disturbed_s=disturbed_s, part_of=whole)
+                for part in parts_of(fault, target)
+            ]
+        else:
+            planned.append(_planned(fault, whole, disturbed_s=disturbed_s))
+    return tuple(planned)
+
+
+def planned_region_faults(
+    faults: tuple[WrittenFault, ...], *, target: TargetSpec, disturbed_s: float
+) -> tuple[PlannedRegionFault, ...]:
+    """The faults on regions, with the times of their parts."""
     planned = []
     for number, fault in enumerate(faults, start=1):
-        lasts_s = RESTART_DEADLINE_S if isinstance(fault, MomentaryFault) else float(fault.lasts)
-        inject_s = disturbed_s + fault.at
-        kind = type(fault).__struct_config__.tag
-        planned.append(PlannedFault(id=f"{kind}-{number}", fault=fault, inject_s=inject_s, revert_s=inject_s + lasts_s))
+        parts = parts_of(fault, target) if isinstance(fault, RegionFault) else ()
+        if isinstance(fault, RegionFault) and parts:
+            spans = [_planned(part.fault, "", disturbed_s=disturbed_s) for part in parts]
+            planned.append(
+                PlannedRegionFault(
+                    id=fault_id(fault, number),
+                    fault=fault,
+                    inject_s=min(span.inject_s for span in spans),
+                    revert_s=max(span.revert_s for span in spans),
+                )
+            )
     return tuple(planned)
+
+
+def whole_faults(plan: Plan) -> tuple[WholeFault, ...]:
+    """What was written, in the plan's order: parts of one fault on a region are one."""
+    regions = {one.id: one for one in plan.region_faults}
+    parts: dict[str, list[PlannedFault]] = {}
+    for planned in plan.faults:
+        parts.setdefault(planned.part_of if planned.part_of in regions else planned.id, []).append(planned)
+    return tuple(_whole(regions.get(name, mine[0]), tuple(mine)) for name, mine in parts.items())
+
+
+def whole_of(planned: PlannedFault) -> WholeFault:
+    """A fault, or a part of one, by itself."""
+    return _whole(planned, (planned,))
+
+
+def _whole(meant: PlannedFault | PlannedRegionFault, parts: tuple[PlannedFault, ...]) -> WholeFault:
+    return WholeFault(id=meant.id, fault=meant.fault, inject_s=meant.inject_s, revert_s=meant.revert_s, parts=parts)
+
+
+def _planned(fault: Fault, name: str, *, disturbed_s: float, part_of: str = "") -> PlannedFault:
+    lasts_s = RESTART_DEADLINE_S if isinstance(fault, MomentaryFault) else float(fault.lasts)
+    inject_s = disturbed_s + fault.at
+    return PlannedFault(id=name, fault=fault, inject_s=inject_s, revert_s=inject_s + lasts_s, part_of=part_of)
 
 
 def rate_at(plan: Plan, now_s: float) -> float:

@@ -293,8 +293,13 @@ class Conductor:
             load=live,
             offered_per_s=rate_at(self.plan, now_s),
             level=max(self._levels.values(), default=None),
-            active_faults=tuple(self._active_faults),
+            active_faults=self._active_as_written(),
         )
+
+    def _active_as_written(self) -> tuple[str, ...]:
+        """Active faults as the experiment names them: the parts of one are told as one."""
+        written = {fault.id: fault.part_of or fault.id for fault in self.plan.faults}
+        return tuple(dict.fromkeys(written[fault] for fault in self._active_faults))
 
     async def _clean_up(self) -> None:
         """Undo everything, whatever happened before, then close the record. The load is ended first: it is ours."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from harness.errors import FaultError
-from harness.experiment import CpuLimitFault, LinkFault
+from harness.experiment import CpuLimitFault, LinkFault, place_of
 from harness.faults import canary, catalogue
 from harness.faults.action import Action
 from harness.faults.cpu_canary import CpuPath
@@ -32,6 +32,7 @@ class Attack:
     state: State = State.PLANNED
     was_stuck: bool = False
     reverting: asyncio.Event = field(default_factory=asyncio.Event)  # set as soon as somebody wants it gone
+    undone: asyncio.Event = field(default_factory=asyncio.Event)  # set once it was undone, or could not be
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     applying: asyncio.Task[None] | None = None
     injected_at_ns: int | None = None  # when it happened, where the runtime says so
@@ -47,7 +48,7 @@ class Attack:
 
     @property
     def disturbs(self) -> str:
-        return catalogue.place_of(self.planned.fault)
+        return place_of(self.planned.fault)
 
     def forget_readings(self) -> None:
         """Begin to count anew: readings of another stage prove nothing about the next."""
@@ -79,7 +80,7 @@ def link_action(
 
 def service_action(planned: PlannedFault, target: RunningTarget) -> Action:
     """The action on the service's present process; FaultError where it does not run or the runtime lacks the power."""
-    kind, service = catalogue.kind_of(planned.fault), catalogue.place_of(planned.fault)
+    kind, service = catalogue.kind_of(planned.fault), place_of(planned.fault)
     if kind.power not in target.powers:
         raise FaultError(f"{planned.id}: the {target.runtime} runtime cannot {kind.power} a service.")
     original = running_service(target, service)
@@ -94,7 +95,7 @@ def service_action(planned: PlannedFault, target: RunningTarget) -> Action:
 
 def canary_path(planned: PlannedFault, target: RunningTarget) -> canary.Path:
     """Through the link, or straight to the service; FaultError where that is not this machine."""
-    fault, place = planned.fault, catalogue.place_of(planned.fault)
+    fault, place = planned.fault, place_of(planned.fault)
     protocol, path = catalogue.canary_path(fault, target.spec)
     host, port = target.link_address(place) if isinstance(fault, LinkFault) else target.address(place)
     if not ipaddress.ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:
@@ -107,6 +108,6 @@ def canary_path(planned: PlannedFault, target: RunningTarget) -> canary.Path:
 
 def depends_on(planned: PlannedFault, target: RunningTarget) -> frozenset[str]:
     """The places that must be whole for the canary's path to work."""
-    place = catalogue.place_of(planned.fault)
+    place = place_of(planned.fault)
     upstream = {target.spec.links[place].upstream} if isinstance(planned.fault, LinkFault) else set()
     return frozenset({place} | upstream)

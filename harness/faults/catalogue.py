@@ -26,6 +26,7 @@ from harness.experiment import (
     PauseFault,
     ResetFault,
     RestartFault,
+    place_of,
 )
 from harness.faults import canary
 from harness.faults.action import Action
@@ -44,7 +45,7 @@ from harness.faults.process import KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
 from harness.target.runtimes import RUNTIMES, with_power
-from harness.target.target import ContainerTarget, Power, ServiceSpec, TargetSpec
+from harness.target.target import OWN_ROLES, ContainerTarget, Power, ServiceSpec, TargetSpec
 from harness.units import BytesPerSecond
 
 MIN_LATENCY_S = 0.02  # less cannot be told from a busy machine
@@ -53,7 +54,6 @@ MIN_RESET_SHARE = 0.02  # less needs more connections to be seen than a canary s
 # What a canary can tell from noise: Redis echoes as much as we like; an HTTP request takes 21 KB at most and has to
 # last 10 ms; a startup packet takes 10 KB, and Postgres itself spends some ms on a new connection.
 VISIBLE_BELOW_BYTES_PER_S = {"redis": 50e6, "http": 2e6, "postgres": 250e3}
-OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,11 +227,6 @@ def refusals(faults: tuple[PlannedFault, ...], target: TargetSpec, *, runtime: s
 
 def kind_of(fault: Fault) -> Kind:
     return CATALOGUE[type(fault)]
-
-
-def place_of(fault: Fault) -> str:
-    """The link or the service that is attacked."""
-    return fault.link if isinstance(fault, LinkFault) else fault.service
 
 
 def canary_path(fault: Fault, target: TargetSpec) -> tuple[Protocol, str]:

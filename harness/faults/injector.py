@@ -15,7 +15,7 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError, GamedayError, TargetError, UncleanError
-from harness.experiment import LinkFault, MomentaryFault, ServiceFault
+from harness.experiment import KillFault, LinkFault, MomentaryFault, ServiceFault, place_of
 from harness.faults import catalogue, undo
 from harness.faults.action import Action
 from harness.faults.attack import Attack, canary_path, depends_on, link_action, service_action
@@ -33,6 +33,8 @@ refusals = catalogue.refusals  # what a plan is asked before anything starts bel
 HarnessDefect = Literal["toxic_not_applied", "fault_not_reverted"]
 
 READ_EVERY_S = 1.0
+READ_PARTS_S = 0.25  # between readings of two parts of one fault: with more than four of them each is read less often
+PREPARE_AT_ONCE = 4  # undisturbed round trips are measured; more at a time would disturb each other
 CONFIRM_WITHIN_S = 3.0  # a few readings; a fault that none of them shows is recorded as not confirmed
 GONE_WITHIN_S = 10.0  # after that a fault is STUCK
 GONE_AFTER_ALL_S = 2.0  # the same when it is tried again
@@ -40,6 +42,7 @@ RETRY_S = 0.3
 REVERT_TRIES = 3
 APPLY_LIMIT_S = 30.0  # how long a revert waits for an injection that is under way
 DEADLINE_GRACE_S = 5.0  # past the planned revert; then the guard steps in
+IN_ORDER_WITHIN_S = 15.0  # how long a service may wait for those that start before it
 
 
 class Injector:
@@ -74,23 +77,25 @@ class Injector:
             if isinstance(planned.fault, LinkFault):
                 await self._surroundings.look_at(planned.fault.link)
         self._journal.append(self._surroundings.snapshot())
-        attacks = await asyncio.gather(*(self._attack(planned) for planned in self._planned))
+        few = asyncio.Semaphore(PREPARE_AT_ONCE)
+        attacks = await asyncio.gather(*(self._attack(planned, few) for planned in self._planned))
         self._attacks = {attack.id: attack for attack in attacks}
         for attack in attacks:
             self._journal.transition(attack.id, State.PLANNED, place=attack.disturbs)
 
-    async def _attack(self, planned: PlannedFault) -> Attack:
+    async def _attack(self, planned: PlannedFault, few: asyncio.Semaphore) -> Attack:
         path = canary_path(planned, self._target)
         expectation = catalogue.kind_of(planned.fault).expectation(planned.fault)
-        attack = Attack(
-            planned=planned,
-            action=self._action(planned),
-            path=path,
-            depends=depends_on(planned, self._target),
-            expectation=expectation,
-            before=await asyncio.to_thread(expectation.before, path),
-        )
-        await self._witness.before(attack)
+        async with few:
+            attack = Attack(
+                planned=planned,
+                action=self._action(planned),
+                path=path,
+                depends=depends_on(planned, self._target),
+                expectation=expectation,
+                before=await asyncio.to_thread(expectation.before, path),
+            )
+            await self._witness.before(attack)
         return attack
 
     def _action(self, planned: PlannedFault) -> Action:
@@ -129,6 +134,8 @@ class Injector:
         if isinstance(attack.planned.fault, ServiceFault):  # an earlier fault may have given the service a new process
             attack.action = service_action(attack.planned, self._target)
         lasts_s = attack.planned.revert_s - attack.planned.inject_s + DEADLINE_GRACE_S
+        if attack.planned.part_of:
+            lasts_s += IN_ORDER_WITHIN_S
         self._journal.transition(
             attack.id,
             State.ARMED,
@@ -163,17 +170,25 @@ class Injector:
             raise FaultError(f"{attack.id} may not be injected: the guard has taken over ({reason}).")
 
     async def watch(self, fault_id: str) -> None:
-        """A reading "during" every second until the fault is being reverted; returns then. Run it as a task."""
+        """A reading "during" every second until the fault is being reverted; returns then. Run it as a task.
+
+        Parts of one fault take turns, so that thirteen links cut do not cost thirteen connections a second.
+        """
         attack = self._attacks[fault_id]
-        while not await _sleep_unless(attack.reverting, READ_EVERY_S):
+        together = self._injected_with(attack)
+        every_s = max(READ_EVERY_S, READ_PARTS_S * len(together))
+        wait_s = every_s * (together.index(attack) + 1) / len(together)
+        while not await _sleep_unless(attack.reverting, wait_s):
             if not self._hidden_by(attack):
                 await self._witness.during(attack)
+            wait_s = every_s
 
     async def revert(self, fault_id: str) -> None:
         """Undo, read back, and read "after" until the effect is gone; nothing happens when it is gone already.
         Raise UncleanError (with the commands that fix it) when that cannot be shown within bounded time."""
         attack = self._attacks[fault_id]
         attack.reverting.set()
+        await self._in_order(attack)
         async with attack.changing:
             await self._revert_held(attack)
         for other in self._attacks.values():  # those whose proof has waited for this one's end
@@ -201,10 +216,29 @@ class Injector:
             self._trace(attack, State.REVERTING)
             problem = await self._undo(attack)
             attack.reverted_at_ns = (asked_ns, clock.now_ns())
+            attack.undone.set()
             if problem:
                 self._stuck(attack, problem)
             self._trace(attack, State.REVERTED)
         await self._prove_gone(attack)
+
+    async def _in_order(self, attack: Attack) -> None:
+        """Wait, though not for ever, until the parts that start before this service are back: all at once they would
+        take each other's CPU, and one that cannot live without its database would end again."""
+        needed = await self._starts_after(attack)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IN_ORDER_WITHIN_S):
+                for other in needed:
+                    await other.undone.wait()
+
+    async def _starts_after(self, attack: Attack) -> list[Attack]:
+        if not attack.planned.part_of or not isinstance(attack.planned.fault, KillFault) or not attack.is_active:
+            return []
+        try:
+            services = await asyncio.to_thread(self._target.starts_after, attack.disturbs)
+        except TargetError:
+            return []  # then it is started in no order
+        return [each for each in self._injected_with(attack) if each.disturbs in services and each.is_active]
 
     async def _undo(self, attack: Attack) -> str:
         """Undo and read back, a few times; what is still wrong."""
@@ -304,10 +338,21 @@ class Injector:
         return any(
             other.id != planned.id
             and other.kind.disables
-            and other.disturbs == catalogue.place_of(planned.fault)
+            and other.disturbs == place_of(planned.fault)
             and other.state in (State.ARMED, State.INJECTED)
             for other in self._attacks.values()
         )
+
+    def _injected_with(self, attack: Attack) -> list[Attack]:
+        """The parts of its fault that are injected when it is, itself among them."""
+        mine = attack.planned
+        if not mine.part_of:
+            return [attack]
+        return [
+            other
+            for other in self._attacks.values()
+            if (other.planned.part_of, other.planned.inject_s) == (mine.part_of, mine.inject_s)
+        ]
 
     def _others_on(self, attack: Attack) -> list[Attack]:
         """Active faults that disturb what this one's canary needs."""

@@ -21,6 +21,7 @@ ATTEMPTS = 3
 PAUSE_S = 0.3
 PROBE_FOR_S = 1.5  # how long a path may take to answer again, per attempt
 START_FOR_S = 6.0  # the same where a service was started
+START_EACH_S = 1.0  # and for each other service that starts beside it, on a machine of few cores
 HARMLESS = ("PLANNED", "VERIFIED")
 
 
@@ -112,12 +113,13 @@ def revert_open_faults(path: Path, *, by: str, only: Collection[str] | None = No
         return dict.fromkeys(faults, "")
     servers = {one["url"]: one for line in lines if line["line"] == "snapshot" for one in line["toxiproxies"]}
     alone = only is None or set(open_faults(lines)) <= set(only)
+    starts = sum(_starts_a_service(fault["undo"]) for fault in faults.values())
     results: dict[str, str] = {}
     reviving = threading.Lock()
 
     def work(name: str) -> None:
         results[name] = "its reverting did not end"
-        results[name] = _Salvage(faults[name], log, servers, reviving, probing=alone).run()
+        results[name] = _Salvage(faults[name], log, servers, reviving, probing=alone, starts=starts).run()
 
     threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in faults]
     for thread in threads:
@@ -131,13 +133,21 @@ class _Salvage:
     """One fault being reverted."""
 
     def __init__(
-        self, fault: Data, log: Log, servers: Mapping[str, Data], reviving: threading.Lock, *, probing: bool
+        self,
+        fault: Data,
+        log: Log,
+        servers: Mapping[str, Data],
+        reviving: threading.Lock,
+        *,
+        probing: bool,
+        starts: int,
     ) -> None:
         self._fault = fault
         self._log = log
         self._servers = servers
         self._reviving = reviving
         self._probing = probing
+        self._starts = starts  # services that are started at the same time, by all faults together
         # A runner that died while it reverted may have started the service a moment ago.
         may_be_starting = fault["state"] == "REVERTING"
         self._undo = [{**data, "may_be_starting": may_be_starting} for data in fault["undo"]]
@@ -190,8 +200,10 @@ class _Salvage:
         return ""
 
     def _path_is_disturbed(self) -> str:
-        starts = any(data["kind"] in ("start_service", "start_container") for data in self._undo)
-        until_s = time.monotonic() + (START_FOR_S if starts else PROBE_FOR_S)
+        patience_s = PROBE_FOR_S
+        if _starts_a_service(self._undo):
+            patience_s = START_FOR_S + START_EACH_S * (self._starts - 1)
+        until_s = time.monotonic() + patience_s
         while problem := "; ".join(filter(None, map(_disturbed, self._fault["probes"]))):
             if time.monotonic() > until_s:
                 return problem
@@ -210,6 +222,10 @@ class _Salvage:
             except (OSError, undo.FrozenError, undo.GoneError) as failure:
                 return f"{error}, and reviving it failed: {failure}"
         return ""
+
+
+def _starts_a_service(undos: list[dict[str, Any]]) -> bool:
+    return any(data["kind"] in ("start_service", "start_container") for data in undos)
 
 
 def _disturbed(probe: Data) -> str:

@@ -6,6 +6,7 @@ injector's business.
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from harness import clock
@@ -13,12 +14,16 @@ from harness.faults.attack import Attack
 from harness.faults.canary import Reading
 from harness.record import rows
 
+MOST_AT_ONCE = 32  # a region's links and services, and a few more
+
 
 class Witness:
     """Takes readings of attacks in a thread, and writes events."""
 
     def __init__(self, on_event: Callable[[rows.Event], None]) -> None:
         self._on_event = on_event
+        # Their own threads: a canary waits out silence, and an injection or a revert must not queue behind it.
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="canary")
 
     async def before(self, attack: Attack) -> None:
         """One reading of the undisturbed path, on top of the measured baseline."""
@@ -69,7 +74,8 @@ class Witness:
         )
 
     async def _read(self, attack: Attack) -> Reading:
-        return await asyncio.to_thread(attack.expectation.read, attack.path, attack.before)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, attack.expectation.read, attack.path, attack.before)
 
     def _tell(
         self, attack: Attack, stage: Literal["before", "during", "after"], reading: Reading, *, agrees: bool

@@ -14,16 +14,24 @@ from harness.experiment import (
     CpuLimitFault,
     DegradationCheck,
     Experiment,
-    Fault,
     LatencyFault,
     MomentaryFault,
     Ramp,
     RecoveryCheck,
+    RegionFault,
     ResetFault,
     ServiceFault,
     SheddingCheck,
     SloCheck,
     Spike,
+    WrittenFault,
+)
+from harness.loading.crosscheck_regions import (
+    Mistake,
+    everywhere_at_once,
+    region_figures,
+    region_overlaps,
+    region_place,
 )
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Document, Where
@@ -36,8 +44,6 @@ MOST_SHARDS = 64
 LARGEST_SEED = 2**63 - 1
 EPSILON_S = 1e-9  # sums of durations such as 0.1s + 0.2s are not exact
 
-Mistake = tuple[Where, str, str]  # where, what is wrong, hint
-
 
 def experiment_mistakes(document: Document, experiment: Experiment, target: TargetSpec) -> list[ExperimentError]:
     found = [
@@ -47,13 +53,15 @@ def experiment_mistakes(document: Document, experiment: Experiment, target: Targ
         *_phases(experiment),
         *_faults(experiment, target),
         *_overlaps(experiment),
+        *region_overlaps(experiment.faults, target),
+        *everywhere_at_once(experiment.faults, target),
         *_stops(experiment),
         *_expectations(experiment, target),
     ]
     return told(document, found)
 
 
-def fault_mistakes(document: Document, fault: Fault, target: TargetSpec) -> list[ExperimentError]:
+def fault_mistakes(document: Document, fault: WrittenFault, target: TargetSpec) -> list[ExperimentError]:
     """Mistakes of a fault that is in no experiment, at the place `$.fault`."""
     where: Where = ("fault",)
     found = [
@@ -133,8 +141,10 @@ def _faults(experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
         yield from _fault_figures(fault, where)
 
 
-def _fault_place(fault: Fault, where: Where, target: TargetSpec) -> Iterator[Mistake]:
-    if isinstance(fault, ServiceFault):
+def _fault_place(fault: WrittenFault, where: Where, target: TargetSpec) -> Iterator[Mistake]:
+    if isinstance(fault, RegionFault):
+        yield from region_place(fault, where, target)
+    elif isinstance(fault, ServiceFault):
         if fault.service not in target.services:
             hint = did_you_mean(fault.service, _attackable(target))
             yield (*where, "service"), f"{shortened(fault.service)} is not a service of {target.name}.", hint
@@ -150,7 +160,7 @@ def _attackable(target: TargetSpec) -> list[str]:
     return [name for name, service in target.services.items() if service.attackable]
 
 
-def _fault_time(fault: Fault, where: Where, disturbed_s: float) -> Iterator[Mistake]:
+def _fault_time(fault: WrittenFault, where: Where, disturbed_s: float) -> Iterator[Mistake]:
     if isinstance(fault, MomentaryFault):
         if fault.at >= disturbed_s:
             yield (*where, "at"), f"begins at {fault.at}, but `disturbed` takes {disturbed_s:g}s.", ""
@@ -162,7 +172,9 @@ def _fault_time(fault: Fault, where: Where, disturbed_s: float) -> Iterator[Mist
         yield (*where, "lasts"), ends, "Make phases.disturbed longer, or the fault shorter or earlier."
 
 
-def _fault_figures(fault: Fault, where: Where) -> Iterator[Mistake]:
+def _fault_figures(fault: WrittenFault, where: Where) -> Iterator[Mistake]:
+    if isinstance(fault, RegionFault):
+        yield from region_figures(fault, where)
     match fault:
         case LatencyFault():
             if fault.latency <= 0:

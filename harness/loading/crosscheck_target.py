@@ -6,10 +6,11 @@ Pure, as `crosscheck.py` is: it opens no file and returns all mistakes together.
 from collections.abc import Iterator
 
 from harness.errors import ExperimentError
-from harness.loading.crosscheck import Mistake, told
+from harness.loading.crosscheck import told
+from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Document, Where
-from harness.target.target import TargetSpec
+from harness.target.target import LinkSpec, TargetSpec
 
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
@@ -37,6 +38,24 @@ def _links(target: TargetSpec) -> Iterator[Mistake]:
             if service not in target.services:
                 hint = did_you_mean(service, target.services)
                 yield ("links", name, key), f"{shortened(service)} is not a service.", hint
+        yield from _ends(name, link, target)
+
+
+def _ends(name: str, link: LinkSpec, target: TargetSpec) -> Iterator[Mistake]:
+    """Where there are several regions every link says which ones it joins, or a cut could silently miss it."""
+    ends = {key: region for key in ("from_region", "to_region") if (region := getattr(link, key)) is not None}
+    for key, region in ends.items():
+        if region not in target.regions:
+            hint = did_you_mean(region, target.regions)
+            yield ("links", name, key), f"{shortened(region)} is not a region.", hint
+    if len(target.regions) > 1 and not ends:
+        hint = "Say from_region and to_region; leave out only an end that is in no region, as the edge is."
+        yield ("links", name), "does not say which regions it joins.", hint
+    for key in ("toxiproxy", "upstream"):
+        service = target.services.get(getattr(link, key))
+        if ends and service is not None and service.region is not None and service.region not in ends.values():
+            sentence = f"{getattr(link, key)} is in {service.region}, which is neither from_region nor to_region."
+            yield ("links", name, key), sentence, ""
 
 
 def _ports(target: TargetSpec) -> Iterator[Mistake]:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _AT = re.compile(r"(?P<what>.*) - at `(?P<path>\$[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\[\.\.\.\]")
+_LENGTH = re.compile(r"Expected `array` of length (\d+).*")
 _EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
 _NOUNS = {"kind": "a fault", "check": "a check", "shape": "a change of the rate", "metric": "a stop condition"}
 _PLAIN_NAMES = {
@@ -148,6 +149,9 @@ def _wrong_type(document: Document, value: object, wanted: type, what: str, wher
     if isinstance(kind, inspect.CustomType) and not isinstance(part, str | int | float):
         quantity: type[Quantity] = kind.cls
         return document.mistake(where, f"{_described(part)} is not a quantity.", f"Write it like {quantity.example}.")
+    length = _LENGTH.fullmatch(what)
+    if length is not None and isinstance(part, list):
+        return document.mistake(where, f"a list of {len(part)} is not a list of {length.group(1)}.")
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
         return document.mistake(where, f"{what}.")
@@ -201,6 +205,8 @@ def _step(kind: inspect.Type | None, step: str | int) -> inspect.Type | None:
             return value_type
         case inspect.VarTupleType(item_type=item_type) | inspect.ListType(item_type=item_type):
             return item_type
+        case inspect.TupleType(item_types=item_types) if isinstance(step, int) and step < len(item_types):
+            return item_types[step]
         case _:
             return None
 

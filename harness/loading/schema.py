@@ -38,7 +38,7 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _schema(kind: inspect.Type, definitions: dict[str, Schema]) -> Schema:  # noqa: PLR0911 - one line for each type
+def _schema(kind: inspect.Type, definitions: dict[str, Schema]) -> Schema:  # noqa: PLR0911, PLR0912 - one line for each type
     match kind:
         case inspect.StructType():
             return _struct(kind, definitions)
@@ -46,6 +46,9 @@ def _schema(kind: inspect.Type, definitions: dict[str, Schema]) -> Schema:  # no
             return {"anyOf": [_schema(each, definitions) for each in types]}
         case inspect.VarTupleType(item_type=item_type):
             return {"type": "array", "items": _schema(item_type, definitions)}
+        case inspect.TupleType(item_types=item_types):
+            items = [_schema(each, definitions) for each in item_types]
+            return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
         case inspect.DictType(value_type=value_type):
             return {"type": "object", "additionalProperties": _schema(value_type, definitions)}
         case inspect.EnumType(cls=words):

@@ -104,16 +104,32 @@ def _distrust(run: Run, verdicts: Verdicts, validity: Verdict | None) -> str:
     return _short(validity.sentence)
 
 
+def told(fault: FaultStory) -> str:
+    """A fault in one line: what, where, when, and how much of it arrived."""
+    what = f"{fault.id} ({fault.kind} on {fault.where}{', ' + fault.settings if fault.settings else ''})"
+    if fault.inject.asked_s is None:
+        return f"{what}: never injected."
+    until_s = fault.revert.done_s if fault.revert.confirmed else None
+    end = "" if until_s is not None else f", not shown to be reverted{_which(fault)}"
+    dose = wording.quantity(fault.dose, fault.dose_unit)
+    wanted = wording.quantity(fault.wanted_dose, fault.dose_unit)
+    arrived = fault.delivered or (f"dose {dose} of {wanted}" if fault.dose is not None else "no dose measured")
+    return f"{what}: {wording.span(fault.inject.asked_s, until_s)}{end}; {arrived}."
+
+
+def _which(fault: FaultStory) -> str:
+    """The parts of a fault that are not shown to be reverted, where it has parts."""
+    return f" ({fault.not_reverted})" if fault.not_reverted else ""
+
+
 def warnings(run: Run, verdicts: Verdicts, faults: tuple[FaultStory, ...]) -> tuple[str, ...]:
     said = list(run.damage)
     if not run.sealed and not run.damage:
         said.append("The record was never sealed: it is read up to its last flush.")
     if not verdicts.clean:
-        left = (
-            ", ".join(fault.id for fault in faults if fault.inject.asked_s is not None and not fault.revert.confirmed)
-            or "see the journal"
-        )
-        said.append(f"Not shown to be reverted: {left}. Run: gameday revert. Until then no run will start.")
+        left = [fault for fault in faults if fault.inject.asked_s is not None and not fault.revert.confirmed]
+        names = ", ".join(f"{fault.id}{_which(fault)}" for fault in left) or "see the journal"
+        said.append(f"Not shown to be reverted: {names}. Run: gameday revert. Until then no run will start.")
     if run.plan.defect:
         said.append(f'The target ran with the planted defect "{run.plan.defect}".')
     if run.environment.harness_defect:

@@ -10,7 +10,7 @@ from collections import Counter
 from xml.etree import ElementTree as ET
 
 from harness.errors import ExitCode
-from harness.report import wording
+from harness.report import headline, wording
 from harness.report.summary import Summary
 from harness.verify.verdict import Outcome, Verdict
 
@@ -34,7 +34,8 @@ def junit_xml(summary: Summary) -> bytes:
     _properties(suite, summary)
     suite.extend(cases)
     out = ET.SubElement(suite, "system-out")
-    out.text = _clean(f"{summary.title}\n{summary.headline}\n{summary.trust}\n")
+    lines = [summary.title, summary.headline, summary.trust, *map(headline.told, summary.faults)]
+    out.text = _clean("\n".join(lines) + "\n")
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"

@@ -62,7 +62,6 @@ def happenings(run: Run, summary: Summary) -> Panel:
 
 
 def _fault_lane(fault: FaultStory) -> list[go.Scatter]:
-    from_s, to_s = drawing.band(fault)
     traces = [
         go.Scatter(
             x=[fault.inject.requested_s, fault.revert.requested_s],
@@ -74,13 +73,22 @@ def _fault_lane(fault: FaultStory) -> list[go.Scatter]:
             legendgroup="requested",
         )
     ]
-    if from_s is not None:
+    for from_s, to_s in _spans(fault):
         traces.append(_bar(fault.id, from_s, to_s, role="fault", group="confirmed", words=_fault_words(fault)))
     return traces + [_edge(fault.id, edge, word) for edge, word in ((fault.inject, "inject"), (fault.revert, "revert"))]
 
 
+def _spans(fault: FaultStory) -> tuple[tuple[float, float], ...]:
+    """One bar, or one for each time that a fault was on that comes and goes."""
+    if len(fault.spans) > 1:
+        return fault.spans
+    from_s, to_s = drawing.band(fault)
+    return () if from_s is None else ((from_s, to_s),)
+
+
 def _fault_words(fault: FaultStory) -> str:
-    return f"{fault.kind} on {fault.where} {fault.settings}".strip()
+    words = f"{fault.kind} on {fault.where} {fault.settings}".strip()
+    return f"{words}: {fault.delivered}" if fault.delivered else words
 
 
 def _edge(lane: str, edge: Edge, word: str) -> go.Scatter:
@@ -103,16 +111,17 @@ def _edge(lane: str, edge: Edge, word: str) -> go.Scatter:
 
 
 def _canary(run: Run, fault: FaultStory) -> list[go.Scatter]:
-    readings = [event for event in run.events if isinstance(event, rows.CanaryReading) and event.fault == fault.id]
+    mine = set(fault.parts)
+    readings = [event for event in run.events if isinstance(event, rows.CanaryReading) and event.fault in mine]
     traces = []
     for agrees, symbol, role in ((True, "circle", "good"), (False, "x-thin", "errors")):
-        mine = [reading for reading in readings if reading.agrees is agrees]
-        if mine:
+        taken = [reading for reading in readings if reading.agrees is agrees]
+        if taken:
             colour = light(role)
             traces.append(
                 go.Scatter(
-                    x=[story.seconds(run, reading.at_ns) for reading in mine],
-                    y=[fault.id] * len(mine),
+                    x=[story.seconds(run, reading.at_ns) for reading in taken],
+                    y=[fault.id] * len(taken),
                     mode="markers",
                     marker={
                         "symbol": symbol,
@@ -122,7 +131,7 @@ def _canary(run: Run, fault: FaultStory) -> list[go.Scatter]:
                     }
                     if agrees
                     else {"symbol": symbol, "size": 9, "line": {"width": 3, "color": colour}},
-                    hovertext=[drawing.plain(_reading_words(reading)) for reading in mine],
+                    hovertext=[drawing.plain(_reading_words(reading, fault)) for reading in taken],
                     hoverinfo="text",
                     legendgroup="canary",
                 )
@@ -130,13 +139,14 @@ def _canary(run: Run, fault: FaultStory) -> list[go.Scatter]:
     return traces
 
 
-def _reading_words(reading: rows.CanaryReading) -> str:
+def _reading_words(reading: rows.CanaryReading, fault: FaultStory) -> str:
     agrees = "agrees" if reading.agrees else "DISAGREES"
+    where = f" on {reading.path}" if len(fault.parts) > 1 else ""
     dose = ""
     if reading.dose is not None:
         wanted = wording.quantity(reading.wanted_dose, reading.dose_unit)
         dose = f", dose {wording.quantity(reading.dose, reading.dose_unit)} of {wanted}"
-    return f"canary {reading.stage} the fault {agrees}{dose}: {reading.detail}"
+    return f"canary{where} {reading.stage} the fault {agrees}{dose}: {reading.detail}"
 
 
 def _happening(happening: Happening) -> go.Scatter:

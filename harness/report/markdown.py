@@ -2,7 +2,7 @@
 
 import re
 
-from harness.report import wording
+from harness.report import headline, wording
 from harness.report.counts import Slice
 from harness.report.summary import Summary, accounting
 from harness.verify.verdict import Figure, Outcome, Verdict
@@ -21,6 +21,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
         "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
         _verdicts(summary),
         _doubts(summary),
+        _faults(summary),
         _accounting(summary),
         _phases(summary),
         f"Run `{_code(summary.run_id)}`, exit {int(summary.exit_code)}: {summary.exit_meaning}. "
@@ -58,6 +59,13 @@ def _doubts(summary: Summary) -> str:
         needed = "" if doubt.needed_samples is None else f" ({doubt.needed_samples:,} samples would decide)"
         lines.append(f"- {_plain(doubt.name)}: {_plain(doubt.why)}{needed}")
     return "\n".join([lines[0], "", *lines[1:]])
+
+
+def _faults(summary: Summary) -> str:
+    """One line for each fault, however many parts it has."""
+    if not summary.faults:
+        return ""
+    return "\n".join(["**Faults**", "", *(f"- {_plain(headline.told(fault))}" for fault in summary.faults)])
 
 
 def _accounting(summary: Summary) -> str:

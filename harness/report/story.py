@@ -6,21 +6,22 @@ back and the canary) stay two things.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from harness.experiment import Fault
-from harness.plan import PlannedFault
+from harness.experiment import WrittenFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.report.series import Line
 from harness.units import enc_hook
 from harness.verify import windows
+from harness.verify.delivery import Delivery, Part, deliveries
 
 Stage = Literal["before", "during", "after"]
+NO_SETTINGS = ("kind", "link", "service", "region", "between", "direction", "at", "lasts")
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
@@ -77,7 +78,12 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultStory:
-    """A fault as configured and as delivered; `dose` is the canary's median while the fault was on."""
+    """A fault as configured and as delivered; `dose` is the canary's median while the fault was on.
+
+    A fault on a region is one: `parts` are the ids of what was injected for it, its edges are confirmed if those of all
+    parts are, `delivered` says in a sentence how many parts arrived, and its dose is the mean of theirs. `spans` are
+    the times at which it was on, more than one where it comes and goes.
+    """
 
     id: str
     kind: str
@@ -89,63 +95,102 @@ class FaultStory:
     dose: float | None
     wanted_dose: float | None
     dose_unit: str
+    parts: tuple[str, ...]
+    delivered: str
+    not_reverted: str  # parts by name
+    spans: tuple[tuple[float, float], ...]
 
 
 def faults_of(run: Run) -> tuple[FaultStory, ...]:
-    return tuple(_fault(run, planned) for planned in run.plan.faults)
+    return tuple(_fault(run, delivery) for delivery in deliveries(run))
 
 
-def _fault(run: Run, planned: PlannedFault) -> FaultStory:
-    readings = [event for event in run.events if isinstance(event, rows.CanaryReading) and event.fault == planned.id]
-    during = [reading for reading in readings if reading.stage == "during"]
-    dosed = [reading for reading in during if reading.dose is not None]
+def _fault(run: Run, delivery: Delivery) -> FaultStory:
+    whole, parts = delivery.whole, delivery.parts
+    during = [reading for part in parts for reading in part.during]
+    doses = [reading.dose for reading in during if reading.dose is not None]
     wanted = [reading.wanted_dose for reading in during if reading.wanted_dose is not None]
-    kind, where, settings = _words(planned.fault)
+    typical = mean if whole.is_on_region else median
     return FaultStory(
-        id=planned.id,
-        kind=kind,
-        where=where,
-        settings=settings,
-        inject=_edge(run, planned.id, "inject", planned.inject_s),
-        revert=_edge(run, planned.id, "revert", planned.revert_s),
-        readings=tuple(_readings(readings, stage) for stage in ("before", "during", "after")),
-        dose=median(reading.dose for reading in dosed if reading.dose is not None) if dosed else None,
+        id=whole.id,
+        kind=whole.kind,
+        where=whole.where,
+        settings=_settings(whole.fault),
+        inject=_edge(run, delivery, "inject"),
+        revert=_edge(run, delivery, "revert"),
+        readings=tuple(_readings(parts, stage) for stage in ("before", "during", "after")),
+        dose=typical(doses) if doses else None,
         wanted_dose=wanted[0] if wanted else None,
-        dose_unit=dosed[0].dose_unit if dosed else "",
+        dose_unit=next((reading.dose_unit for reading in during if reading.dose is not None), ""),
+        parts=tuple(part.planned.id for part in parts),
+        delivered=delivery.sentence(),
+        not_reverted=_not_reverted(delivery),
+        spans=_spans(run, parts),
     )
 
 
-def _edge(run: Run, fault: str, action: str, requested_s: float) -> Edge:
-    """The last such call counts: a revert may have been tried more than once."""
-    edges = [
-        event
-        for event in run.events
-        if isinstance(event, rows.FaultEdge) and event.fault == fault and event.action == action
-    ]
-    if not edges:
+def _edge(run: Run, delivery: Delivery, action: Literal["inject", "revert"]) -> Edge:
+    """From the first part's call to the end of the last one's, confirmed if those of all parts are. Of each part the
+    last call counts: a revert may have been tried more than once. A fault that comes and goes is all there when it is
+    there for the first time."""
+    whole, parts = delivery.whole, delivery.parts
+    requested_s = whole.inject_s if action == "inject" else whole.revert_s
+    counted = [part for part in parts if action == "revert" or part.planned.inject_s == whole.inject_s]
+    last = [calls[-1] for part in counted if (calls := _calls(part, action))]
+    if not last:
         return Edge(requested_s=requested_s, asked_s=None, done_s=None, confirmed=False, detail="never called")
-    last = edges[-1]
+    doubtful = [part for part in parts if not _is_done(_calls(part, action))]
+    detail = last[0].detail
+    if whole.is_on_region:
+        detail = f"not for {delivery.names(doubtful)}" if doubtful else f"all {len(parts)} {delivery.noun}"
     return Edge(
         requested_s=requested_s,
-        asked_s=seconds(run, last.at_ns),
-        done_s=seconds(run, last.done_ns),
-        confirmed=last.confirmed,
-        detail=last.detail,
+        asked_s=min(seconds(run, edge.at_ns) for edge in last),
+        done_s=max(seconds(run, edge.done_ns) for edge in last),
+        confirmed=not doubtful,
+        detail=detail,
     )
 
 
-def _readings(readings: Sequence[rows.CanaryReading], stage: Stage) -> Readings:
-    taken = [reading for reading in readings if reading.stage == stage]
+def _not_reverted(delivery: Delivery) -> str:
+    left = [part for part in delivery.parts if part.injects and not _is_done(part.reverts)]
+    return delivery.names(left) if delivery.whole.is_on_region else ""
+
+
+def _calls(part: Part, action: Literal["inject", "revert"]) -> tuple[rows.FaultEdge, ...]:
+    return part.injects if action == "inject" else part.reverts
+
+
+def _is_done(edges: Sequence[rows.FaultEdge]) -> bool:
+    return bool(edges) and edges[-1].confirmed
+
+
+def _spans(run: Run, parts: Sequence[Part]) -> tuple[tuple[float, float], ...]:
+    """When parts that were injected together were all confirmed to be on, one span for each such time."""
+    together: dict[float, list[Part]] = {}
+    for part in parts:
+        if _is_done(part.injects):
+            together.setdefault(part.planned.inject_s, []).append(part)
+    return tuple(
+        (max(seconds(run, part.injects[-1].done_ns) for part in mine), max(_end_s(run, part) for part in mine))
+        for mine in together.values()
+    )
+
+
+def _end_s(run: Run, part: Part) -> float:
+    return seconds(run, part.reverts[-1].done_ns) if _is_done(part.reverts) else part.planned.revert_s
+
+
+def _readings(parts: Sequence[Part], stage: Stage) -> Readings:
+    taken = [reading for part in parts for reading in getattr(part, stage)]
     return Readings(stage=stage, many=len(taken), agreeing=sum(reading.agrees for reading in taken))
 
 
-def _words(fault: Fault) -> tuple[str, str, str]:
-    """Kind, place and settings of a fault, the settings as the experiment file writes them."""
+def _settings(fault: WrittenFault) -> str:
+    """What the experiment file says of the fault besides where and when, as it writes it."""
     words: dict[str, Any] = msgspec.to_builtins(fault, enc_hook=enc_hook)
-    kind = str(words.pop("kind"))
-    where = str(words.pop("link", words.pop("service", "")))
-    settings = {name: value for name, value in words.items() if name not in ("at", "lasts")}
-    return kind, where, ", ".join(f"{name} {value}" for name, value in settings.items())
+    settings = {name: value for name, value in words.items() if name not in NO_SETTINGS}
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 # --- levels ---------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ READY_POLL_S = 0.05
 ENDED_POLLS = 100
 EVENT_TRIES = 10  # the engine's events come some milliseconds after the call that made them
 CONFLICT = 409
+DEPENDS_ON = "com.docker.compose.depends_on"
 # Raising one's own process's score needs no right; the eater keeps its own, so that it is not the one to die.
 EAT_MEMORY = """
 for process in /proc/[0-9]*; do
@@ -201,6 +202,11 @@ class DockerTarget:
 
     async def is_healthy(self, service: str) -> bool:
         return await is_ready(self._declared(service), self._state.loopback)
+
+    def starts_after(self, service: str) -> frozenset[str]:
+        """Compose v2 writes it on the container, as `name:condition:restart` with commas between."""
+        labels = self._inspect(service)["Config"]["Labels"] or {}
+        return frozenset(one.partition(":")[0] for one in labels.get(DEPENDS_ON, "").split(",") if one)
 
     def start_command(self, service: str) -> StartCommand | None:
         """None: a container is started by its id, which the fault's undo holds."""

@@ -142,4 +142,5 @@ def _service_state(service: ComposeService, level: int) -> ServiceState:
         stop_signal=service.stop_signal,
         stop_grace_s=service.stop_grace_s,
         level=level,
+        after=tuple(service.depends_on),
     )

@@ -110,6 +110,9 @@ class ProcessesTarget:
     async def is_healthy(self, service: str) -> bool:
         return self.identity(service) is not None and await is_ready(self._declared(service), self._state.loopback)
 
+    def starts_after(self, service: str) -> frozenset[str]:
+        return frozenset(self._state.services[service].after)
+
     def start_command(self, service: str) -> StartCommand:
         state = self._state.services[service]
         return StartCommand(

@@ -23,6 +23,7 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_signal: int
     stop_grace_s: float
     level: int  # services of a lower level start earlier and stop later
+    after: tuple[str, ...] = ()  # services that are started before this one
 
     @property
     def signal(self) -> signal.Signals:

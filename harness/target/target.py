@@ -29,6 +29,9 @@ class Power(StrEnum):
     EXHAUST = "exhaust the memory of"
 
 
+OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
+
+
 class ServiceSpec(_Strict, frozen=True, kw_only=True):
     """One compose service as the harness sees it; `port` is where it listens, `metrics` a path on that port."""
 
@@ -43,7 +46,8 @@ class ServiceSpec(_Strict, frozen=True, kw_only=True):
 class LinkSpec(_Strict, frozen=True, kw_only=True):
     """One Toxiproxy proxy: callers connect to `toxiproxy` at port `listen`, it forwards to `upstream`'s port.
 
-    `probe` is the protocol that the canary speaks through the link.
+    `probe` is the protocol that the canary speaks through the link. `from_region` and `to_region` say where what it
+    carries comes from and goes to, whichever of them holds the Toxiproxy; an end in no region (the edge) is left out.
     """
 
     toxiproxy: str
@@ -51,6 +55,8 @@ class LinkSpec(_Strict, frozen=True, kw_only=True):
     upstream: str
     probe: Literal["redis", "postgres", "http"]
     probe_path: str = "/healthz"
+    from_region: str | None = None
+    to_region: str | None = None
 
 
 class LevelPromise(_Strict, frozen=True, kw_only=True):
@@ -290,6 +296,10 @@ class RunningTarget(Protocol):
         ...
 
     async def is_healthy(self, service: str) -> bool: ...
+
+    def starts_after(self, service: str) -> frozenset[str]:
+        """The services that the compose file starts before this one; empty where this runtime cannot say."""
+        ...
 
     def start_command(self, service: str) -> StartCommand | None:
         """How anybody could start the service again, or None where this runtime cannot say."""

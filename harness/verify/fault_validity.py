@@ -1,21 +1,26 @@
-"""Whether every fault was shown to bite, and to be gone: by confirmed calls and by canaries on the data path."""
+"""Whether every fault was shown to bite, and to be gone: by confirmed calls and by canaries on the data path.
 
-from harness.experiment import MomentaryFault
-from harness.plan import PlannedFault
+A fault on a region is one fault: it counts only if each of its parts was shown to bite and to be gone.
+"""
+
+from typing import Literal
+
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import figures, windows
-from harness.verify.figures import at
+from harness.verify.delivery import AGREEING_SHARE, Delivery, Part, agreeing, deliveries
+from harness.verify.figures import at, say
 from harness.verify.verdict import Evidence, Figure
-
-# Of the readings during a fault: one probe may meet a connection that the fault does not touch, or a busy machine.
-AGREEING_SHARE = 0.9
 
 
 def figures_of(run: Run) -> list[Figure]:
     found = []
-    for planned in run.plan.faults:
-        found += [_untouched_before(run, planned), _bites(run, planned), _gone(run, planned)]
+    for delivery in deliveries(run):
+        found.append(_untouched_before(delivery))
+        if delivery.whole.is_on_region:
+            found += [_all_bite(delivery), _all_gone(delivery)]
+        else:
+            found += [_bites(delivery.parts[0]), _gone(delivery.parts[0])]
     return found
 
 
@@ -24,81 +29,88 @@ def moments_of(run: Run) -> list[Evidence]:
     listed = []
     for fault in windows.fault_windows(run):
         end = "never reverted" if fault.revert_s is None else f"reverted at {at(fault.revert_s)}"
-        sentence = f"{fault.fault} ({fault.kind} on {fault.attacked}) injected; {end}."
+        spread = f", all of it {say(fault.spread_s, 's')} later" if fault.parts > 1 and fault.spread_s else ""
+        sentence = f"{fault.fault} ({fault.kind} on {fault.attacked}) injected{spread}; {end}."
         listed.append(Evidence(at_s=fault.inject_s, until_s=fault.revert_s, sentence=sentence, source="events"))
     return listed
 
 
-def _untouched_before(run: Run, planned: PlannedFault) -> Figure:
-    readings = _readings(run, planned, "before")
+def _untouched_before(delivery: Delivery) -> Figure:
+    readings = [reading for part in delivery.parts for reading in part.before]
     wrong = [reading for reading in readings if not reading.agrees]
+    where = f"{wrong[0].path}: " if wrong and delivery.whole.is_on_region else ""
     return figures.condition(
-        f"{planned.id}: path healthy before", float(len(readings) - len(wrong)), unit="readings", samples=len(readings),
-        accept="all readings", holds=not wrong, reason=wrong[0].detail if wrong else "",
+        f"{delivery.whole.id}: path healthy before", float(len(readings) - len(wrong)), unit="readings",
+        samples=len(readings), accept="all readings", holds=not wrong,
+        reason=f"{where}{wrong[0].detail}" if wrong else "",
     )  # fmt: skip
 
 
-def _bites(run: Run, planned: PlannedFault) -> Figure:
-    readings = _readings(run, planned, "during")
-    agreeing = sum(reading.agrees for reading in readings)
+# --- a fault on one link or service ---------------------------------------------------------------------------------
+
+
+def _bites(part: Part) -> Figure:
+    readings = part.during
     doses = [reading.dose for reading in readings if reading.dose is not None]
     unit = readings[0].dose_unit if readings and doses else "readings"
-    value = sum(doses) / len(doses) if doses else float(agreeing)
+    value = sum(doses) / len(doses) if doses else float(agreeing(readings))
     wanted = next((reading.wanted_dose for reading in readings if reading.wanted_dose is not None), None)
-    shown = bool(readings) and agreeing >= AGREEING_SHARE * len(readings)
-    # A restart is over when it is done: there is no "during" that a probe could meet.
-    holds = _confirmed(run, planned, "inject") and (
-        shown or (isinstance(planned.fault, MomentaryFault) and not readings)
-    )
     return figures.condition(
-        f"{planned.id}: shown to bite", value, unit=unit, samples=len(readings),
+        f"{part.planned.id}: shown to bite", value, unit=unit, samples=len(readings),
         accept="confirmed, and seen by the canary" + ("" if wanted is None else f" ({wanted:g} {unit} wanted)"),
-        holds=holds, reason=_why_not(run, planned, "inject", readings, agreeing),
+        holds=part.bites(share=AGREEING_SHARE), reason=_why_not(part, "injected"),
     )  # fmt: skip
 
 
-def _gone(run: Run, planned: PlannedFault) -> Figure:
-    readings = _readings(run, planned, "after")
-    agrees = bool(readings) and readings[-1].agrees
-    reverted = _confirmed(run, planned, "revert")
-    if isinstance(planned.fault, MomentaryFault) and not _edges(run, planned, "revert"):
-        reverted = _confirmed(run, planned, "inject")
-        agrees = agrees or not readings
+def _gone(part: Part) -> Figure:
     return figures.condition(
-        f"{planned.id}: shown to be gone", float(sum(reading.agrees for reading in readings)), unit="readings",
-        samples=len(readings), accept="reverted, confirmed, and the last reading says so", holds=reverted and agrees,
-        reason=_why_not(run, planned, "revert", readings, int(agrees)),
+        f"{part.planned.id}: shown to be gone", float(agreeing(part.after)), unit="readings",
+        samples=len(part.after), accept="reverted, confirmed, and the last reading says so", holds=part.is_gone,
+        reason=_why_not(part, "reverted"),
     )  # fmt: skip
 
 
-def _why_not(run: Run, planned: PlannedFault, action: str, readings: list[rows.CanaryReading], agreeing: int) -> str:
-    done = "injected" if action == "inject" else "reverted"
-    edges = _edges(run, planned, action)
+# --- a fault on a region --------------------------------------------------------------------------------------------
+
+
+def _all_bite(delivery: Delivery) -> Figure:
+    """Every part confirmed and seen by its canary, and all readings together as much in agreement as any fault's."""
+    shown, many = delivery.shown, len(delivery.parts)
+    readings = tuple(reading for part in delivery.parts for reading in part.during)
+    missing = [part for part in delivery.parts if part not in shown]
+    together = agreeing(readings) >= AGREEING_SHARE * len(readings)
+    reason = f"{agreeing(readings)} of {len(readings)} canary readings agree"
+    if missing:
+        reason = f"not shown for {delivery.names(missing)}: {_why_not(missing[0], 'injected')}"
+    return figures.condition(
+        f"{delivery.whole.id}: shown to bite", float(len(shown)), unit=f"of {many} {delivery.noun}",
+        samples=len(readings), accept=f"all {many} {delivery.noun}, each confirmed and seen by its canary",
+        holds=not missing and together, reason=reason,
+    )  # fmt: skip
+
+
+def _all_gone(delivery: Delivery) -> Figure:
+    many = len(delivery.parts)
+    left = [part for part in delivery.parts if not part.is_gone]
+    reason = f"not shown for {delivery.names(left)}: {_why_not(left[0], 'reverted')}" if left else ""
+    return figures.condition(
+        f"{delivery.whole.id}: shown to be gone", float(many - len(left)), unit=f"of {many} {delivery.noun}",
+        samples=sum(len(part.after) for part in delivery.parts),
+        accept=f"all {many} {delivery.noun}, each reverted, confirmed, and its last reading says so",
+        holds=not left, reason=reason,
+    )  # fmt: skip
+
+
+def _why_not(part: Part, done: Literal["injected", "reverted"]) -> str:
+    edges = part.injects if done == "injected" else part.reverts
+    readings = part.during if done == "injected" else part.after
     if not edges:
-        return f"{planned.id} was never {done}"
+        return f"{part.planned.id} was never {done}"
     if not edges[-1].confirmed:
-        return f"that {planned.id} was {done} was not confirmed: {edges[-1].detail or 'no detail'}"
+        return f"that {part.planned.id} was {done} was not confirmed: {edges[-1].detail or 'no detail'}"
     if not readings:
         return "no canary took a reading"
-    dissenting = [reading for reading in readings if not reading.agrees]
-    detail = f": {dissenting[-1].detail}" if dissenting and dissenting[-1].detail else ""
-    return f"{agreeing} of {len(readings)} canary readings on {readings[0].path} agree{detail}"
-
-
-def _edges(run: Run, planned: PlannedFault, action: str) -> list[rows.FaultEdge]:
-    return [
-        edge for edge in windows.events_of(run, rows.FaultEdge) if edge.fault == planned.id and edge.action == action
-    ]
-
-
-def _confirmed(run: Run, planned: PlannedFault, action: str) -> bool:
-    edges = _edges(run, planned, action)
-    return bool(edges) and edges[-1].confirmed
-
-
-def _readings(run: Run, planned: PlannedFault, stage: str) -> list[rows.CanaryReading]:
-    return [
-        reading
-        for reading in windows.events_of(run, rows.CanaryReading)
-        if reading.fault == planned.id and reading.stage == stage
-    ]
+    last: rows.CanaryReading | None = next((reading for reading in reversed(readings) if not reading.agrees), None)
+    detail = f": {last.detail}" if last is not None and last.detail else ""
+    agree = agreeing(readings) if done == "injected" else int(readings[-1].agrees)
+    return f"{agree} of {len(readings)} canary readings on {readings[0].path} agree{detail}"

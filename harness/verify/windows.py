@@ -4,6 +4,7 @@ Run time counts in seconds from the start of the load (`RunStarted.load_start_ns
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
 from harness.experiment import MomentaryFault, ServiceFault
-from harness.plan import Plan
+from harness.plan import Plan, WholeFault, whole_faults, whole_of
 from harness.record import rows
 from harness.record.reader import Run
 
@@ -43,14 +44,26 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultWindow:
-    """From the start of the inject call to the end of the revert call; `None` where that never happened."""
+    """From the start of the first inject call to the end of the last revert call; `None` where a revert never happened.
+
+    A fault on a region has many `parts`. From `inject_s` on the system is disturbed; at `in_effect_s` the last of the
+    confirmed parts was in place that were to be injected first. The moment of the outage lies between the two.
+    """
 
     fault: str
     kind: str
-    attacked: str  # service or link
+    attacked: str  # service, link or region
     inject_s: float
+    in_effect_s: float
     revert_s: float | None
     confirmed: bool
+    parts: int
+    never_injected: tuple[str, ...] = ()  # parts
+
+    @property
+    def spread_s(self) -> float:
+        """How uncertain the moment of the injection is."""
+        return self.in_effect_s - self.inject_s
 
     def window(self, run_end_s: float) -> Window:
         return Window(
@@ -81,37 +94,57 @@ def phase_window(plan: Plan, name: str) -> Window | None:
 
 
 def fault_windows(run: Run) -> list[FaultWindow]:
-    """Every planned fault that was injected, as it was, in the plan's order."""
-    edges = events_of(run, rows.FaultEdge)
-    found = []
-    for planned in run.plan.faults:
-        injects = [edge for edge in edges if edge.fault == planned.id and edge.action == "inject"]
-        reverts = [edge for edge in edges if edge.fault == planned.id and edge.action == "revert"]
-        if not injects:
-            continue
-        if isinstance(planned.fault, MomentaryFault) and not reverts:
-            reverts = injects  # a restart is over once the service is healthy again
-        found.append(
-            FaultWindow(
-                fault=planned.id,
-                kind=str(planned.fault.__struct_config__.tag),
-                attacked=getattr(planned.fault, "link", "") or getattr(planned.fault, "service", ""),
-                inject_s=run_time_s(run, injects[0].at_ns),
-                revert_s=run_time_s(run, reverts[-1].done_ns) if reverts else None,
-                confirmed=bool(reverts) and reverts[-1].confirmed,
-            )
-        )
-    return found
+    """Every fault that was injected, as it was, in the plan's order; the parts of a fault on a region are one."""
+    return _windows(run, whole_faults(run.plan))
+
+
+def _windows(run: Run, faults: Iterable[WholeFault]) -> list[FaultWindow]:
+    calls: dict[tuple[str, str], list[rows.FaultEdge]] = {}
+    for edge in events_of(run, rows.FaultEdge):
+        calls.setdefault((edge.fault, edge.action), []).append(edge)
+    windows = (_window(run, whole, calls) for whole in faults)
+    return [window for window in windows if window is not None]
+
+
+def _window(run: Run, whole: WholeFault, calls: Mapping[tuple[str, str], list[rows.FaultEdge]]) -> FaultWindow | None:
+    injected = [part for part in whole.parts if calls.get((part.id, "inject"))]
+    if not injected:
+        return None
+    injects = {part.id: calls[part.id, "inject"] for part in injected}
+    # A restart is over once the service is healthy again.
+    reverts = [
+        calls.get((part.id, "revert"), injects[part.id] if isinstance(part.fault, MomentaryFault) else [])
+        for part in injected
+    ]
+    first = [injects[part.id][0] for part in injected if part.inject_s == injected[0].inject_s]
+    confirmed = [edge for edge in first if edge.confirmed] or first
+    return FaultWindow(
+        fault=whole.id,
+        kind=whole.kind,
+        attacked=whole.where,
+        inject_s=min(run_time_s(run, edges[0].at_ns) for edges in injects.values()),
+        in_effect_s=max(run_time_s(run, edge.done_ns) for edge in confirmed),
+        revert_s=max(run_time_s(run, edges[-1].done_ns) for edges in reverts) if all(reverts) else None,
+        confirmed=all(edges and edges[-1].confirmed for edges in reverts),
+        parts=len(whole.parts),
+        never_injected=tuple(part.id for part in whole.parts if part.id not in injects),
+    )
+
+
+def never_injected(run: Run) -> list[str]:
+    """Planned faults, and parts of them, that nothing is known of."""
+    called = {edge.fault for edge in events_of(run, rows.FaultEdge) if edge.action == "inject"}
+    return [planned.id for planned in run.plan.faults if planned.id not in called]
 
 
 def attacks_on(run: Run, service: str) -> list[Window]:
     """When the service itself was killed, frozen or restarted, with time to settle after."""
-    ids = {
-        planned.id
+    attacks = (
+        whole_of(planned)
         for planned in run.plan.faults
         if isinstance(planned.fault, ServiceFault) and planned.fault.service == service
-    }
-    windows = [fault.window(run.plan.duration_s) for fault in fault_windows(run) if fault.fault in ids]
+    )
+    windows = [fault.window(run.plan.duration_s) for fault in _windows(run, attacks)]
     return [Window(name=w.name, start_s=w.start_s, end_s=w.end_s + SETTLING_S) for w in windows]
 
 

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 import pandas as pd
 
-from harness.experiment import Arrivals, Check, Fault, LatencyFault, Load
-from harness.plan import OperationSpec, PhaseSpan, Plan, PlannedFault
+from harness.experiment import Arrivals, Check, LatencyFault, Load, RegionFault, WrittenFault
+from harness.plan import OperationSpec, PhaseSpan, Plan, PlannedFault, PlannedRegionFault
 from harness.record import rows
 from harness.record.reader import Run
+from harness.region_faults import parts_of
 from harness.target.target import TargetSpec
 from harness.units import PerSecond, Seconds
 from tests.harness import simulation
@@ -43,7 +44,7 @@ class RunBuilder:
     slow_stretches: tuple[Stretch, ...] = ()
     error_stretches: tuple[Stretch, ...] = ()
     input_stretches: tuple[Stretch, ...] = ()
-    faults: tuple[tuple[Fault, bool, bool], ...] = ()
+    faults: tuple[tuple[WrittenFault, bool, bool], ...] = ()
     checks: tuple[Check, ...] = ()
     sheds: bool = True
     sealed: bool = True
@@ -76,14 +77,15 @@ class RunBuilder:
 
     def with_fault(
         self,
-        fault: Fault | None = None,
+        fault: WrittenFault | None = None,
         *,
         at_s: float = 30.0,
         lasts_s: float = 10.0,
         bites: bool = True,
         reverted: bool = True,
     ) -> RunBuilder:
-        """A fault of its own, or 300 ms on the link to Redis; `at_s` counts as run time."""
+        """A fault of its own, or 300 ms on the link to Redis; `at_s` counts as run time. Regions are those of
+        files/regions.yaml."""
         at = Seconds(at_s - self._start_of("disturbed"))
         if fault is None:
             fault = LatencyFault(link=LINK, at=at, lasts=Seconds(lasts_s), latency=Seconds(0.3))
@@ -203,18 +205,45 @@ class RunBuilder:
             rate=simulation.segments(self.rate_per_s, self.rate_stretches, spans[-1].end_s),
             phases=spans,
             faults=tuple(self._planned_faults()),
+            region_faults=tuple(self._planned_region_faults()),
             stop_when=(),
             expect=self.checks,
         )
 
     def _planned_faults(self) -> list[PlannedFault]:
-        disturbed_s = self._start_of("disturbed")
         planned = []
         for number, (fault, _, _) in enumerate(self.faults, start=1):
-            inject_s = disturbed_s + fault.at
-            revert_s = inject_s + getattr(fault, "lasts", Seconds(3.0))
-            planned.append(PlannedFault(id=f"fault-{number}", fault=fault, inject_s=inject_s, revert_s=revert_s))
+            name = f"fault-{number}"
+            if isinstance(fault, RegionFault):
+                for part in parts_of(fault, simulation.the_regions()):
+                    inject_s, revert_s = self._times(part.fault)
+                    planned.append(
+                        PlannedFault(
+                            id=f"{name}.{part.name}",
+                            fault=part.fault,
+                            inject_s=inject_s,
+                            revert_s=revert_s,
+                            part_of=name,
+                        )
+                    )
+            else:
+                inject_s, revert_s = self._times(fault)
+                planned.append(PlannedFault(id=name, fault=fault, inject_s=inject_s, revert_s=revert_s))
         return planned
+
+    def _planned_region_faults(self) -> list[PlannedRegionFault]:
+        planned = []
+        for number, (fault, _, _) in enumerate(self.faults, start=1):
+            if isinstance(fault, RegionFault):
+                inject_s, revert_s = self._times(fault)
+                planned.append(
+                    PlannedRegionFault(id=f"fault-{number}", fault=fault, inject_s=inject_s, revert_s=revert_s)
+                )
+        return planned
+
+    def _times(self, fault: WrittenFault) -> tuple[float, float]:
+        inject_s = self._start_of("disturbed") + fault.at
+        return inject_s, inject_s + getattr(fault, "lasts", Seconds(3.0))
 
 
 def a_run() -> RunBuilder:

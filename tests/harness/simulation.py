@@ -18,9 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S, ClockAnchor
-from harness.experiment import Arrivals
+from harness.experiment import Arrivals, place_of
 from harness.loader import load_target
-from harness.plan import Plan, RateSegment
+from harness.plan import Plan, PlannedFault, RateSegment, whole_faults
 from harness.record import rows
 from harness.target.target import TargetSpec
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LOAD_START_NS = 5_000 * NS_PER_S  # not zero, so that run time and clock time cannot be mixed up unseen
 UNIX_START_NS = 1_700_000_000 * NS_PER_S
 TARGET_FILE = Path(__file__).parents[2] / "reference_system" / "one_region.yaml"
+REGIONS_FILE = Path(__file__).parent / "files" / "regions.yaml"
 CONTROLLER = "us-east-controller"
 WORKER = "us-east-worker"
 REPLICAS = ("us-east-api-1", "us-east-api-2")
@@ -77,6 +78,12 @@ class Stretch:
 @cache
 def the_target() -> TargetSpec:
     return load_target(TARGET_FILE)
+
+
+@cache
+def the_regions() -> TargetSpec:
+    """Three regions, for faults on regions; the system that is simulated has one."""
+    return load_target(REGIONS_FILE)
 
 
 def environment() -> rows.Environment:
@@ -402,12 +409,13 @@ def events(built: RunBuilder, plan: Plan) -> list[rows.Event]:
     for span in plan.phases:
         listed.append(rows.PhaseStarted(at_ns=at(span.start_s), phase=span.name))
         listed.append(rows.PhaseEnded(at_ns=at(span.end_s), phase=span.name))
-    for planned, (_, bites, reverted) in zip(plan.faults, built.faults, strict=True):
-        listed.append(_edge(planned.id, "inject", planned.inject_s, bites))
-        listed.append(_edge(planned.id, "revert", planned.revert_s, reverted))
-        listed.append(_canary(planned.id, "before", planned.inject_s - 1.0, dose=0.0, agrees=True))
-        listed.append(_canary(planned.id, "during", planned.inject_s + 0.3, dose=0.3 if bites else 0.0, agrees=bites))
-        listed.append(_canary(planned.id, "after", planned.revert_s + 0.3, dose=0.0, agrees=reverted))
+    for whole, (_, bites, reverted) in zip(whole_faults(plan), built.faults, strict=True):
+        for planned in whole.parts:
+            listed.append(_edge(planned.id, "inject", planned.inject_s, bites))
+            listed.append(_edge(planned.id, "revert", planned.revert_s, reverted))
+            listed.append(_canary(planned, "before", planned.inject_s - 1.0, dose=0.0, agrees=True))
+            listed.append(_canary(planned, "during", planned.inject_s + 0.3, dose=0.3 if bites else 0.0, agrees=bites))
+            listed.append(_canary(planned, "after", planned.revert_s + 0.3, dose=0.0, agrees=reverted))
     listed.append(rows.RunEnded(at_ns=at(plan.duration_s + 1.0), clean=all(done for _, _, done in built.faults)))
     return sorted(listed, key=lambda event: event.at_ns)
 
@@ -429,12 +437,12 @@ def _edge(fault: str, action: Literal["inject", "revert"], at_s: float, confirme
 
 
 def _canary(
-    fault: str, stage: Literal["before", "during", "after"], at_s: float, *, dose: float, agrees: bool
+    fault: PlannedFault, stage: Literal["before", "during", "after"], at_s: float, *, dose: float, agrees: bool
 ) -> rows.CanaryReading:
     return rows.CanaryReading(
         at_ns=at(at_s),
-        fault=fault,
-        path=LINK,
+        fault=fault.id,
+        path=place_of(fault.fault),
         stage=stage,
         connected=True,
         answered=True,

@@ -23,6 +23,7 @@ PARTS = {
     "harness.loader": "loader",
     "harness.loading": "loader",
     "harness.plan": "plan",
+    "harness.region_faults": "region faults",
     "harness.record": "record",
     "harness.target": "target",
     "harness.target.target": "target types",
@@ -54,7 +55,12 @@ PARTS = {
     "reference_system.defects": "defects",
 }
 
-_PLANNED = {"plan", "experiment", "target types"}  # a plan holds a target's types, so its readers may name them
+_PLANNED = {
+    "plan",
+    "experiment",
+    "region faults",
+    "target types",
+}  # a plan holds a target's types, so its readers may name them
 _LIVE = {"target", "record", "clock", *_PLANNED}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -63,8 +69,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "units": set(),
     "clock": set(),
     "experiment": set(),
-    "loader": {"experiment", "target types"},
-    "plan": {"experiment", "target types"},
+    "region faults": {"experiment", "target types"},
+    "loader": {"experiment", "region faults", "target types"},
+    "plan": {"experiment", "region faults", "target types"},
     "record": _PLANNED,
     "target": {"target types"},
     "target types": set(),

@@ -7,6 +7,7 @@ from harness.errors import ExperimentError
 from harness.experiment import LatencyFault, Load, Phases, Ramp, RestartFault, Spike, Step
 from harness.plan import RESTART_DEADLINE_S, phase_spans, planned_faults, rate_segments
 from harness.units import PerSecond, Seconds, dec_hook, enc_hook
+from tests.harness.simulation import the_target
 
 
 def load(*changes: Step | Ramp | Spike) -> Load:
@@ -75,7 +76,7 @@ def test_faults_stand_at_absolute_times_with_a_deadline_and_a_name() -> None:
     latency = LatencyFault(link="a->b", at=Seconds(2), lasts=Seconds(3), latency=Seconds(0.1))
     restart = RestartFault(service="a", at=Seconds(4))
 
-    planned = planned_faults((latency, restart), disturbed_s=10)
+    planned = planned_faults((latency, restart), target=the_target(), disturbed_s=10)
 
     assert [(fault.id, fault.inject_s, fault.revert_s) for fault in planned] == [
         ("latency-1", 12, 15),
