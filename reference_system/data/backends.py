@@ -22,7 +22,7 @@ class Backends:
         policies: DependencyPolicies,
         seed: int,
     ) -> None:
-        metrics = DependencyMetrics(registry)
+        metrics = self.dependency_metrics = DependencyMetrics(registry)
         chance = random.Random(seed)
         self._redis_client = redis
         self._postgres_client = postgres

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from reference_system.data.backends import Backends
 from reference_system.data.postgres import Record
 from reference_system.data.resp import Command
-from reference_system.data.timelines import Kind, keep_tweet, posts_of, pushes_to_many
+from reference_system.data.timelines import Kind, keep_tweets, posts_of, pushes, pushes_to_many
 
-BATCH = 100  # posts at a time
+BATCH = 100  # posts at a time; who gets fewer has everything that was queued
 _MENTION = re.compile(r"@([\w-]+)")
 
 
@@ -50,16 +50,17 @@ class FanOut:
         followers: dict[str, list[str]] = {}
         for row in rows:
             followers.setdefault(row["followee"], []).append(row["follower"])
-        return [
-            command
-            for row in queued
-            for command in pushes_to_many(Kind.HOME, [row["author"], *followers.get(row["author"], ())], row["post"])
-        ]
+        commands: list[Command] = []
+        for row in queued:
+            post, author = row["post"], row["author"]
+            commands += pushes_to_many(Kind.HOME, [author, *followers.get(author, ())], post)
+            commands += pushes(Kind.PROFILE, author, post)  # nobody else does, where it comes from another region
+        return commands
 
     async def _notify(self, ids: Sequence[str]) -> list[Command]:
         commands: list[Command] = []
         for post in posts_of(await self._backends.postgres("posts", ids)):
-            commands.append(keep_tweet(post))
+            commands.append(keep_tweets([post]))
             mentioned = sorted(set(_MENTION.findall(post.text)))
             if mentioned:
                 text = f"{post.author} mentioned you: {post.text}"

@@ -121,8 +121,25 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION queue_changed_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.id, 'profile');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION queue_changed_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.follower, 'follows');
+    RETURN NULL;
+END $$;
+
 CREATE TRIGGER queue AFTER INSERT ON posts FOR EACH ROW EXECUTE FUNCTION queue_fan_out();
 CREATE TRIGGER queue AFTER INSERT ON tombstones FOR EACH ROW EXECUTE FUNCTION queue_withdrawal();
+-- A merge updates the row that is known already.
+CREATE TRIGGER queue AFTER INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION queue_changed_profile();
+CREATE TRIGGER queue AFTER INSERT OR UPDATE ON follows FOR EACH ROW EXECUTE FUNCTION queue_changed_follows();
+ALTER TABLE users ENABLE ALWAYS TRIGGER queue;
+ALTER TABLE follows ENABLE ALWAYS TRIGGER queue;
 ALTER TABLE posts ENABLE ALWAYS TRIGGER queue;
 ALTER TABLE tombstones ENABLE ALWAYS TRIGGER queue;
 

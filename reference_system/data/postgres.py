@@ -5,8 +5,8 @@ on which a call timed out is thrown away, since its answer may still come. Knows
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
 
 import asyncpg
 
@@ -16,6 +16,7 @@ TIMEOUT_S = 1.9  # as for Redis: slow storage still works, silent storage does n
 CONNECTIONS = 10
 
 Record = Any  # asyncpg ships no types
+Commits = Literal["on", "off"]  # Postgres' `synchronous_commit`: whether an answer waits until it is on disk
 
 FAILURES: tuple[type[Exception], ...] = (
     OSError,  # TimeoutError is one
@@ -32,17 +33,27 @@ class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ship
     def get_reset_query(self) -> str:
         return ""  # our statements leave no session state behind
 
-    async def warm(self) -> None:
+    async def warm(self, statements: Mapping[str, str]) -> None:
         """Put every statement into this connection's cache; `prepare()` would not, what it makes dies at release."""
-        for sql in STATEMENTS.values():
+        for sql in statements.values():
             await self._get_statement(sql, None)
 
 
 class Postgres:
     """`await postgres.run("home", user)` gives the rows; raises one of FAILURES when that cannot be done in time."""
 
-    def __init__(self, dsn: str, *, connections: int = CONNECTIONS, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        statements: Mapping[str, str] = STATEMENTS,
+        commits: Commits = "on",
+        connections: int = CONNECTIONS,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._dsn = dsn
+        self._statements = statements
+        self._commits = commits
         self._connections = connections
         self._timeout_s = timeout_s
         self._pool: Any = None
@@ -55,12 +66,16 @@ class Postgres:
             max_size=self._connections,
             max_inactive_connection_lifetime=0,
             connection_class=_WarmConnection,
-            init=_warm,
+            init=self._warm,
             max_cached_statement_lifetime=0,  # for ever
             ssl=False,  # asking for it costs a round trip a connection
             timeout=self._timeout_s,
             command_timeout=self._timeout_s,
-            server_settings={"jit": "off", "application_name": "reference_system"},
+            server_settings={
+                "jit": "off",
+                "application_name": "reference_system",
+                "synchronous_commit": self._commits,
+            },
         )
 
     async def run(self, name: str, *arguments: Any) -> list[Record]:
@@ -68,7 +83,7 @@ class Postgres:
             raise ConnectionError("Postgres is not connected yet")
         connection = await self._pool.acquire(timeout=self._timeout_s)
         try:
-            rows: list[Record] = await connection.fetch(STATEMENTS[name], *arguments)
+            rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
             return rows
         except BaseException:  # whatever it was, a cancelled caller included, its answer may still come
             connection.terminate()
@@ -80,6 +95,9 @@ class Postgres:
         if self._pool is not None:
             self._pool.terminate()
 
+    async def _warm(self, connection: Any) -> None:
+        await connection.warm(self._statements)
+
 
 async def connect_when_ready(connect: Callable[[], Awaitable[object]], *, every_s: float = 0.05) -> None:
     """Try until the database is there; its owner ends this by cancelling it."""
@@ -90,7 +108,3 @@ async def connect_when_ready(connect: Callable[[], Awaitable[object]], *, every_
             await asyncio.sleep(every_s)
         else:
             return
-
-
-async def _warm(connection: Any) -> None:
-    await connection.warm()

@@ -52,6 +52,11 @@ def from_row(row: Any) -> Post:
     return Post(row["id"], row["author"], row["text"], row["created_at"], row["likes"], row["media"])
 
 
+def region_of(post_id: str) -> str:
+    """Where the post was made."""
+    return post_id.rpartition("-")[0]
+
+
 def newest_first(posts: Iterable[Post]) -> list[Post]:
     return sorted(posts, key=lambda post: (post.created_at, post.id), reverse=True)
 

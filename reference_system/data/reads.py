@@ -13,7 +13,8 @@ import msgspec
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command
-from reference_system.data.timelines import TTL_S, Cache, Kind, Timelines, posts_of
+from reference_system.data.statements import LISTED
+from reference_system.data.timelines import Cache, Kind, Timelines, posts_of
 
 NOTIFICATIONS_TTL_S = 10
 SEARCH_TTL_S = 30
@@ -32,6 +33,14 @@ def fall_back(error: DependencyError) -> None:
 class Page:
     posts: Sequence[Post]
     cache: Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`whole`: there are no more."""
+
+    posts: Sequence[Post]
+    whole: bool
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -62,11 +71,13 @@ class Reads:
         self._region = region
         self._on_cache_loss = on_cache_loss
 
-    async def home(self, user: str, *, event: str | None) -> Page:
+    async def home(self, user: str, *, event: str | None, past_caches: bool = False) -> Page:
         """The newest posts of those the user follows and the user's own, newest first.
 
         An analytics event travels with the second round trip; it is best effort and lost when the caches are.
         """
+        if past_caches:
+            return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
         try:
             looked = await self._timelines.look(Kind.HOME, user)
             if looked.ids:
@@ -80,8 +91,10 @@ class Reads:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
 
-    async def profile(self, user: str) -> tuple[User, Page] | None:
+    async def profile(self, user: str, *, past_caches: bool = False) -> tuple[User, Page] | None:
         """None if there is no such user."""
+        if past_caches:
+            return await self._built_profile(user, Cache.FALLBACK)
         try:
             looked = await self._timelines.look(Kind.PROFILE, user, ("GET", f"user:{user}"))
             (known,) = looked.extra
@@ -93,10 +106,13 @@ class Reads:
             return await self._built_profile(user, Cache.FALLBACK)
         built = await self._built_profile(user, Cache.BUILT)
         if built is not None:
-            keep: Command = ("SETEX", f"user:{user}", TTL_S[Kind.PROFILE], msgspec.json.encode(built[0]))
-            self._backends.background.run(self._backends.redis(keep))
-            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked)
+            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked, user=msgspec.json.encode(built[0]))
         return built
+
+    async def posts_of(self, user: str) -> Listing:
+        """Straight from Postgres, newest first."""
+        posts = posts_of(await self._backends.postgres("posts_of", user))
+        return Listing(posts[:LISTED], whole=len(posts) <= LISTED)
 
     async def notifications(self, user: str) -> tuple[list[Notification], Cache]:
         async def build() -> list[Notification]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from reference_system.data.postgres import FAILURES, Record
-from reference_system.data.statements import REPLICATED
+from reference_system.data.statements import COMPARED, REPLICATED
 
 PUBLICATIONS = "merged, owned"
 # A peer that is gone without a word is given up after 25 s. There is no limit for one that accepts and says nothing:
@@ -168,7 +168,7 @@ class Digest:
     digest: str
 
 
-async def digests(run: Run) -> dict[str, Digest]:
+async def digests(run: Run, tables: Sequence[str] = COMPARED) -> dict[str, Digest]:
     """By table; two regions hold the same rows if these are the same."""
-    rows = await run("digests")
+    rows = await run("digests", list(tables))
     return {row["name"]: Digest(row["rows"], f"{int(row['hashes']) % 2**64:016x}") for row in rows}

@@ -86,6 +86,14 @@ CREATE TABLE withdrawn_outbox (
     queued_at double precision NOT NULL
 );
 
+-- Users whose profile or follows have changed while their caches may hold what was before. A change has a row of its own,
+-- so that one which comes while an earlier one is being dealt with is not forgotten with it.
+CREATE TABLE changed_outbox (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    owner text NOT NULL,
+    what text NOT NULL            -- profile or follows
+);
+
 CREATE TABLE trends (
     region text PRIMARY KEY,
     topics text NOT NULL          -- JSON, as it is served

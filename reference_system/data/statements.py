@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - put together from constants of this file, nothing comes from outside
 
 PAGE = 20  # posts in a timeline, and results of a search
+LISTED = 100  # posts that the listing of a user shows at most
 COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 
@@ -11,8 +12,11 @@ _LIKES = "coalesce((SELECT sum(n) FROM likes WHERE post = p.id), 0)::int AS like
 _VISIBLE = "NOT EXISTS (SELECT 1 FROM tombstones WHERE post = posts.id)"
 _NEWEST = f"SELECT * FROM posts WHERE author = %s AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {PAGE}"
 _NOW_S = "extract(epoch FROM clock_timestamp())::float8"
-# Does not depend on the order of the rows: the same in all regions once they agree. To be taken modulo 2^64.
-_DIGEST = "SELECT '{0}' AS name, count(*) AS rows, coalesce(sum(hash_record_extended({0}, 0)), 0) AS hashes FROM {0}"
+# Does not depend on the order of the rows: the same in all regions once they agree. To be taken modulo 2^64. A table
+# that is not asked for is not read.
+_DIGEST = """
+    SELECT '{0}' AS name, count(*) AS rows, coalesce(sum(hash_record_extended({0}, 0)), 0) AS hashes FROM {0}
+    WHERE '{0}' = ANY($1::text[]) HAVING '{0}' = ANY($1::text[])"""
 
 STATEMENTS: dict[str, str] = {
     "ping": "SELECT 1",
@@ -27,6 +31,11 @@ STATEMENTS: dict[str, str] = {
         LEFT JOIN LATERAL ({_NEWEST % "u.id"}) p ON true
         WHERE u.id = $1 ORDER BY p.created_at DESC, p.id DESC""",
     "posts": f"SELECT {_POST}, {_LIKES} FROM (SELECT * FROM posts WHERE id = ANY($1::text[]) AND {_VISIBLE}) p",
+    # One more than are listed, which tells that there are more.
+    "posts_of": f"""
+        SELECT {_POST}, {_LIKES} FROM (
+            SELECT * FROM posts WHERE author = $1 AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {LISTED + 1}
+        ) p ORDER BY p.created_at DESC, p.id DESC""",
     "search": f"""
         SELECT {_POST}, {_LIKES} FROM (
             SELECT * FROM posts WHERE words @> ARRAY[$1::text] AND {_VISIBLE} ORDER BY created_at DESC LIMIT {PAGE}
@@ -42,7 +51,7 @@ STATEMENTS: dict[str, str] = {
         GROUP BY f.followee ORDER BY mutual DESC, id LIMIT 5""",
     "trends": "SELECT topics FROM trends WHERE region = $1",
     # Two regions that could not see each other may both have given a name away; the older account is asked first.
-    "password": "SELECT id, password FROM users WHERE name = $1 ORDER BY created_at, id",
+    "password": "SELECT id, password, home_region FROM users WHERE name = $1 ORDER BY created_at, id",
     # A new user follows the ten first ones, so that nobody's home timeline starts empty.
     "sign_up": """
         WITH added AS (
@@ -71,18 +80,22 @@ STATEMENTS: dict[str, str] = {
     # Post, author, region, Unix seconds. A row if the author has such a post here: it is deleted now.
     "delete_post": """
         WITH own AS (
-            SELECT id FROM posts WHERE id = $1 AND author = $2
+            SELECT id, words FROM posts WHERE id = $1 AND author = $2
         ), buried AS (
             INSERT INTO tombstones (post, at, region, reason) SELECT id, $4, $3, 'deleted' FROM own
             ON CONFLICT (post) DO NOTHING
         )
-        SELECT id FROM own""",
-    # Post, region. Counts every call. No row: there is no such post here.
-    "like": """
-        INSERT INTO likes (post, region, n) SELECT id, $2, 1 FROM posts WHERE id = $1
-        ON CONFLICT (post, region) DO UPDATE SET n = likes.n + 1 RETURNING n""",
-    # Follower, followee, whether it follows from now on, Unix seconds, region.
-    "set_following": "SELECT set_following($1, $2, $3, $4, $5)",
+        SELECT id, words FROM own""",
+    # Post, region. Counts every call; gives the sum of all regions. No row: there is no such post here.
+    "like": f"""
+        WITH liked AS (
+            INSERT INTO likes (post, region, n) SELECT id, $2, 1 FROM posts WHERE id = $1 AND {_VISIBLE}
+            ON CONFLICT (post, region) DO UPDATE SET n = likes.n + 1 RETURNING n
+        )
+        SELECT (n + coalesce((SELECT sum(n) FROM likes WHERE post = $1 AND region <> $2), 0))::int AS likes
+        FROM liked""",
+    # Follower, followee, whether it follows from now on, Unix seconds, region. No row: there is no such followee here.
+    "set_following": "SELECT set_following($1, $2, $3, $4, $5) FROM users WHERE id = $2",
     # User, bio, Unix seconds, region. False: no such user here.
     "set_bio": "SELECT set_bio($1, $2, $3, $4) AS known",
     "seen": """
@@ -95,8 +108,11 @@ STATEMENTS: dict[str, str] = {
     "outbox": "SELECT post, author FROM fanout_outbox ORDER BY queued_at LIMIT $1::int",
     "outbox_size": "SELECT count(*) AS waiting, min(queued_at) AS oldest FROM fanout_outbox",
     "outbox_done": "DELETE FROM fanout_outbox WHERE post = ANY($1::text[])",
-    "withdrawn": "SELECT w.post, p.author FROM withdrawn_outbox w LEFT JOIN posts p ON p.id = w.post LIMIT $1::int",
+    "withdrawn": """
+        SELECT w.post, p.author, p.words FROM withdrawn_outbox w LEFT JOIN posts p ON p.id = w.post LIMIT $1::int""",
     "withdrawn_done": "DELETE FROM withdrawn_outbox WHERE post = ANY($1::text[])",
+    "changed": "SELECT number, owner, what FROM changed_outbox ORDER BY number LIMIT $1::int",
+    "changed_done": "DELETE FROM changed_outbox WHERE number = ANY($1::bigint[])",
     "followers": "SELECT followee, follower FROM follows WHERE followee = ANY($1::text[]) AND following",
     "mention": """
         INSERT INTO notifications (id, recipient, text, created_at, seen)
@@ -124,5 +140,10 @@ STATEMENTS: dict[str, str] = {
         SELECT slot_name AS link, active, wal_status,
             pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::float8 AS unconfirmed_bytes
         FROM pg_replication_slots WHERE slot_type = 'logical'""",
+    # Of tables; Postgres counts late, by up to ten seconds where a connection is idle.
+    "changes": """
+        SELECT relname::text AS name, n_tup_ins + n_tup_upd + n_tup_del AS changes FROM pg_stat_user_tables
+        WHERE schemaname = 'public' AND relname = ANY($1::text[])""",
+    # Of tables.
     "digests": " UNION ALL ".join(_DIGEST.format(table) for table in COMPARED),
 }

@@ -2,7 +2,8 @@
 
 `home_tl:{user}` lives 60 s, `profile_tl:{user}` 300 s. A list that is built while somebody posts could miss that post
 for its whole life; so every push raises a generation, and a built list is stored only if the generation is still the
-one seen before the build. Which order and which parts of a post are shown is not decided here.
+one seen before the build. A deleted post stays in lists; the tweet cache says that it is deleted, and readers leave it
+out. Which order and which parts of a post are shown is not decided here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +18,26 @@ from reference_system.data.resp import Command, Reply
 from reference_system.data.statements import PAGE
 
 KEEP = 40  # ids in a list: pushes arrive slightly out of order and more than once, a page needs PAGE of them
-TWEET_TTL_S = 3600
+TWEET_TTL_S = 3600  # longer than any list lives, so a deleted post's mark outlasts the lists that it is in
+DELETED = b""  # in the place of the post
 
-# KEYS: generation, list. ARGV: generation seen, TTL, ids newest first.
+# KEYS: generation, list, and a key to be stored along with it, if any. ARGV: generation seen, TTL, that key's value,
+# ids newest first.
 _STORE_UNLESS_OUTDATED = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-redis.call('RPUSH', KEYS[2], unpack(ARGV, 3))
+redis.call('RPUSH', KEYS[2], unpack(ARGV, 4))
 redis.call('EXPIRE', KEYS[2], ARGV[2])
+if KEYS[3] then redis.call('SETEX', KEYS[3], ARGV[2], ARGV[3]) end
+return 1
+"""
+
+# ARGV: TTL, then id and post by turns. Who read a post before it was deleted must not bring it back.
+_KEEP_UNLESS_DELETED = """
+for n = 2, #ARGV, 2 do
+  local key = 'tweet:' .. ARGV[n]
+  if redis.call('GET', key) ~= '' then redis.call('SETEX', key, ARGV[1], ARGV[n + 1]) end
+end
 return 1
 """
 
@@ -93,23 +106,23 @@ class Timelines:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
         blobs, *_ = await self._backends.redis(("MGET", *(f"tweet:{post}" for post in ids)), *extra)
         known = [post_codec.decoded(blob) for blob in blobs if blob]
-        missing = [post for post, blob in zip(ids, blobs, strict=True) if not blob]
+        missing = [post for post, blob in zip(ids, blobs, strict=True) if blob is None]
         if not missing:
             return post_codec.newest_first(known)[:PAGE], Cache.REDIS
         rows = await self._backends.postgres("posts", missing)
         found = [post_codec.from_row(row) for row in rows]
         if found:
-            self._backends.background.run(self._backends.redis(*_keep_tweets(found)))
+            self._backends.background.run(self._backends.redis(keep_tweets(found)))
         return post_codec.newest_first(known + found)[:PAGE], Cache.BUILT
 
-    def fill(self, kind: Kind, user: str, page: Sequence[Post], looked: Looked) -> None:
-        """Store a built list and its posts, in the background."""
+    def fill(self, kind: Kind, user: str, page: Sequence[Post], looked: Looked, **also: bytes) -> None:
+        """Store a built list and its posts, in the background, and `also` one key that is outdated with the list."""
         if not page:
             return
-        keys = (f"{kind}_gen:{user}", f"{kind}_tl:{user}")
-        ids = [post.id for post in page]
-        store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, 2, *keys, looked.generation, TTL_S[kind], *ids)
-        self._backends.background.run(self._backends.redis(*_keep_tweets(page), store))
+        keys = (f"{kind}_gen:{user}", f"{kind}_tl:{user}", *(f"{name}:{user}" for name in also))
+        values = (looked.generation, TTL_S[kind], next(iter(also.values()), b""), *(post.id for post in page))
+        store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, len(keys), *keys, *values)
+        self._backends.background.run(self._backends.redis(keep_tweets(page), store))
 
 
 def pushes(kind: Kind, user: str, post_id: str) -> tuple[Command, ...]:
@@ -131,12 +144,35 @@ def pushes_to_many(kind: Kind, readers: Sequence[str], post_id: str) -> list[Com
     ]
 
 
-def keep_tweet(post: Post) -> Command:
-    return ("SETEX", f"tweet:{post.id}", TWEET_TTL_S, post_codec.encoded(post))
+def forget(kind: Kind, user: str) -> tuple[Command, ...]:
+    """The commands after which the list has to be built anew, also where somebody is building it now."""
+    generation = f"{kind}_gen:{user}"
+    return ("INCR", generation), ("EXPIRE", generation, 2 * TTL_S[kind]), ("DEL", f"{kind}_tl:{user}")
 
 
-def _keep_tweets(found: Iterable[Post]) -> tuple[Command, ...]:
-    return tuple(keep_tweet(post) for post in found)
+def forget_profile(user: str) -> tuple[Command, ...]:
+    return *forget(Kind.PROFILE, user), ("DEL", f"user:{user}")
+
+
+def forget_follows(follower: str) -> tuple[Command, ...]:
+    return *forget(Kind.HOME, follower), ("DEL", f"suggestions:{follower}")
+
+
+def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> tuple[Command, ...]:
+    """The commands after which nobody is shown a deleted post. Followers' lists keep its id, readers leave it out.
+
+    Author and words are None where the deletion has come before the post.
+    """
+    return (
+        ("SETEX", f"tweet:{post_id}", TWEET_TTL_S, DELETED),
+        *(forget(Kind.PROFILE, author) if author else ()),
+        *([("DEL", *(f"search:{word}" for word in words))] if words else []),
+    )
+
+
+def keep_tweets(posts: Iterable[Post]) -> Command:
+    pairs = [word for post in posts for word in (post.id, post_codec.encoded(post))]
+    return ("EVAL", _KEEP_UNLESS_DELETED, 0, TWEET_TTL_S, *pairs)
 
 
 def posts_of(rows: Iterable[Record]) -> list[Post]:

@@ -1,15 +1,18 @@
-"""What users write: posts and accounts. Postgres decides; the author's own caches are filled before the answer.
+"""What users write: posts, likes, follows and accounts. Postgres decides; the caches that the acting user reads from in
+this region are right before the answer.
 
-A post is one statement that also queues its fan-out, and it may be repeated with the same idempotency key. Followers'
-timelines are filled by the worker. Losing Redis does not fail a write.
+A post is one statement that also queues its fan-out, and it may be repeated with the same idempotency key. Other users'
+caches, and other regions', are the worker's. Losing Redis does not fail a write: the worker repeats what was lost.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.passwords import matches, scrypt_hash
 from reference_system.data.posts import Post
-from reference_system.data.timelines import Kind, keep_tweet, pushes
+from reference_system.data.resp import Command
+from reference_system.data.timelines import Kind, forget, forget_follows, forget_profile, keep_tweets, pushes, withdraw
 
 SHORTEST_SEARCHED_WORD = 3
 
@@ -20,6 +23,12 @@ class NewPost:
     text: str
     media: str | None
     idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    user: str
+    home: str  # region
 
 
 class Writes:
@@ -33,10 +42,40 @@ class Writes:
         rows = await self._backends.postgres("post", self._region, *arguments)
         if not rows:
             (known,) = await self._backends.postgres("post_by_key", new.author, new.idempotency_key)
+            # Whoever made it may have died before the author's caches had it.
+            await self._tell_caches(*forget(Kind.HOME, new.author), *forget(Kind.PROFILE, new.author))
             return str(known["id"])
         post = Post(rows[0]["id"], new.author, new.text, at_s, 0, new.media)
-        await self._show_to_author(post)
+        # The next read finds the post in the caches, or builds from Postgres, which has it.
+        lists = (*pushes(Kind.HOME, post.author, post.id), *pushes(Kind.PROFILE, post.author, post.id))
+        await self._tell_caches(keep_tweets([post]), *lists)
         return post.id
+
+    async def delete(self, post: str, *, author: str, at_s: float) -> bool:
+        """False if the author has no such post here. True again for one that is deleted already."""
+        rows = await self._backends.postgres("delete_post", post, author, self._region, at_s)
+        if rows:
+            await self._tell_caches(*withdraw(post, author, rows[0]["words"]))
+        return bool(rows)
+
+    async def like(self, post: str) -> int | None:
+        """The likes of all regions, as known here; None if there is no such post here. Caches show it by and by."""
+        rows = await self._backends.postgres("like", post, self._region)
+        return int(rows[0]["likes"]) if rows else None
+
+    async def follow(self, follower: str, followee: str, *, following: bool, at_s: float) -> bool:
+        """False if there is no such followee here."""
+        rows = await self._backends.postgres("set_following", follower, followee, following, at_s, self._region)
+        if rows:
+            await self._tell_caches(*forget_follows(follower))
+        return bool(rows)
+
+    async def edit_profile(self, user: str, bio: str, *, at_s: float) -> bool:
+        """False if there is no such user here."""
+        (row,) = await self._backends.postgres("set_bio", user, bio, at_s, self._region)
+        if row["known"]:
+            await self._tell_caches(*forget_profile(user))
+        return bool(row["known"])
 
     async def sign_up(self, name: str, password: str, *, at_s: float) -> str | None:
         """The new user's id; None if the name is taken."""
@@ -48,20 +87,16 @@ class Writes:
             rows = [row for row in known if row["password"] == hashed]
         return str(rows[0]["id"]) if rows else None
 
-    async def login(self, name: str, password: str) -> str | None:
-        """The user's id; None if name or password is wrong."""
+    async def login(self, name: str, password: str) -> Account | None:
+        """None if name or password is wrong."""
         for row in await self._backends.postgres("password", name):
             if matches(password, row["password"]):
-                return str(row["id"])
+                return Account(user=row["id"], home=row["home_region"])
         return None
 
-    async def _show_to_author(self, post: Post) -> None:
-        """Read your own writes: the next read finds the post in the caches, or builds from Postgres, which has it."""
-        lists = (*pushes(Kind.HOME, post.author, post.id), *pushes(Kind.PROFILE, post.author, post.id))
-        try:
-            await self._backends.redis(keep_tweet(post), *lists)
-        except DependencyError:
-            return  # the worker's fan-out reaches the author too, as soon as Redis is back
+    async def _tell_caches(self, *commands: Command) -> None:
+        with contextlib.suppress(DependencyError):  # the worker does the same, as soon as Redis is back
+            await self._backends.redis(*commands)
 
 
 def words_of(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """An answer before it is bytes, and the headers that every answer carries."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -14,7 +14,11 @@ FIRST_SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`disabled` names the feature that being off refused (503) or replaced (200) this answer."""
+    """`disabled` names the feature that being off refused (503) or replaced (200) this answer.
+
+    `passed_on` is the body of an answer that another region gave; then `headers` are all that there are. An answer that
+    `waited_for_peer` says nothing about this region's own health.
+    """
 
     status: int = 200
     body: dict[str, Any] = field(default_factory=dict)
@@ -22,6 +26,12 @@ class Answer:
     disabled: str | None = None
     shed: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    passed_on: bytes | None = None
+    waited_for_peer: bool = False
+
+    def also(self, name: bytes, value: str) -> "Answer":
+        """With one more header."""
+        return replace(self, headers=(*self.headers, (name, value.encode())))
 
     @property
     def outcome(self) -> Outcome:
@@ -36,6 +46,19 @@ SHED = Answer(status=503, body={"error": "overload: try again later"}, shed=True
 TOO_LATE = Answer(status=503, body={"error": "no capacity before the deadline"})
 STORAGE_DOWN = Answer(status=503, body={"error": "storage unavailable"})
 CRASHED = Answer(status=500, body={"error": "internal error"})
+# Of writes. The first two were certainly not done; nobody knows of the third.
+NO_REGION = Answer(
+    status=503, body={"error": "no region takes this write now"}, headers=((b"x-refused", b"no-region"),)
+)
+UNREACHABLE = Answer(
+    status=503,
+    body={"error": "the region that takes this write is out of reach"},
+    headers=((b"x-refused", b"unreachable"),),
+    waited_for_peer=True,
+)
+NOT_ANSWERED = Answer(
+    status=504, body={"error": "the region that takes this write has not answered"}, waited_for_peer=True
+)
 
 
 def refusal(status: int, sentence: str) -> Answer:
@@ -51,10 +74,14 @@ class AnswerWriter:
         self._encoder = msgspec.json.Encoder()
 
     def body(self, answer: Answer, banner: str | None) -> bytes:
+        if answer.passed_on is not None:
+            return answer.passed_on
         return self._encoder.encode(answer.body if banner is None else {**answer.body, "banner": banner})
 
     def headers(self, answer: Answer, *, level: int, priority: int, banner: str | None) -> HeaderList:
         """All but the content length; the same list each time, so do not change it."""
+        if answer.passed_on is not None:
+            return [*answer.headers]
         key = (level, priority, answer.cache.value, answer.disabled, answer.shed, banner)
         known = self._known.get(key)
         if known is None:

@@ -1,12 +1,13 @@
 """An API replica: `python -m reference_system.services.api`.
 
 One thin ASGI application, because every layer costs CPU on each request. Public operations go through the replica's
-shedding and slots; /healthz, /metrics and /internal/* do not. Starts and stays alive without Redis; healthy once it is
-connected to Postgres.
+shedding and slots; /healthz, /metrics, /region/health and /internal/* do not. Starts and stays alive without Redis;
+healthy once it is connected to Postgres.
 """
 
 import asyncio
 import contextlib
+import random
 import time
 import traceback
 from collections.abc import AsyncIterator
@@ -23,24 +24,31 @@ from starlette.types import Message, Receive, Scope, Send
 
 from reference_system import defects
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.caught_up import CaughtUp
+from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import Postgres, connect_when_ready
 from reference_system.data.reads import Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
-from reference_system.services import exchange
+from reference_system.policies.regions import Region
+from reference_system.services import exchange, region_health
 from reference_system.services.answers import CRASHED, STORAGE_DOWN, Answer, AnswerWriter
+from reference_system.services.forwarding import Forwarder
 from reference_system.services.handlers import Handlers
 from reference_system.services.log import Log
 from reference_system.services.operations import Call, operation_of
 from reference_system.services.operator_app import METRICS_TYPE
 from reference_system.services.parts import ApiParts
+from reference_system.services.placing import Placing
 from reference_system.services.replica import Replica
 from reference_system.services.server import run
 from reference_system.services.settings import ApiSettings, api_settings
 from reference_system.services.tokens import Tokens
+from reference_system.services.writing import Writing
 
 TRENDS_EVERY_S = 5.0
+HEARTBEATS_EVERY_S = 0.25  # as often as there are new ones
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 PROXY_HEADER = "x-forwarded-for"  # the gateway sets it; the controller comes directly
 
@@ -49,9 +57,9 @@ class Api:
     """The ASGI application."""
 
     def __init__(self, settings: ApiSettings, parts: ApiParts) -> None:
-        place = settings.place
+        place, region = settings.place, Region(settings.place.region)
         registry = CollectorRegistry()
-        self._postgres = Postgres(settings.postgres_dsn)
+        self._postgres = Postgres(settings.postgres_dsn, statements=parts.statements, commits=parts.commits)
         self._backends = Backends(
             redis=RedisClient(settings.redis_url),
             postgres=self._postgres,
@@ -59,13 +67,46 @@ class Api:
             policies=parts.dependencies,
             seed=settings.seed,
         )
+        self._heartbeats = Heartbeats(self._backends.postgres, others=settings.peers)
+        self._has_peers = bool(settings.peers)
+        tokens = Tokens(settings.auth_secret)
         self._handlers = Handlers(
-            reads=Reads(self._backends, region=place.region, on_cache_loss=parts.on_cache_loss),
-            writes=Writes(self._backends, region=place.region),
-            tokens=Tokens(settings.auth_secret),
+            reads=Reads(self._backends, region=region, on_cache_loss=parts.on_cache_loss),
+            writing=Writing(
+                writes=Writes(self._backends, region=region),
+                tokens=tokens,
+                region=region,
+                key_taken=parts.key_taken,
+                with_count_age=self._with_count_age,
+            ),
+            tokens=tokens,
             service=place.service,
+            with_count_age=self._with_count_age,
         )
-        self._replica = Replica(settings, parts=parts, handlers=self._handlers, registry=registry)
+        self._forwarder = Forwarder(
+            region=region,
+            peers=settings.peers,
+            how=parts.forwarding,
+            registry=registry,
+            metrics=self._backends.dependency_metrics,
+            chance=random.Random(f"{settings.seed} {place.service}"),
+        )
+        placing = Placing(
+            region=region,
+            regions=frozenset({region, *settings.peers}),
+            tokens=tokens,
+            proofs=CaughtUp(self._backends.redis, self._heartbeats).proofs,
+            others=self._forwarder,
+            decisions=parts.decisions,
+            registry=registry,
+        )
+        self._replica = Replica(
+            settings,
+            parts=parts,
+            handlers=self._handlers,
+            placing=placing if self._has_peers else None,
+            registry=registry,
+        )
         self._parts = parts
         self._writer = AnswerWriter(service=place.service, region=place.region)
         self._identity = {"X-Served-By": place.service, "X-Region": place.region}
@@ -75,11 +116,12 @@ class Api:
             routes=[
                 Route("/healthz", self._healthz),
                 Route("/metrics", self._metrics),
+                Route(region_health.PATH, self._region_health),
                 Route(exchange.PATH, self._exchange, methods=["POST"]),
             ],
             lifespan=self._lifespan,
         )
-        self._operator_paths = frozenset({"/healthz", "/metrics", exchange.PATH})
+        self._operator_paths = frozenset({"/healthz", "/metrics", region_health.PATH, exchange.PATH})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in self._operator_paths:
@@ -156,6 +198,17 @@ class Api:
         del request
         return Response(self._replica.metrics(_now_s()), media_type=METRICS_TYPE, headers=self._identity)
 
+    async def _region_health(self, request: Request) -> Response:
+        """For the edge and for other regions, through the gateway."""
+        del request
+        health = None
+        if self._connected:
+            seen = self._replica.served_lately(region_health.WINDOW_S, _now_s())
+            health = await region_health.ask(self._heartbeats, seen, self._parts.reported_lag)
+        if health is None:
+            return PlainTextResponse("the database does not answer", status_code=503, headers=self._identity)
+        return Response(msgspec.json.encode(health), media_type="application/json", headers=self._identity)
+
     async def _exchange(self, request: Request) -> Response:
         if PROXY_HEADER in request.headers:
             return PlainTextResponse("not for the public", status_code=404, headers=self._identity)
@@ -170,10 +223,14 @@ class Api:
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
         del application
         tasks = [asyncio.create_task(self._connect()), asyncio.create_task(self._keep_trends())]
+        if self._has_peers:
+            tasks.append(asyncio.create_task(self._keep_heartbeats()))
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._forwarder.close()
+        await self._heartbeats.close()
         await self._backends.close()
         self._log("stopped")
 
@@ -188,6 +245,20 @@ class Api:
                 with contextlib.suppress(DependencyError):
                     await self._handlers.refresh_trends()
             await asyncio.sleep(TRENDS_EVERY_S if self._connected else 0.1)
+
+    async def _keep_heartbeats(self) -> None:
+        """So that the age of counts is known without asking for each answer."""
+        while True:
+            if self._connected:
+                with contextlib.suppress(DependencyError):
+                    await self._heartbeats.heard()
+            await asyncio.sleep(HEARTBEATS_EVERY_S)
+
+    def _with_count_age(self, answer: Answer) -> Answer:
+        """How old other regions' shares of the counts may be, where there are any."""
+        if not self._has_peers:
+            return answer
+        return answer.also(b"x-count-age", f"{self._heartbeats.greatest_age_s():.3f}")
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,19 +1,27 @@
-"""The one table of operations: which path is which operation, its priority, and the feature it stands or falls with."""
+"""The one table of operations: which path is which operation, what it writes or reads, and the feature it stands or
+falls with.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from starlette.requests import HTTPConnection
 
-PROFILE_START, PROFILE_END = "/users/", "/profile"
+from reference_system.policies.data_placement import Datum
 
 
 class Operation(StrEnum):
     SIGN_UP = "sign_up"
     LOGIN = "login"
     POST = "post"
+    DELETE = "delete"
+    LIKE = "like"
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+    EDIT_PROFILE = "edit_profile"
     HOME = "home"
     PROFILE = "profile"
+    POSTS = "posts"
     NOTIFICATIONS = "notifications"
     SEARCH = "search"
     REALTIME = "realtime"
@@ -34,6 +42,17 @@ _BY_ROUTE = {
     ("GET", "/suggestions/users"): Operation.SUGGESTIONS,
 }
 
+# By what comes before and after the id in the path.
+_OF_SUBJECT: dict[tuple[str, ...], Operation] = {
+    ("DELETE", "tweets"): Operation.DELETE,
+    ("POST", "tweets", "like"): Operation.LIKE,
+    ("PUT", "users", "follow"): Operation.FOLLOW,
+    ("DELETE", "users", "follow"): Operation.UNFOLLOW,
+    ("PUT", "users", "profile"): Operation.EDIT_PROFILE,
+    ("GET", "users", "profile"): Operation.PROFILE,
+    ("GET", "users", "posts"): Operation.POSTS,
+}
+
 # While its feature is off the whole operation is refused or replaced; the other features only change what answers hold.
 FEATURE_OF = {
     Operation.POST: "new_tweets",
@@ -43,10 +62,37 @@ FEATURE_OF = {
     Operation.SUGGESTIONS: "who_to_follow",
 }
 
+# What a write changes, which tells in which region it is done.
+WRITES = {
+    Operation.SIGN_UP: Datum.USER,
+    Operation.POST: Datum.TWEET,
+    Operation.DELETE: Datum.TWEET,
+    Operation.LIKE: Datum.ENGAGEMENT_COUNTER,
+    Operation.FOLLOW: Datum.FOLLOW,
+    Operation.UNFOLLOW: Datum.FOLLOW,
+    Operation.EDIT_PROFILE: Datum.USER,
+}
+
+# Reads that show users what they have written themselves. Search and trends are about everybody's posts and old by up
+# to their caches' lives wherever they are read.
+SHOW_OWN_WRITES = frozenset(
+    {
+        Operation.LOGIN,
+        Operation.HOME,
+        Operation.PROFILE,
+        Operation.POSTS,
+        Operation.NOTIFICATIONS,
+        Operation.SUGGESTIONS,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request on its way: `level` is the degradation level at its arrival, `off` the features off at that level."""
+    """One request on its way: `level` is the degradation level at its arrival, `off` the features off at that level.
+
+    `past_caches`: only the database is known to be new enough for it.
+    """
 
     operation: Operation
     priority: int
@@ -54,16 +100,20 @@ class Call:
     off: frozenset[str]
     arrived_s: float
     connection: HTTPConnection
+    past_caches: bool = False
 
 
 def operation_of(method: str, path: str) -> Operation:
     known = _BY_ROUTE.get((method, path))
     if known is not None:
         return known
-    if method == "GET" and path.startswith(PROFILE_START) and path.endswith(PROFILE_END):
-        return Operation.PROFILE
-    return Operation.UNKNOWN
+    match path.split("/"):
+        case ["", kind, subject, *what] if subject:
+            return _OF_SUBJECT.get((method, kind, *what), Operation.UNKNOWN)
+        case _:
+            return Operation.UNKNOWN
 
 
-def profile_user(path: str) -> str:
-    return path[len(PROFILE_START) : -len(PROFILE_END)]
+def subject_of(path: str) -> str:
+    """The id in the path of an operation that has one."""
+    return path.split("/")[2]

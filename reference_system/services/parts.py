@@ -4,15 +4,24 @@ Each service takes its decisions through one of these, so that a planted defect 
 ordinary code knows nothing of defects.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from reference_system.data import seed
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.postgres import Commits
 from reference_system.data.reads import OnCacheLoss, fall_back
+from reference_system.data.statements import STATEMENTS
 from reference_system.policies import degradation, load_shedding
+from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
+from reference_system.services.forwarding import Forwarding
 from reference_system.services.outcomes import Outcome
+from reference_system.services.placing import Decisions
+from reference_system.services.region_health import ReportedLag
+from reference_system.services.writing import KeyTaken
 
+Prepare = Callable[[str], Awaitable[bool]]  # given the database's DSN; whether it made the tables
 Evaluate = Callable[[degradation.State, degradation.Inputs, float, int], tuple[degradation.State, degradation.Decision]]
 
 
@@ -35,6 +44,18 @@ def always(level: int) -> bool:
     return True
 
 
+def the_clients(key: str) -> str:
+    return key
+
+
+def as_heard(lag_s: Mapping[Region, float]) -> Mapping[Region, float]:
+    return lag_s
+
+
+def what_was_drained(heartbeats_s: Mapping[str, float]) -> Mapping[str, float]:
+    return heartbeats_s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """`features_off` is what handlers obey, `features_reported_off` what the metrics say."""
@@ -47,6 +68,21 @@ class ApiParts:
     reported_outcome: Callable[[Outcome], Outcome] = as_it_is
     dependencies: DependencyPolicies = field(default_factory=DependencyPolicies)
     on_cache_loss: OnCacheLoss = fall_back
+    statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
+    commits: Commits = "on"
+    key_taken: KeyTaken = the_clients
+    decisions: Decisions = field(default_factory=Decisions)
+    forwarding: Forwarding = field(default_factory=Forwarding)
+    reported_lag: ReportedLag = as_heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerParts:
+    """`prepare` makes the tables; `caught_up` is what the caches are said to have, given what they do."""
+
+    statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
+    prepare: Prepare = seed.prepare
+    caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

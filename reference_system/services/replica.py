@@ -16,6 +16,7 @@ from reference_system.services.exchange import Instruction, Observations
 from reference_system.services.handlers import Handlers
 from reference_system.services.operations import FEATURE_OF, Call, Operation
 from reference_system.services.parts import ApiParts
+from reference_system.services.placing import Placing
 from reference_system.services.replica_metrics import ReplicaMetrics
 from reference_system.services.settings import ApiSettings
 from reference_system.services.slots import Slots
@@ -23,10 +24,19 @@ from reference_system.services.windows import Arrivals, Ended
 
 
 class Replica:
+    """`placing` is None where there is one region."""
+
     def __init__(
-        self, settings: ApiSettings, *, parts: ApiParts, handlers: Handlers, registry: CollectorRegistry
+        self,
+        settings: ApiSettings,
+        *,
+        parts: ApiParts,
+        handlers: Handlers,
+        placing: Placing | None,
+        registry: CollectorRegistry,
     ) -> None:
         self._settings = settings
+        self._placing = placing
         self._parts = parts
         self._handlers = handlers
         self._registry = registry
@@ -65,6 +75,12 @@ class Replica:
     async def work(self, call: Call) -> Answer:
         if call.operation is Operation.UNKNOWN:
             return refusal(404, "no such route")
+        if self._placing is not None:
+            return await self._placing.answer(call, self._here)
+        return await self._here(call)
+
+    async def _here(self, call: Call) -> Answer:
+        """Only who is answered here takes a slot: another region's answer costs that region's."""
         if not await self.slots.work():
             return TOO_LATE
         try:
@@ -76,14 +92,17 @@ class Replica:
     def ended(self, call: Call, answer: Answer, now_s: float) -> None:
         latency_s = now_s - call.arrived_s
         self._metrics.count(call, answer.outcome, latency_s)
-        self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000)
+        if not answer.waited_for_peer:  # a region must not degrade because another one is ill
+            self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000)
+
+    def served_lately(self, window_s: float, now_s: float) -> Observations:
+        return self._ended.observations(window_s, now_s=now_s, cpu_ratio=self.slots.busy_ratio(window_s, now_s=now_s))
 
     def exchange(self, instruction: Instruction, now_s: float) -> Observations:
         """One evaluation's conversation with the controller."""
         if instruction.level != self.level:
             self._take_level(instruction.level)
-        cpu_ratio = self.slots.busy_ratio(instruction.window_s, now_s=now_s)
-        return self._ended.observations(instruction.window_s, now_s=now_s, cpu_ratio=cpu_ratio)
+        return self.served_lately(instruction.window_s, now_s)
 
     def live(self) -> asyncio.Event:
         """Registers an open WebSocket; the event is set when live updates go off."""

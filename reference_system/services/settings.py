@@ -3,10 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
 
 from reference_system.policies.failback import DEFAULT_RULES, Rules
 from reference_system.policies.region_failover import PROBE_INTERVAL_S
 from reference_system.policies.regions import Region
+
+MESH_PASSWORD = "for-experiments-only"  # noqa: S105 - the default of experiments, as in Postgres' launcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +38,18 @@ class ApiSettings:
     deadline_s: float
     auth_secret: str
     seed: int
+    peers: dict[Region, str]  # where each other region's gateway is seen from here, as `host:port`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
+    """`mesh_dsn`: the region's own database, as the role `mesh`."""
+
     place: Place
     redis_url: str
     postgres_dsn: str
+    mesh_dsn: str
+    peers: dict[Region, str]  # each other region's database as seen from this one's: a URI as the role `mesh`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +85,22 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         deadline_s=float(get("DEADLINE_S", "5")),
         auth_secret=get("AUTH_SECRET", "not-a-secret"),
         seed=int(get("SEED", "7")),
+        peers=_peers(environment),
     )
 
 
 def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettings:
+    """The password of `mesh` is in MESH_PASSWORD, and MESH_DSN need not repeat it."""
+    get = environment.get
+    login = f"mesh:{quote(get('MESH_PASSWORD', MESH_PASSWORD), safe='')}"
+    own = urlsplit(get("MESH_DSN", "postgresql://mesh@127.0.0.1:5432/postgres"))
+    address = own.netloc.rpartition("@")[2]
     return WorkerSettings(
         place=_place(environment, "us-east-worker"),
-        redis_url=environment.get("REDIS_URL", "redis://127.0.0.1:6379"),
-        postgres_dsn=environment.get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
+        postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        mesh_dsn=own.geturl() if own.password else own._replace(netloc=f"{login}@{address}").geturl(),
+        peers={peer: f"postgresql://{login}@{address}/postgres" for peer, address in _peers(environment).items()},
     )
 
 
@@ -103,8 +119,8 @@ def edge_settings(environment: Mapping[str, str] = os.environ) -> EdgeSettings:
     """`GATEWAYS` is `us-east=host:port,…`; ValueError where a region of `REGIONS` is not in it exactly once."""
     get = environment.get
     regions = [Region(name.strip()) for name in get("REGIONS", ",".join(Region)).split(",")]
-    pairs = [pair.partition("=") for pair in environment["GATEWAYS"].split(",") if pair.strip()]
-    known = {Region(name.strip()): address.strip() for name, _, address in pairs}
+    pairs = [pair for pair in environment["GATEWAYS"].split(",") if pair.strip()]
+    known = _by_region(environment["GATEWAYS"])
     if len(pairs) != len(known) or not set(regions) <= set(known):
         raise ValueError(f"GATEWAYS: expected each of {', '.join(regions)} once, got {environment['GATEWAYS']}")
     gateways = {region: known[region] for region in regions}
@@ -117,6 +133,23 @@ def edge_settings(environment: Mapping[str, str] = os.environ) -> EdgeSettings:
             hold_s=float(get("HOLD_S", str(DEFAULT_RULES.hold_s))),
         ),
     )
+
+
+def _peers(environment: Mapping[str, str]) -> dict[Region, str]:
+    """Of PEERS those that this system has, without the region itself: `REGIONS` names them all, or one is alone."""
+    own = environment.get("REGION", "us-east")
+    regions = {Region(name.strip()) for name in environment.get("REGIONS", own).split(",") if name.strip()}
+    known = _by_region(environment.get("PEERS", ""))
+    others = [region for region in Region if region in regions and region != own]
+    if missing := [other for other in others if other not in known]:
+        raise ValueError(f"PEERS: expected host:port of {', '.join(missing)} too, as REGIONS names them")
+    return {other: known[other] for other in others}
+
+
+def _by_region(pairs: str) -> dict[Region, str]:
+    """`us-east=host:port,…`."""
+    split = [pair.partition("=") for pair in pairs.split(",") if pair.strip()]
+    return {Region(name.strip()): address.strip() for name, _, address in split}
 
 
 def _place(environment: Mapping[str, str], service: str) -> Place:

@@ -1,7 +1,8 @@
 """The region's background work: `python -m reference_system.services.worker`.
 
-Seeds the database if it is empty (healthy only after that), then fans posts out and computes trends, each in a loop of
-its own. A lost Redis or Postgres makes a turn fail and the next turn try again; nothing queued is lost.
+Seeds the database if it is empty (healthy only after that), then brings what changes to the caches and computes trends,
+each in a loop of its own. Where there are other regions it keeps the links to them, too. A lost Redis or Postgres makes
+a turn fail and the next turn try again; nothing queued is lost.
 """
 
 import asyncio
@@ -12,30 +13,37 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reference_system import defects
-from reference_system.data import seed
+from reference_system.data import caught_up
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.dependency import DependencyPolicies
-from reference_system.data.fan_out import FanOut
+from reference_system.data.fan_out import BATCH, FanOut
 from reference_system.data.postgres import Postgres, connect_when_ready
 from reference_system.data.reads import SEARCH_TTL_S
 from reference_system.data.redis_client import RedisClient
+from reference_system.data.withdrawals import Withdrawals
+from reference_system.policies.regions import Region
+from reference_system.services import links
+from reference_system.services.links import Links, MeshSettings
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
+from reference_system.services.parts import WorkerParts
 from reference_system.services.server import run
 from reference_system.services.settings import WorkerSettings, worker_settings
 
 FAN_OUT_EVERY_S = 0.1
 TRENDS_EVERY_S = 3.0
 BACKLOG_EVERY_S = 1.0
-CONNECTIONS = 3  # one a loop
+CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 6  # one a loop
 
 
 class Worker:
-    def __init__(self, settings: WorkerSettings, registry: CollectorRegistry) -> None:
+    def __init__(self, settings: WorkerSettings, parts: WorkerParts, registry: CollectorRegistry) -> None:
         self._settings = settings
-        self._region = settings.place.region
+        self._parts = parts
+        self._region = Region(settings.place.region)
         self._log = Log(settings.place.service)
-        self._postgres = Postgres(settings.postgres_dsn, connections=CONNECTIONS)
+        connections = CONNECTIONS_WITH_PEERS if settings.peers else CONNECTIONS
+        self._postgres = Postgres(settings.postgres_dsn, statements=parts.statements, connections=connections)
         self._backends = Backends(
             redis=RedisClient(settings.redis_url, connections=1),
             postgres=self._postgres,
@@ -44,6 +52,11 @@ class Worker:
             seed=0,
         )
         self._fan_out = FanOut(self._backends, region=self._region)
+        self._withdrawals = Withdrawals(self._backends)
+        self._links: Links | None = None
+        if settings.peers:
+            mesh = MeshSettings(region=self._region, dsn=settings.mesh_dsn, peers=settings.peers)
+            self._links = Links(self._backends, mesh, registry)
         self._depth = Gauge("fanout_queue_depth", "Posts not yet in their followers' timelines", registry=registry)
         self._lag = Gauge("fanout_lag_seconds", "Age of the oldest such post", registry=registry)
         self._refreshed = Counter("trends_refreshed_total", "Times that trends were computed", registry=registry)
@@ -59,14 +72,21 @@ class Worker:
                 loops.create_task(self._repeat(self._deliver, every_s=FAN_OUT_EVERY_S))
                 loops.create_task(self._repeat(self._refresh_trends, every_s=TRENDS_EVERY_S))
                 loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
+                if self._links is not None:
+                    loops.create_task(self._links.subscribe())
+                    loops.create_task(self._repeat(self._links.beat, every_s=links.BEAT_EVERY_S))
+                    loops.create_task(self._repeat(self._links.watch, every_s=links.WATCH_EVERY_S))
+                    loops.create_task(self._repeat(self._links.compare, every_s=links.COMPARE_EVERY_S))
         finally:
             self.healthy = False
             await self._backends.close()
             self._log("stopped")
 
     async def _prepare(self) -> None:
-        if await seed.prepare(self._settings.postgres_dsn):
+        if await self._parts.prepare(self._settings.postgres_dsn):
             self._log("seeded")
+        if self._links is not None:
+            await self._links.publish()
         await self._postgres.connect()
 
     async def _repeat(self, turn: Callable[[], Awaitable[None]], *, every_s: float) -> None:
@@ -79,8 +99,15 @@ class Worker:
             await asyncio.sleep(every_s)
 
     async def _deliver(self) -> None:
-        while delivered := await self._fan_out.run_once():
+        """Bring to the caches what was queued, then say so: up to the heartbeats that were there before."""
+        heard = {} if self._links is None else await self._links.heartbeats()
+        delivered = BATCH
+        while delivered >= BATCH:
+            delivered = await self._fan_out.run_once()
             self._delivered.inc(delivered)
+        while await self._withdrawals.run_once():
+            pass
+        await caught_up.say(self._backends.redis, self._parts.caught_up(heard))
 
     async def _measure(self) -> None:
         backlog = await self._fan_out.backlog()
@@ -97,9 +124,9 @@ class Worker:
 
 def main() -> None:
     settings = worker_settings()
-    defects.check(settings.place.defect)
+    parts = defects.for_worker(settings.place.defect, WorkerParts())
     registry = CollectorRegistry()
-    run(operator_app(Worker(settings, registry), registry), settings.place)
+    run(operator_app(Worker(settings, parts, registry), registry), settings.place)
 
 
 if __name__ == "__main__":

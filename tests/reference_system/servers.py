@@ -45,13 +45,13 @@ def free_port(host: str = HOST) -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_open(port: int) -> None:
+def wait_until_open(port: int, host: str = HOST) -> None:
     deadline = time.monotonic() + UP_WITHIN_S
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
             return
         time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on {HOST}:{port} after {UP_WITHIN_S} s")
+    raise TimeoutError(f"nothing listens on {host}:{port} after {UP_WITHIN_S} s")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

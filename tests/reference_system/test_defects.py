@@ -7,7 +7,7 @@ import reference_system
 from reference_system import defects
 from reference_system.defects import DEFECTS
 from reference_system.policies.degradation import Level
-from reference_system.services.parts import ApiParts, ControllerParts
+from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
 TARGET = Path(reference_system.__file__).parent / "target.yaml"
 
@@ -20,16 +20,18 @@ def test_target_yaml_tells_the_harness_the_same_names_and_sentences() -> None:
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_every_defect_replaces_a_part_and_says_which_promise_it_breaks(name: str) -> None:
-    api, controller = ApiParts(), ControllerParts()
+    api, worker, controller = ApiParts(), WorkerParts(), ControllerParts()
+    planted = (defects.for_api(name, api), defects.for_worker(name, worker), defects.for_controller(name, controller))
 
-    assert (defects.for_api(name, api), defects.for_controller(name, controller)) != (api, controller)
+    assert planted != (api, worker, controller)
     assert DEFECTS[name].breaks.endswith(".")
 
 
 def test_no_defect_changes_nothing() -> None:
-    api, controller = ApiParts(), ControllerParts()
+    api, worker, controller = ApiParts(), WorkerParts(), ControllerParts()
 
     assert defects.for_api("", api) is api
+    assert defects.for_worker("", worker) is worker
     assert defects.for_controller("", controller) is controller
 
 

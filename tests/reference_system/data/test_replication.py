@@ -4,6 +4,7 @@ from typing import Any
 
 from reference_system.data import replication
 from reference_system.data.replication import Digest, Incoming, Outgoing
+from reference_system.data.statements import COMPARED
 
 Rows = list[dict[str, Any]]
 
@@ -53,8 +54,8 @@ def test_a_lost_slot_does_not_know_how_much_its_peer_lacks() -> None:
 
 
 def test_a_digest_is_the_sum_modulo_2_to_the_64() -> None:
-    async def run(statement: str) -> Rows:
-        assert statement == "digests"
+    async def run(statement: str, tables: list[str]) -> Rows:
+        assert (statement, tables) == ("digests", list(COMPARED))
         return [
             {"name": "empty", "rows": 0, "hashes": 0},
             {"name": "negative", "rows": 1, "hashes": -1},

@@ -15,7 +15,7 @@ HOME, SEARCH, TRENDING = "/timeline/home", "/search/posts?q=rain", "/trending"
 
 
 def offered(api: Client, rate_per_s: float, for_s: float, *paths: str) -> list[Answered]:
-    token = Tokens("not-a-secret").issue("user-7")
+    token = Tokens("not-a-secret").issue("user-7", "europe")
     return open_load.offered(str(api.base_url), paths, rate_per_s=rate_per_s, for_s=for_s, token=token)
 
 

@@ -104,7 +104,7 @@ def edge(regions: dict[Region, Gateway], tmp_path: Path) -> Iterator[subprocess.
 
 def asked(region: str, user: str) -> str | None:
     """The region that serves a user who is in a region."""
-    headers = {"X-Client-Region": region, "Authorization": f"Bearer {user}.0a1b"}
+    headers = {"X-Client-Region": region, "Authorization": f"Bearer {user}~europe.0a1b"}
     with contextlib.suppress(httpx.TransportError):
         answer = CLIENT.get(f"http://{HOST}:{PORT}/timeline/home", headers=headers)
         if answer.status_code == 200:
@@ -184,6 +184,18 @@ def test_requests_need_no_agent(edge: subprocess.Popen[bytes], regions: dict[Reg
 
     assert asked("asia-pacific", "user-1") == "us-west", "it serves by what it was last told"
     assert asked("europe", "user-1") == "europe"
+
+
+def test_the_public_cannot_say_what_only_the_edge_and_regions_may(
+    edge: subprocess.Popen[bytes], regions: dict[Region, Gateway]
+) -> None:
+    claims = {"X-Forwarded-Region": "us-west", "X-Healthy-Regions": "us-west", "X-Writing-Regions": "us-west"}
+    CLIENT.get(f"http://{HOST}:{PORT}/timeline/home", headers={"X-Client-Region": "europe", **claims})
+
+    heard = regions[Region.EUROPE].headers
+    assert "X-Forwarded-Region" not in heard
+    assert {heard["X-Healthy-Regions"], heard["X-Writing-Regions"]} == {"us-east,us-west,europe,asia-pacific"}
+    assert CLIENT.get(f"http://{HOST}:{PORT}/region/health").status_code == 404
 
 
 def test_the_public_cannot_change_where_users_go(edge: subprocess.Popen[bytes]) -> None:

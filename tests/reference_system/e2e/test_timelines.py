@@ -11,9 +11,20 @@ from reference_system.data.backends import Backends
 from reference_system.data.dependency import DependencyPolicies
 from reference_system.data.postgres import Postgres
 from reference_system.data.posts import Post
+from reference_system.data.reads import Listing, Reads
 from reference_system.data.redis_client import RedisClient
-from reference_system.data.timelines import Kind, Timelines, pushes, pushes_to_many
+from reference_system.data.statements import LISTED
+from reference_system.data.timelines import (
+    Kind,
+    Timelines,
+    forget_profile,
+    keep_tweets,
+    pushes,
+    pushes_to_many,
+    withdraw,
+)
 from reference_system.data.writes import NewPost, Writes
+from tests.reference_system.mesh import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -108,6 +119,68 @@ def test_posts_that_the_cache_lost_come_from_postgres(with_timelines: With) -> N
 
         assert [post.id for post in posts] == ["us-east-11", "us-east-10"]
         assert cache == "built"
+
+    with_timelines(use)
+
+
+def test_who_read_a_post_before_it_was_deleted_does_not_bring_it_back(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        deleted, other = Post("us-east-20", "user-1", "b", 2.0, 0), Post("us-east-21", "user-1", "a", 1.0, 5)
+        await backends.redis(keep_tweets([deleted, other]), *withdraw(deleted.id, deleted.author, ["word"]))
+        await backends.redis(keep_tweets([deleted, other]))
+
+        assert await timelines.page([deleted.id, other.id]) == ([other], "redis")
+
+    with_timelines(use)
+
+
+def test_what_is_stored_along_with_a_list_is_outdated_with_it(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        user = next(_users)
+        looked = await timelines.look(Kind.PROFILE, user)
+        timelines.fill(Kind.PROFILE, user, OLD, looked, user=b"before")
+        await _filled(backends)
+        assert (await backends.redis(("GET", f"user:{user}"))) == [b"before"]
+        await backends.redis(*forget_profile(user))
+        timelines.fill(Kind.PROFILE, user, OLD, looked, user=b"before")
+        await _filled(backends)
+
+        assert (await backends.redis(("GET", f"user:{user}"))) == [None]
+        assert (await timelines.look(Kind.PROFILE, user)).ids == []
+
+    with_timelines(use)
+
+
+def test_what_was_changed_without_redis_is_taken_out_of_the_caches_by_the_worker(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        user = "user-88"
+        for kind in Kind:
+            timelines.fill(kind, user, OLD, await timelines.look(kind, user), user=b"before")
+        await _filled(backends)
+        await backends.postgres("set_bio", user, "edited", 2.0, "us-east")
+        await backends.postgres("set_following", user, "user-89", True, 2.0, "us-east")
+
+        async def all_gone() -> bool:
+            return await backends.redis(("EXISTS", f"home_tl:{user}", f"profile_tl:{user}", f"user:{user}")) == [0]
+
+        assert await until(all_gone, within_s=5)
+
+    with_timelines(use)
+
+
+def test_a_listing_says_whether_it_is_whole(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        del timelines
+        reads, author = Reads(backends, region="us-east"), "user-90"
+        few = await reads.posts_of(author)
+        for n in range(LISTED):
+            await backends.postgres("post", "us-east", author, f"{n}", None, [], 2e9 + n, f"listed-{n}")
+        many = await reads.posts_of(author)
+
+        assert few.whole
+        assert (len(many.posts), many.whole) == (LISTED, not few.posts)
+        assert [post.text for post in many.posts[:2]] == [f"{LISTED - 1}", f"{LISTED - 2}"]
+        assert await reads.posts_of("nobody") == Listing([], whole=True)
 
     with_timelines(use)
 

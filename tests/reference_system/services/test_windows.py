@@ -2,7 +2,6 @@ import pytest
 
 from reference_system.services.outcomes import Outcome
 from reference_system.services.slots import Slots
-from reference_system.services.tokens import Tokens
 from reference_system.services.windows import Arrivals, Ended
 
 
@@ -44,14 +43,3 @@ def test_idle_slots_are_not_busy() -> None:
     slots = Slots(3, service_time_s=0.02, deadline_s=5.0)
 
     assert (slots.busy_ratio(1.0, now_s=10.0), slots.busy(10.0), slots.waiting(10.0)) == (0.0, 0, 0)
-
-
-def test_tokens_prove_their_user_and_nobody_else() -> None:
-    tokens = Tokens("secret")
-    token = tokens.issue("us-east-user-1.2")
-
-    assert tokens.user_of(f"Bearer {token}") == "us-east-user-1.2"
-    assert tokens.user_of(f"Bearer {token}") == "us-east-user-1.2", "also when it is remembered"
-    assert Tokens("other").user_of(f"Bearer {token}") is None
-    for wrong in (None, "", token, "Bearer ", "Bearer .", "Bearer user-1", f"Bearer x{token}", "Bearer user-1.é"):
-        assert tokens.user_of(wrong) is None

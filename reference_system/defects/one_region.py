@@ -1,57 +1,16 @@
-"""Planted defects: name → the promise it breaks, in a sentence → the part it replaces at start-up.
+"""Defects of a single region: how it degrades, sheds, and lives with the loss of its stores."""
 
-A verdict is worth something only if it can be red. Ordinary code knows nothing of this table: services hand their parts
-through `for_api` and `for_controller` once, before they start. The names and sentences are repeated in target.yaml, for
-the harness; a test holds the two together.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reference_system.data.dependency import DependencyError
+from reference_system.defects.defect import Defect
 from reference_system.policies import circuit_breaker, degradation, load_shedding, retry_budget
 from reference_system.policies.degradation import Level
 from reference_system.services.admission import Desk
 from reference_system.services.answers import SHED, Answer
 from reference_system.services.operations import Call
 from reference_system.services.outcomes import Outcome
-from reference_system.services.parts import ApiParts, ControllerParts, evaluate
-
-
-def _untouched_api(parts: ApiParts) -> ApiParts:
-    return parts
-
-
-def _untouched_controller(parts: ControllerParts) -> ControllerParts:
-    return parts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defect:
-    breaks: str
-    api: Callable[[ApiParts], ApiParts] = _untouched_api
-    controller: Callable[[ControllerParts], ControllerParts] = _untouched_controller
-
-
-class UnknownDefectError(Exception):
-    """The name is not in the table; the message lists those that are."""
-
-
-def check(name: str) -> None:
-    """Refuse an unknown name; the empty one is no defect."""
-    if name and name not in DEFECTS:
-        raise UnknownDefectError(f"DEFECT={name}: no such defect. Known: {', '.join(sorted(DEFECTS))}.")
-
-
-def for_api(name: str, parts: ApiParts) -> ApiParts:
-    check(name)
-    return DEFECTS[name].api(parts) if name else parts
-
-
-def for_controller(name: str, parts: ControllerParts) -> ControllerParts:
-    check(name)
-    return DEFECTS[name].controller(parts) if name else parts
-
+from reference_system.services.parts import evaluate
 
 # The ladder.
 

@@ -1,0 +1,63 @@
+"""Up to when a region's caches have everything that another region wrote, as its worker says (Redis hash `caught_up`).
+
+The worker reads the heartbeats, brings all that is queued to the caches, and then writes what it had read: so an entry
+as new as a write proves that a read from these caches sees it. Entries only grow: what the caches lose is built again
+from a database that has it. Without Redis reads are made from the database, and its heartbeats count.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from reference_system.data.backends import DependencyError
+from reference_system.data.heartbeats import Heartbeats, heartbeat_us
+from reference_system.data.resp import Reply
+from reference_system.policies.regions import Region
+from reference_system.policies.write_token import WriteToken
+
+KEY = "caught_up"
+Send = Callable[..., Awaitable[list[Reply]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """`of_caches`: else they are the database's, and prove nothing for a read from the caches."""
+
+    at_us: Mapping[Region, int]
+    of_caches: bool = True
+
+
+class CaughtUp:
+    """`redis` sends commands, as `Backends.redis`."""
+
+    def __init__(self, redis: Send, heartbeats: Heartbeats) -> None:
+        self._redis = redis
+        self._heartbeats = heartbeats
+        self._known: dict[Region, int] = {}
+
+    async def proofs(self, token: WriteToken) -> Proofs:
+        """Asks Redis only if what is known does not prove the token's write."""
+        if self._known.get(token.region, -1) < token.at_us:
+            try:
+                (entries,) = await self._redis(("HGETALL", KEY))
+            except DependencyError:
+                return await self._proofs_of_the_database()
+            self._learn(entries)
+        return Proofs(at_us=self._known)
+
+    def _learn(self, entries: list[bytes]) -> None:
+        for name, at in zip(entries[::2], entries[1::2], strict=True):
+            region, at_us = Region(name.decode()), heartbeat_us(float(at))
+            self._known[region] = max(at_us, self._known.get(region, -1))
+
+    async def _proofs_of_the_database(self) -> Proofs:
+        try:
+            heard = await self._heartbeats.heard()
+        except DependencyError:
+            return Proofs(at_us={}, of_caches=False)
+        return Proofs(at_us=heard.at_us, of_caches=False)
+
+
+async def say(redis: Send, at_s: Mapping[str, float]) -> None:
+    """The worker's: the caches have what was written before these heartbeats. Raises DependencyError."""
+    if at_s:
+        await redis(("HSET", KEY, *(word for region, at in at_s.items() for word in (region, repr(at)))))

@@ -1,0 +1,26 @@
+"""A planted defect: the promise it breaks, in a sentence, and the parts that it replaces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
+
+
+def _untouched_api(parts: ApiParts) -> ApiParts:
+    return parts
+
+
+def _untouched_worker(parts: WorkerParts) -> WorkerParts:
+    return parts
+
+
+def _untouched_controller(parts: ControllerParts) -> ControllerParts:
+    return parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    breaks: str
+    api: Callable[[ApiParts], ApiParts] = _untouched_api
+    worker: Callable[[WorkerParts], WorkerParts] = _untouched_worker
+    controller: Callable[[ControllerParts], ControllerParts] = _untouched_controller

@@ -1,0 +1,187 @@
+"""Hands a request to another region, through its gateway, and its answer back as it is.
+
+Each goes out once and within a deadline. A region that has failed three times in a row is not asked until it says that
+it is well; nobody waits for that. Which requests go where is `placing`'s business.
+"""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+from prometheus_client import CollectorRegistry, Counter
+
+from reference_system.data.dependency import (
+    Dependency,
+    DependencyError,
+    DependencyMetrics,
+    DependencyPolicies,
+    RetryPolicy,
+)
+from reference_system.policies import retry_budget
+from reference_system.policies.regions import Region
+from reference_system.services import region_health
+from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer
+from reference_system.services.operations import Call
+from reference_system.services.requests import raw_body
+
+FORWARDED_FOR = "x-forwarded-region"  # the region that forwards, for its user
+CONNECT_WITHIN_S = 0.5
+CONNECTIONS = 64  # to a region
+KEPT_ALIVE_S = 30.0  # shorter than the gateway's 75 s: a write must not meet a connection that is being closed
+# All that a request needs in the other region. Not what is about this region's connection or its edge.
+REQUEST_HEADERS = ("authorization", "content-type", "idempotency-key", "x-forwarded-for")
+ANSWER_HEADERS = ("content-type", "retry-after")  # and every x-
+
+
+def never(
+    state: retry_budget.State, failed: retry_budget.FailedAttempt, now_s: float
+) -> tuple[retry_budget.State, bool]:
+    """A write whose fate is unknown may have been done, and a read can be answered here."""
+    del failed, now_s
+    return state, False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarding:
+    """How requests are forwarded. None: without a deadline."""
+
+    read_within_s: float | None = 1.0
+    write_within_s: float | None = 2.0
+    retry: RetryPolicy = never
+
+
+class NobodyAnsweredError(Exception):
+    """The region's gateway had no replica that answered."""
+
+
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+FAILURES = (httpx.HTTPError, TimeoutError, NobodyAnsweredError)
+
+
+class Forwarder:
+    """`peers`: where each other region's gateway is seen from here, as `host:port`."""
+
+    def __init__(
+        self,
+        *,
+        region: Region,
+        peers: Mapping[Region, str],
+        how: Forwarding,
+        registry: CollectorRegistry,
+        metrics: DependencyMetrics,
+        chance: random.Random,
+    ) -> None:
+        self._region = region
+        self._how = how
+        self._peers = {
+            peer: _Peer(peer, address, retry=how.retry, metrics=metrics, chance=chance)
+            for peer, address in peers.items()
+        }
+        self._forwarded = Counter(
+            "forwarded_total", "Requests for another region", ["region", "kind", "result"], registry=registry
+        )
+
+    async def read(self, region: Region, call: Call) -> Answer | None:
+        """None if that region does not answer, or only that it cannot."""
+        try:
+            answer = await self._send(region, call, self._how.read_within_s)
+        except DependencyError:
+            answer = None
+        if answer is not None and answer.status >= FIRST_SERVER_ERROR:
+            answer = None
+        self._forwarded.labels(region, "read", "failed" if answer is None else "ok").inc()
+        return answer
+
+    async def write(self, region: Region, call: Call) -> Answer:
+        try:
+            answer = await self._send(region, call, self._how.write_within_s)
+        except DependencyError as error:
+            # Without a cause it was the breaker that refused.
+            sent = error.__cause__ is not None and not isinstance(error.__cause__, NEVER_SENT)
+            self._forwarded.labels(region, "write", "unknown" if sent else "unreachable").inc()
+            return NOT_ANSWERED if sent else UNREACHABLE
+        self._forwarded.labels(region, "write", "ok").inc()
+        return answer
+
+    async def close(self) -> None:
+        await asyncio.gather(*(peer.close() for peer in self._peers.values()))
+
+    async def _send(self, region: Region, call: Call, within_s: float | None) -> Answer:
+        scope, headers = call.connection.scope, call.connection.headers
+        path = scope["raw_path"].decode("ascii")
+        if scope["query_string"]:
+            path = f"{path}?{scope['query_string'].decode('ascii')}"
+        carried = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
+        carried[FORWARDED_FOR] = self._region
+        body = await raw_body(call)
+        return _handed_on(await self._peers[region].send(scope["method"], path, carried, body, within_s))
+
+
+class _Peer:
+    """One region: its connections and its breaker."""
+
+    def __init__(
+        self, region: Region, address: str, *, retry: RetryPolicy, metrics: DependencyMetrics, chance: random.Random
+    ) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=f"http://{address}",
+            timeout=httpx.Timeout(None, connect=CONNECT_WITHIN_S, pool=CONNECT_WITHIN_S),  # the deadline is ours
+            limits=httpx.Limits(
+                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE_S
+            ),
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # never used; the default one reads all certificates
+            trust_env=False,
+            headers={"accept-encoding": "identity"},
+        )
+        self._dependency = Dependency(
+            f"{region}.gateway",
+            failures=FAILURES,
+            probe=self._probe,
+            metrics=metrics,
+            policies=DependencyPolicies(retry=retry),
+            chance=chance,
+        )
+
+    async def send(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, within_s: float | None
+    ) -> httpx.Response:
+        """Raises DependencyError."""
+        return await self._dependency.call(self._send, method, path, headers, body, within_s)
+
+    async def close(self) -> None:
+        await self._dependency.close()
+        await self._client.aclose()
+
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, within_s: float | None
+    ) -> httpx.Response:
+        async with asyncio.timeout(within_s):
+            response = await self._client.request(method, path, headers=headers, content=body)
+        if "x-region" not in response.headers:
+            raise NobodyAnsweredError(f"status {response.status_code}")
+        return response
+
+    async def _probe(self) -> None:
+        async with asyncio.timeout(region_health.ANSWERED_WITHIN_S):
+            response = await self._client.get(region_health.PATH)
+        if response.status_code != httpx.codes.OK:
+            raise NobodyAnsweredError(f"status {response.status_code}")
+
+
+def _handed_on(response: httpx.Response) -> Answer:
+    headers = tuple(
+        (name.lower().encode(), value.encode())
+        for name, value in response.headers.items()
+        if name.lower() in ANSWER_HEADERS or name.lower().startswith("x-")
+    )
+    return Answer(
+        status=response.status_code,
+        headers=headers,
+        passed_on=response.content,
+        shed="x-shed" in response.headers,
+        disabled=response.headers.get("x-disabled-feature"),
+        waited_for_peer=True,
+    )

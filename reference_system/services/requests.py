@@ -1,0 +1,44 @@
+"""What a request carries, or the refusal where it carries something else."""
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from reference_system.services.answers import Answer, refusal
+from reference_system.services.operations import Call
+from reference_system.services.tokens import Bearer, Tokens
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """A client's mistake; carries the answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body)
+        self.answer = answer
+
+
+def caller(call: Call, tokens: Tokens) -> Bearer:
+    bearer = tokens.bearer(call.connection.headers.get("authorization"))
+    if bearer is None:
+        raise RefusedError(refusal(401, "log in first"))
+    return bearer
+
+
+async def raw_body(call: Call) -> bytes:
+    """Empty for a WebSocket."""
+    if not isinstance(call.connection, Request):
+        return b""
+    try:
+        return await call.connection.body()
+    except ClientDisconnect as error:
+        raise RefusedError(refusal(400, "the request was cut off")) from error
+
+
+async def body(call: Call, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await raw_body(call), type=kind)
+    except msgspec.DecodeError as error:
+        raise RefusedError(refusal(400, str(error))) from error

@@ -1,0 +1,134 @@
+"""What each write answers: accounts, posts, likes and follows. Every one that was done says where and when, as a token.
+
+The token's time is later than the answer of the database, so a heartbeat as new proves that the write has arrived.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+
+from reference_system.data.posts import region_of
+from reference_system.data.writes import NewPost, Writes
+from reference_system.policies import post_limit, write_token
+from reference_system.policies.regions import Region
+from reference_system.policies.write_token import WriteToken
+from reference_system.services.answers import Answer, refusal
+from reference_system.services.operations import Call, subject_of
+from reference_system.services.requests import body, caller
+from reference_system.services.tokens import Tokens
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,40}$")]
+BUCKETS_KEPT = 20_000  # users whose posting is counted; older ones start anew
+NS_PER_US = 1_000
+
+# The marker says that our application refused before writing, not a proxy on the way.
+LIMITED = Answer(status=429, body={"error": "too many posts: wait a second"}, headers=((b"x-rate-limited", b"user"),))
+NO_SUCH_POST = refusal(404, "no such post")
+NO_SUCH_USER = refusal(404, "no such user")
+
+KeyTaken = Callable[[str], str]  # the idempotency key that counts, given the client's
+WithCountAge = Callable[[Answer], Answer]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    name: Name
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class PostBody(msgspec.Struct, frozen=True):
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=280)]
+    media: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+
+
+class ProfileBody(msgspec.Struct, frozen=True):
+    bio: Annotated[str, msgspec.Meta(max_length=280)]
+
+
+class Writing:
+    def __init__(
+        self, *, writes: Writes, tokens: Tokens, region: Region, key_taken: KeyTaken, with_count_age: WithCountAge
+    ) -> None:
+        self._writes = writes
+        self._tokens = tokens
+        self._region = region
+        self._key_taken = key_taken
+        self._with_count_age = with_count_age
+        self._buckets: dict[str, post_limit.State] = {}
+
+    async def sign_up(self, call: Call) -> Answer:
+        asked = await body(call, Credentials)
+        user = await self._writes.sign_up(asked.name, asked.password, at_s=time.time())
+        if user is None:
+            return refusal(409, "this name is taken")
+        account = {"user": user, "token": self._tokens.issue(user, self._region)}
+        return self._done(Answer(status=201, body=account))
+
+    async def login(self, call: Call) -> Answer:
+        asked = await body(call, Credentials)
+        account = await self._writes.login(asked.name, asked.password)
+        if account is None:
+            return refusal(401, "wrong name or password")
+        return Answer(body={"user": account.user, "token": self._tokens.issue(account.user, account.home)})
+
+    async def post(self, call: Call) -> Answer:
+        author = caller(call, self._tokens).user
+        key = call.connection.headers.get("idempotency-key")
+        if not key:
+            return refusal(400, "header Idempotency-Key is missing")
+        asked = await body(call, PostBody)
+        if not self._may_post(author, call.arrived_s):
+            return LIMITED
+        new = NewPost(author=author, text=asked.text, media=asked.media, idempotency_key=self._key_taken(key))
+        post = await self._writes.post(new, at_s=time.time())
+        # Subtle: a repeated key may give a post of another region, whose link alone carries it to the others.
+        return self._done(Answer(status=201, body={"id": post}), made_in=Region(region_of(post)))
+
+    async def delete(self, call: Call) -> Answer:
+        author, post = caller(call, self._tokens).user, _subject(call)
+        if not await self._writes.delete(post, author=author, at_s=time.time()):
+            return NO_SUCH_POST
+        return self._done(Answer(body={"deleted": post}))
+
+    async def like(self, call: Call) -> Answer:
+        caller(call, self._tokens)
+        likes = await self._writes.like(_subject(call))
+        if likes is None:
+            return NO_SUCH_POST
+        return self._done(self._with_count_age(Answer(body={"likes": likes})))
+
+    async def follow(self, call: Call) -> Answer:
+        return await self._set_following(call, following=True)
+
+    async def unfollow(self, call: Call) -> Answer:
+        return await self._set_following(call, following=False)
+
+    async def edit_profile(self, call: Call) -> Answer:
+        user = caller(call, self._tokens).user
+        if _subject(call) != user:
+            return refusal(403, "this is somebody else's profile")
+        asked = await body(call, ProfileBody)
+        if not await self._writes.edit_profile(user, asked.bio, at_s=time.time()):
+            return NO_SUCH_USER
+        return self._done(Answer(body={"bio": asked.bio}))
+
+    async def _set_following(self, call: Call, *, following: bool) -> Answer:
+        follower, followee = caller(call, self._tokens).user, _subject(call)
+        if not await self._writes.follow(follower, followee, following=following, at_s=time.time()):
+            return NO_SUCH_USER
+        return self._done(Answer(body={"following": following}))
+
+    def _done(self, answer: Answer, *, made_in: Region | None = None) -> Answer:
+        token = WriteToken(region=made_in or self._region, at_us=time.time_ns() // NS_PER_US + 1)
+        return answer.also(b"x-write-token", write_token.written(token))
+
+    def _may_post(self, author: str, now_s: float) -> bool:
+        if len(self._buckets) > BUCKETS_KEPT:
+            self._buckets.clear()
+        self._buckets[author], granted = post_limit.decide(self._buckets.get(author, post_limit.State()), now_s)
+        return granted
+
+
+def _subject(call: Call) -> str:
+    return subject_of(call.connection.url.path)
