@@ -57,12 +57,16 @@ class OperationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault with its name in this run and its absolute times; `revert_s` is also its deadline for the guard."""
+    """A fault with its name in this run and its absolute times; `revert_s` is also its deadline for the guard.
+
+    `part_of` is the fault on a region that it was written out from, empty where it stands in the file as it is.
+    """
 
     id: str
     fault: Fault
     inject_s: float
     revert_s: float
+    part_of: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
