@@ -2,8 +2,8 @@
 
 While the writes of a region's users go elsewhere, an acknowledged one that the region took itself is one too many. So
 are two of one user's that two regions took at the same time. Counters are raised in whatever region a user is, so as
-long as some users are sent to the region, raising them there is no mistake. Writes that were sent while the routes were
-changing prove nothing.
+long as some users are sent to the region, only what is added or removed there is a mistake. Writes that were sent while
+the routes were changing prove nothing.
 """
 
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def _by_the_lost_region(writes: pd.DataFrame, routes: Routes) -> list[Stray]:
     away = np.zeros(len(writes), dtype=bool)
     for stretch in routes.away():
         away |= stretch.surely_holds(sent_s)
-    counted_there = is_word(writes["change"], Change.COUNT) & ~_surely_empty(routes, sent_s)
-    stray = away & is_word(writes["region_served"], routes.region) & ~counted_there
+    wrong_there = is_word(writes["change"], Change.ADD, Change.REMOVE) | _surely_empty(routes, sent_s)
+    stray = away & is_word(writes["region_served"], routes.region) & wrong_there
     return [
         Stray(
             at_s=write.finished_s, sentence=f"{write} was taken by {write.region}, while another region was to take it"
