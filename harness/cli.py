@@ -100,6 +100,14 @@ def list_runs(runs: Runs = DEFAULT_RUNS) -> None:
 
 
 @app.command()
+def series(
+    run_folders: Annotated[list[Path], typer.Argument(help="Folders of runs of one experiment.", show_default=False)],
+) -> None:
+    """Say what several runs of one experiment prove together about its fail-overs."""
+    _end(commands.series(console, run_folders))
+
+
+@app.command()
 def up(
     target: Target = DEFAULT_TARGET,
     runtime: Runtime = "processes",

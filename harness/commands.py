@@ -95,6 +95,16 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
     return ExitCode.PASS
 
 
+def series(console: Console, folders: list[Path]) -> ExitCode:
+    from harness.judging import judge_series  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover_series import exit_code, in_words  # noqa: PLC0415 - as in `judge`
+
+    found = judge_series(folders)
+    for check, series in found:
+        console.print(f"users of {check.cohort}: {in_words(series, str(check.rto))}", highlight=False, soft_wrap=True)
+    return exit_code([series for _, series in found])
+
+
 def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:
     runtimes.check_runtime(choice.runtime)
     spec = load_target(target)

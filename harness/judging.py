@@ -4,13 +4,19 @@ Apart from the live steps because they load the scientific libraries: starting, 
 wait for those.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import ExitCode
+from harness.errors import ExitCode, ExperimentError
+from harness.experiment import FailoverCheck
+from harness.plan import Plan
 from harness.record.reader import Run, read_run
 from harness.report.summary import exit_code
 from harness.report.write import write_reports
+from harness.verify import failover_series
+from harness.verify.failover import name_of
+from harness.verify.failover_series import Series
 from harness.verify.judge import judge
 from harness.verify.verdict import Verdicts
 
@@ -31,3 +37,23 @@ def judge_run(folder: Path) -> Judged:
     verdicts = judge(run)
     report = write_reports(run, verdicts)
     return Judged(run=run, verdicts=verdicts, report=report, exit_code=exit_code(run, verdicts))
+
+
+def judge_series(folders: Sequence[Path]) -> list[tuple[FailoverCheck, Series]]:
+    """What runs of one experiment prove together about each of its fail-overs; ExperimentError where they are of
+    several. Nothing is written."""
+    judged: list[Verdicts] = []
+    plan: Plan | None = None
+    for folder in folders:
+        run = read_run(folder)
+        plan = plan or run.plan
+        if (run.plan.experiment, run.plan.expect, run.plan.defect) != (plan.experiment, plan.expect, plan.defect):
+            raise ExperimentError(
+                f"{folder}: is a run of {run.plan.experiment} and does not expect what {folders[0]}, a run of "
+                f"{plan.experiment}, does. A series is of one experiment with one defect or none."
+            )
+        judged.append(judge(run))
+    checks = [] if plan is None else [check for check in plan.expect if isinstance(check, FailoverCheck)]
+    if not checks:
+        raise ExperimentError("The runs expect no fail-over, so there is nothing to count.")
+    return [(check, failover_series.series_of(judged, name_of(check))) for check in checks]

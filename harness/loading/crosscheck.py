@@ -14,6 +14,7 @@ from harness.experiment import (
     CpuLimitFault,
     DegradationCheck,
     Experiment,
+    FailoverCheck,
     LatencyFault,
     MomentaryFault,
     Ramp,
@@ -42,6 +43,7 @@ LONGEST_RUN_S = 24 * 3600.0  # a forgotten unit ("3000m") shows here, not after 
 HIGHEST_RATE_PER_S = 100_000.0  # about ten times what one machine's generators can offer
 MOST_SHARDS = 64
 LARGEST_SEED = 2**63 - 1
+SHORTEST_HOLD_S = 1.0  # service is looked at second by second
 EPSILON_S = 1e-9  # sums of durations such as 0.1s + 0.2s are not exact
 
 
@@ -238,6 +240,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
         case SheddingCheck():
             if target.promises.shedding is None:
                 yield where, f"{target.name} promises no load shedding, so there is nothing to check.", ""
+        case FailoverCheck():
+            yield from _failover(check, where, experiment, target)
         case _:
             pass
 
@@ -269,6 +273,26 @@ def _recovery(check: RecoveryCheck, where: Where, experiment: Experiment) -> Ite
         yield where, "needs the phase disturbed, which has length 0s.", "There is nothing to recover from."
     if not experiment.faults and not experiment.load.changes:
         yield where, "there is neither a fault nor a change of the load to recover from.", ""
+
+
+def _failover(check: FailoverCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    if check.cohort not in target.regions:
+        sentence = f"{shortened(check.cohort)} is not a region of {target.name}."
+        yield (*where, "cohort"), sentence, did_you_mean(check.cohort, target.regions)
+    elif len(target.regions) == 1:
+        yield where, f"{check.cohort} is the only region of {target.name}, so nobody could take over.", ""
+    if not experiment.faults:
+        yield where, "there is no fault, so no region is lost.", ""
+    watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)
+    if check.rto + check.holds > watched_s:
+        needed = f"{check.rto} and then {check.holds} of service"
+        sentence = f"{needed} are more than disturbed and recovery ({watched_s:g}s)."
+        yield (*where, "rto"), sentence, "Make them longer, or `holds` shorter: it could not be seen to fail."
+    if check.holds < SHORTEST_HOLD_S:
+        yield (*where, "holds"), f"{check.holds} is less than {SHORTEST_HOLD_S:g}s, a block of time.", ""
+    for key in ("rpo_writes", "split_brain_writes", "fail_overs_at_most"):
+        if (getattr(check, key) or 0) < 0:
+            yield (*where, key), f"{getattr(check, key)} is negative.", ""
 
 
 def _degradation(check: DegradationCheck, where: Where, target: TargetSpec) -> Iterator[Mistake]:

@@ -74,7 +74,7 @@ def _fault_lane(fault: FaultStory) -> list[go.Scatter]:
         )
     ]
     for from_s, to_s in _spans(fault):
-        traces.append(_bar(fault.id, from_s, to_s, role="fault", group="confirmed", words=_fault_words(fault)))
+        traces.append(bar(fault.id, from_s, to_s, role="fault", group="confirmed", words=_fault_words(fault)))
     return traces + [_edge(fault.id, edge, word) for edge, word in ((fault.inject, "inject"), (fault.revert, "revert"))]
 
 
@@ -152,7 +152,7 @@ def _reading_words(reading: rows.CanaryReading, fault: FaultStory) -> str:
 def _happening(happening: Happening) -> go.Scatter:
     role = _LANE_ROLES[happening.lane]
     if happening.end_s > happening.start_s:
-        return _bar(
+        return bar(
             happening.lane, happening.start_s, happening.end_s, role=role, group=happening.lane, words=happening.words
         )
     return go.Scatter(
@@ -171,7 +171,7 @@ def _happening(happening: Happening) -> go.Scatter:
     )
 
 
-def _bar(lane: str, from_s: float, to_s: float, *, role: str, group: str, words: str) -> go.Scatter:
+def bar(lane: str, from_s: float, to_s: float, *, role: str, group: str, words: str) -> go.Scatter:
     """A thick line with a point every so often, so that it can be hovered anywhere."""
     x = np.linspace(from_s, to_s, 25)
     return go.Scatter(

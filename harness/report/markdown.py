@@ -4,6 +4,7 @@ import re
 
 from harness.report import headline, wording
 from harness.report.counts import Slice
+from harness.report.failovers import Failover
 from harness.report.summary import Summary, accounting
 from harness.verify.verdict import Figure, Outcome, Verdict
 
@@ -20,6 +21,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
         _plain(summary.trust),
         "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
         _verdicts(summary),
+        *(_failover(failover) for failover in summary.failovers),
         _doubts(summary),
         _faults(summary),
         _accounting(summary),
@@ -49,6 +51,15 @@ def _figure(figure: Figure) -> str:
     return (
         f"{wording.GLYPHS[figure.outcome]} {figure.name}: {value} (accepted: {figure.accept}; n = {figure.samples:,})"
     )
+
+
+def _failover(failover: Failover) -> str:
+    head = "| users of | seconds with errors | longest gap | users hurt | " + " | ".join(failover.names) + " |"
+    lines = [f"**{_plain(failover.title)}**", "", head, "|---|" + "--:|" * (3 + len(failover.names))]
+    for line in failover.lines:
+        cells = (_plain(line.cohort), line.bad_seconds, line.longest_gap, line.users_hurt, *line.marks)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _plain(failover.way_home)])
 
 
 def _doubts(summary: Summary) -> str:

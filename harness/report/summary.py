@@ -15,6 +15,7 @@ from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.report import headline, story, wording
 from harness.report.counts import ERRORS, Columns, Mask, Slice, columns_of, good_mask, slice_of
+from harness.report.failovers import Failover, failovers_of
 from harness.report.series import Series, series_of
 from harness.report.story import FaultStory, Happening, LevelStretch
 from harness.verify.verdict import Outcome, Verdict, Verdicts
@@ -65,6 +66,7 @@ class Summary:
     priorities: tuple[Slice, ...]
     operations: tuple[Slice, ...]
     faults: tuple[FaultStory, ...]
+    failovers: tuple[Failover, ...]
     levels: tuple[LevelStretch, ...]
     alerts: tuple[Happening, ...]
     services: tuple[Happening, ...]
@@ -114,6 +116,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         priorities=_by_priority(columns, good, reached_s),
         operations=_by_operation(columns, good, reached_s),
         faults=faults,
+        failovers=failovers_of(run),
         levels=story.stretches(level, story.level_names(run), reached_s),
         alerts=story.alerts_of(run),
         services=story.services_of(run),

@@ -127,6 +127,9 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     overload: str = "load_shedding_overload_ratio"
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
+    region_healthy: str = "edge_region_healthy"  # label `region`: 1 while the edge takes it for healthy
+    region_share: str = "edge_region_share"  # label `region`: share of its own users that are sent to it
+    region_takes_writes: str = "edge_region_takes_writes"  # label `region`: 1 while it takes their writes
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):

@@ -147,6 +147,27 @@ def stated(
     return Figure(name=name, unit=unit, value=value, samples=samples, accept=accept, outcome=outcome, reason=reason)
 
 
+def reported(name: str, value: float, *, unit: str, samples: int) -> Figure:
+    """Something that nothing was asked of."""
+    return stated(name, float(value), unit=unit, samples=samples, accept="reported", outcome=Outcome.PASS)
+
+
+def unknown(name: str, *, unit: str, accept: str, reason: str) -> Figure:
+    """Something that was asked for, and that the record does not tell."""
+    return stated(name, None, unit=unit, samples=0, accept=accept, outcome=Outcome.INCONCLUSIVE, reason=reason)
+
+
+def bounded(name: str, value: float, most: float | None, *, unit: str, samples: int, reason: str) -> Figure:
+    """Something counted or measured without error; reported where nothing was asked of it (`most` is None)."""
+    if most is None:
+        return reported(name, value, unit=unit, samples=samples)
+    beyond = value > most
+    return stated(
+        name, float(value), unit=unit, samples=samples, accept=f"at most {say(most, unit)}",
+        outcome=Outcome.FAIL if beyond else Outcome.PASS, reason=reason if beyond else "",
+    )  # fmt: skip
+
+
 def verdict_of(
     check: str, name: str, figures: Sequence[Figure], evidence: Sequence[Evidence] = (), *, passed: str
 ) -> Verdict:

@@ -19,11 +19,20 @@ from typing import Any
 
 import msgspec
 
-from harness.experiment import Check, DegradationCheck, RecoveryCheck, RetriesCheck, SheddingCheck, SloCheck
+from harness.experiment import (
+    Check,
+    DegradationCheck,
+    FailoverCheck,
+    RecoveryCheck,
+    RetriesCheck,
+    SheddingCheck,
+    SloCheck,
+)
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.degradation import check_degradation
+from harness.verify.failover import check_failover
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.shedding import check_shedding
@@ -37,6 +46,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     SheddingCheck: check_shedding,
     RecoveryCheck: check_recovery,
     RetriesCheck: check_retries,
+    FailoverCheck: check_failover,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -308,6 +308,33 @@ def test_a_mistake_is_told_with_file_line_place_and_hint(
     assert hint in message
 
 
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        ("cohort: us-eats, rto: 5s, holds: 10s", '$.expect[0].cohort: "us-eats" is not a region of twitter-in-small.'),
+        ("cohort: us-east, rto: 45s, holds: 10s", "$.expect[0].rto: 45s and then 10s of service"),
+        ("cohort: us-east, rto: 21s", "21s and then 30s of service are more than disturbed and recovery (50s)"),
+        ("cohort: us-east, rto: 5s, holds: 500ms", "$.expect[0].holds: 500ms is less than 1s"),
+        ("cohort: us-east, rto: 5s, holds: 10s, rpo_writes: -1", "$.expect[0].rpo_writes: -1 is negative"),
+        ("cohort: us-east, holds: 10s", '"rto" is missing'),
+        ("cohort: us-east, rto: 5s, holds: 10s, operations: write", 'Did you mean "writes"?'),
+    ],
+)
+def test_a_fail_over_that_could_not_be_judged_is_refused(written: Written, check: str, sentence: str) -> None:
+    right = SMALL.replace("check: slo, p99: 150ms", "check: failover, cohort: us-east, rto: 5s, holds: 10s")
+    wrong = SMALL.replace("check: slo, p99: 150ms", f"check: failover, {check}")
+
+    assert load_experiment(written(right)).experiment.expect
+    assert sentence in error_of(written(wrong))
+
+
+def test_nobody_can_take_over_from_the_only_region(written: Written, project: Path) -> None:
+    (project / "reference_system" / "target.yaml").write_text(TARGET.replace("[us-east, us-west]", "[us-east]"))
+    check = SMALL.replace("check: slo, p99: 150ms", "check: failover, cohort: us-east, rto: 5s, holds: 10s")
+
+    assert "us-east is the only region of twitter-in-small" in error_of(written(check))
+
+
 def test_the_unmutated_small_experiment_is_right(written: Written) -> None:
     assert load_experiment(written(SMALL)).experiment.title == "A title"
 

@@ -1,0 +1,220 @@
+"""A run of four regions in which one is lost: its users go to us-west and come home in steps, everybody else is well.
+
+us-east is killed at 30 s, its users fail until they are sent away, it is back at 50 s, and they return from 66 s on.
+Every field can be set otherwise, and any part of the finished record altered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from harness.experiment import KillFault
+from harness.record import rows
+from harness.record.reader import Run
+from harness.target.target import ServiceSpec, TargetSpec
+from harness.units import Seconds
+from tests.harness import simulation
+from tests.harness.a_run import a_run
+from tests.harness.simulation import UNIX_START_NS, the_target
+
+REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
+PARTS = ("us-east-postgres", "us-east-gateway")  # of the outage
+DISTURBED_S = 25.0
+STRUCK_S, BACK_S = 30.0, 50.1  # the revert takes 0.1 s
+END_S = 120.0
+USERS = 200
+EDGE = "edge"
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+Lines = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What the edge does from a moment on."""
+
+    at_s: float
+    share: float
+    healthy: bool = True
+    writes: bool = False
+
+
+AWAY = Routing(31.9, 0.0, healthy=False)
+HEALTHY_AGAIN = Routing(51.0, 0.0)
+RAMP = (Routing(66.0, 0.01), Routing(69.0, 0.10), Routing(72.0, 0.25), Routing(75.0, 0.50))
+HOME = Routing(78.0, 1.0, writes=True)
+
+
+@dataclass(frozen=True)
+class Failover:
+    routing: tuple[Routing, ...] = (AWAY, HEALTHY_AGAIN, *RAMP, HOME)
+    refuge: str = "us-west"
+    failing: tuple[tuple[str, float, float], ...] = (("us-east", STRUCK_S, AWAY.at_s),)
+    rate_per_s: float = 100.0
+    struck: tuple[float, ...] = (STRUCK_S,)
+    scraped: bool = True
+    logged: bool = True
+    injected: bool = True
+    confirmed: bool = True
+    replicated_within_s: float = 0.5
+    changes: tuple[Change, ...] = ()
+    log_changes: tuple[Callable[[Lines], Lines], ...] = ()
+
+    def sent_away_at(self, at_s: float) -> "Failover":
+        """Users fail until then."""
+        return self.routed(replace(AWAY, at_s=at_s), HEALTHY_AGAIN, *RAMP, HOME).with_failures(
+            "us-east", STRUCK_S, at_s, instead=True
+        )
+
+    def routed(self, *routing: Routing) -> "Failover":
+        return replace(self, routing=routing)
+
+    def with_failures(self, region: str, from_s: float, to_s: float, *, instead: bool = False) -> "Failover":
+        return replace(self, failing=(*(() if instead else self.failing), (region, from_s, to_s)))
+
+    def altering(self, change: Change) -> "Failover":
+        return replace(self, changes=(*self.changes, change))
+
+    def altering_log(self, change: Callable[[Lines], Lines]) -> "Failover":
+        return replace(self, log_changes=(*self.log_changes, change))
+
+    def built(self) -> Run:
+        run = a_run().with_phases(warm_up=5.0, baseline=20.0, disturbed=50.0, recovery=35.0, final_reads=10.0)
+        run = run.with_rate(self.rate_per_s).with_target(_target()).without_shedding()
+        for struck_s in self.struck:
+            for service in PARTS:
+                fault = KillFault(service=service, at=Seconds(struck_s - DISTURBED_S), lasts=Seconds(20.0))
+                run = run.with_fault(fault, bites=self.confirmed)
+        if self.scraped:
+            run = run.altering_metrics(self._with_edge)
+        run = run.altering_requests(self._requests)
+        if not self.injected:
+            run = run.altering_events(lambda events: [each for each in events if not isinstance(each, rows.FaultEdge)])
+        built = run.built()
+        faults = tuple(
+            msgspec.structs.replace(planned, part_of=f"region_outage-{1 + number // len(PARTS)}")
+            for number, planned in enumerate(built.plan.faults)
+        )
+        logs = {**built.logs, EDGE: tuple(self._log())} if self.logged else built.logs
+        return replace(built, plan=msgspec.structs.replace(built.plan, faults=faults), logs=logs)
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def _requests(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame = _as_text(frame)
+        frame["user"] = 1 + frame["user"] % USERS
+        frame["region_asked"] = [REGIONS[user % 4] for user in frame["user"]]
+        frame["region_served"] = [
+            self._serves(user, sent_s, operation == "post")
+            for user, sent_s, operation in zip(frame["user"], frame["sent_s"], frame["operation"], strict=True)
+        ]
+        for region, from_s, to_s in self.failing:
+            frame = failed(frame, (frame["region_asked"] == region) & frame["scheduled_s"].between(from_s, to_s))
+        frame = self._with_posts(frame)
+        for change in self.changes:
+            frame = change(frame)
+        return frame
+
+    def _serves(self, user: int, sent_s: float, writes: bool) -> str:
+        region = REGIONS[user % 4]
+        state = self._at(sent_s)
+        if region != "us-east" or (state.writes if writes else user // 4 % 100 < state.share * 100):
+            return region
+        return self.refuge
+
+    def _at(self, at_s: float) -> Routing:
+        state = Routing(-10.0, 1.0, writes=True)
+        return next((step for step in reversed(self.routing) if step.at_s <= at_s), state)
+
+    def _with_posts(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Posts are added to their author's, and every look at a profile shows all of one user's that are there."""
+        post, look = frame["operation"] == "post", frame["operation"] == "profile"
+        frame["object"] = np.where(post | look, "posts of user-" + frame["user"].astype(str), "")
+        frame["change"] = np.where(post, "add", "")
+        frame["written"] = np.where(post, [f"key-{number}" for number in range(len(frame))], "")
+        frame["whole"] = look & (frame["outcome"] == "ok")
+        known: dict[str, list[tuple[float, str, str]]] = {}
+        done = frame.loc[post & (frame["outcome"] == "ok")]
+        for row in done.itertuples(index=False):
+            known.setdefault(str(row.object), []).append((float(row.finished_s), str(row.written), row.region_served))
+        frame["seen"] = [
+            self._shown(known.get(name, []), region, sent_s) if shows else ""
+            for name, region, sent_s, shows in zip(
+                frame["object"], frame["region_served"], frame["sent_s"], frame["whole"], strict=True
+            )
+        ]
+        return frame
+
+    def _shown(self, posts: list[tuple[float, str, str]], region: str, sent_s: float) -> str:
+        """A region has its own posts at once, others a little later, and nothing that was on the way to a dead one."""
+        late_s = self.replicated_within_s
+        return ",".join(
+            name
+            for done_s, name, taken_by in posts
+            if done_s < sent_s - (0.0 if taken_by == region else late_s)
+            and not (taken_by == "us-east" != region and STRUCK_S - late_s < done_s < STRUCK_S and sent_s < BACK_S + 1)
+        )
+
+    # --- the edge -----------------------------------------------------------------------------------------------------
+
+    def _with_edge(self, frame: pd.DataFrame) -> pd.DataFrame:
+        at_s = np.arange(-1.0, END_S + 1.0, simulation.SCRAPE_PERIOD_S) + 0.05
+        parts = [frame]
+        for region in REGIONS:
+            states = [self._at(at) if region == "us-east" else Routing(0.0, 1.0, writes=True) for at in at_s]
+            for metric, values in (
+                ("edge_region_share", [state.share for state in states]),
+                ("edge_region_healthy", [float(state.healthy) for state in states]),
+                ("edge_region_takes_writes", [float(state.writes) for state in states]),
+            ):
+                labels = f'region="{region}"'
+                sample = {"service": EDGE, "metric": metric, "labels": labels, "value": values, "at_s": at_s}
+                parts.append(pd.DataFrame(sample))
+        whole = pd.concat([_as_text(part) for part in parts], ignore_index=True)
+        return whole.sort_values("at_s", kind="stable", ignore_index=True)
+
+    def _log(self) -> Lines:
+        lines: Lines = []
+        for step in self.routing:
+            told = f"{step.share * 100:g} {self.refuge if step.share < 1 else 'us-east'}"
+            healthy = [region for region in REGIONS if region != "us-east" or step.healthy]
+            writing = [region for region in REGIONS if region != "us-east" or step.writes]
+            routes = {**{region: f"100 {region}" for region in REGIONS}, "us-east": told}
+            routes |= {"healthy": ",".join(healthy), "writing": ",".join(writing)}
+            decided = {"region": "us-east", "share": step.share, "healthy": step.healthy, "reason": "as it is"}
+            lines += [_line(step.at_s - 0.004, "decided", **decided), _line(step.at_s, "routes_changed", routes=routes)]
+        for change in self.log_changes:
+            lines = change(lines)
+        return lines
+
+
+def a_failover() -> Failover:
+    return Failover()
+
+
+def failed(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, outcome: str = "failed") -> pd.DataFrame:
+    """These requests ended in an error, and nobody served them."""
+    words = {"outcome": outcome, "error": "closed", "region_served": "", "served_by": ""}
+    return frame.assign(**{column: frame[column].mask(chosen, word) for column, word in words.items()})
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Words as plain objects, so that any may be written."""
+    return frame.assign(**{name: frame[name].astype(object) for name in frame if frame[name].dtype == "category"})
+
+
+def _line(at_s: float, event: str, **words: object) -> dict[str, object]:
+    return {"at": UNIX_START_NS / 1e9 + at_s, "at_s": at_s, "service": EDGE, "event": event, **words}
+
+
+def _target() -> TargetSpec:
+    """The reference system's, with the regions that this run needs."""
+    target = the_target()
+    edge = msgspec.structs.replace(target.services[EDGE], metrics="/edge/metrics")
+    services = {**target.services, EDGE: edge}
+    for number, region in enumerate(REGIONS[1:]):
+        services.setdefault(f"{region}-postgres", ServiceSpec(region=region, role="postgres", port=29000 + number))
+    return msgspec.structs.replace(target, regions=REGIONS, services=services)
