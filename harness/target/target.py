@@ -120,6 +120,9 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     overload: str = "load_shedding_overload_ratio"
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
+    replication_lag: str = "replication_lag_seconds"  # label `link`, "us-east.postgres->europe.postgres"
+    table_rows: str = "table_rows"  # label `table`
+    table_digest: str = "table_digest"  # label `table`; of its rows in any order
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):
