@@ -19,10 +19,19 @@ from typing import Any
 
 import msgspec
 
-from harness.experiment import Check, DegradationCheck, RecoveryCheck, RetriesCheck, SheddingCheck, SloCheck
+from harness.experiment import (
+    Check,
+    ConsistencyCheck,
+    DegradationCheck,
+    RecoveryCheck,
+    RetriesCheck,
+    SheddingCheck,
+    SloCheck,
+)
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
+from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
@@ -37,6 +46,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     SheddingCheck: check_shedding,
     RecoveryCheck: check_recovery,
     RetriesCheck: check_retries,
+    ConsistencyCheck: check_consistency,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -104,6 +104,16 @@ def fault_windows(run: Run) -> list[FaultWindow]:
     return found
 
 
+def faults_over_s(run: Run) -> tuple[float | None, str]:
+    """When the last revert was done, None where there was no fault; and why that is not known, where it is not."""
+    injected = fault_windows(run)
+    if len(injected) < len(run.plan.faults):
+        return None, "not every planned fault was injected"
+    if not all(fault.confirmed for fault in injected):
+        return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
+    return max((fault.revert_s for fault in injected if fault.revert_s is not None), default=None), ""
+
+
 def attacks_on(run: Run, service: str) -> list[Window]:
     """When the service itself was killed, frozen or restarted, with time to settle after."""
     ids = {
