@@ -88,6 +88,16 @@ def report(run_folder: RunFolder = LATEST) -> None:
 
 
 @app.command()
+def selftest(
+    run_folder: Annotated[
+        Path | None, typer.Argument(help="A run's folder; without one a small history of our own.", show_default=False)
+    ] = None,
+) -> None:
+    """Break a history in every way that a consistency check has to notice, and show which one did."""
+    _end(commands.selftest(console, run_folder))
+
+
+@app.command()
 def revert(runs: Runs = DEFAULT_RUNS) -> None:
     """Undo whatever dead runs left behind: the panic button."""
     _end(commands.revert(console, runs))

@@ -73,6 +73,14 @@ def report(console: Console, folder: Path) -> ExitCode:
     return ExitCode.PASS
 
 
+def selftest(console: Console, folder: Path | None) -> ExitCode:
+    from harness.judging import try_the_checks  # noqa: PLC0415 - as in `judge`
+
+    tried = try_the_checks(folder)
+    display.show_trials(tried, console)
+    return tried.exit_code
+
+
 def revert(console: Console, runs: Path) -> ExitCode:
     outcome = revert_leftovers(runs)
     for leftover in outcome.reverted:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console, Group
@@ -23,11 +24,15 @@ from harness.target.target import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome, Verdicts
 
+if TYPE_CHECKING:
+    from harness.judging import Tried  # loads the scientific libraries
+
 BADGES = {
     Outcome.PASS: "[green]✓ pass[/]",
     Outcome.INCONCLUSIVE: "[yellow]? inconclusive[/]",
     Outcome.FAIL: "[red]✗ FAIL[/]",
 }
+TRIAL_BADGES = {"exactly": "[green]✓[/]", "no occasion": "[yellow]? no occasion[/]", "wrongly": "[red]✗ WRONG[/]"}
 LINE_EVERY_S = 5.0  # without a terminal: a line now and then instead of a picture that moves
 
 
@@ -80,6 +85,21 @@ def show_verdicts(verdicts: Verdicts, console: Console, *, exit_code: ExitCode, 
         _say(console, f"{BADGES[verdict.outcome]}  [bold]{escape(verdict.name)}[/]")
         _say(console, f"    {escape(verdict.sentence)}")
     _say(console, f"[bold]{verdicts.outcome}[/] (exit {int(exit_code)})  report: {report}")
+
+
+def show_trials(tried: "Tried", console: Console) -> None:
+    """Every mutation, the check that has to notice it, and what did."""
+    table = Table("", "mutation", "has to flip", "flipped", box=None)
+    for trial in tried.trials:
+        mutation, badge = trial.mutation, TRIAL_BADGES[trial.noticed]
+        table.add_row(badge, mutation.name, mutation.flips, ", ".join(trial.flipped) or "–")
+    console.print(f"Mutations of {escape(tried.source)}:")
+    console.print(table)
+    meaning = {
+        ExitCode.PASS: "Each mutation flips exactly its check.",
+        ExitCode.FAIL: "A mutation was not noticed, or not by its check alone: do not trust the verdicts.",
+    }.get(tried.exit_code, "This history has no occasion for some mutations; nothing else is wrong.")
+    _say(console, f"{meaning} (exit {int(tried.exit_code)})")
 
 
 def _say(console: Console, text: str) -> None:

@@ -15,6 +15,9 @@ from harness.record.reader import Run, read_run
 from harness.report.summary import exit_code
 from harness.report.write import write_reports
 from harness.verify import failover_series
+from harness.verify.consistency.recorded import history_of
+from harness.verify.consistency.selftest import Noticed, Trial, selftest
+from harness.verify.consistency.sound import sound_history
 from harness.verify.failover import name_of
 from harness.verify.failover_series import Series
 from harness.verify.judge import judge
@@ -57,3 +60,27 @@ def judge_series(folders: Sequence[Path]) -> list[tuple[FailoverCheck, Series]]:
     if not checks:
         raise ExperimentError("The runs expect no fail-over, so there is nothing to count.")
     return [(check, failover_series.series_of(judged, name_of(check))) for check in checks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """The negative controls of the consistency checks, on the history of `source`."""
+
+    source: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """A check that did not notice what it has to, or one that noticed what is not its own, is broken itself."""
+        noticed = {trial.noticed for trial in self.trials}
+        if Noticed.WRONGLY in noticed:
+            return ExitCode.FAIL
+        return ExitCode.INCONCLUSIVE if Noticed.NO_OCCASION in noticed else ExitCode.PASS
+
+
+def try_the_checks(folder: Path | None) -> Tried:
+    """On a recorded run, or on a small history that is sound."""
+    if folder is None:
+        return Tried(source="a small sound history", trials=selftest(sound_history()))
+    run = read_run(folder)
+    return Tried(source=run.environment.run_id, trials=selftest(history_of(run)))

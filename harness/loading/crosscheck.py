@@ -11,6 +11,7 @@ from harness.errors import ExperimentError
 from harness.experiment import (
     BandwidthFault,
     Check,
+    ConsistencyCheck,
     CpuLimitFault,
     DegradationCheck,
     Experiment,
@@ -237,6 +238,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _recovery(check, where, experiment)
         case DegradationCheck():
             yield from _degradation(check, where, target)
+        case ConsistencyCheck():
+            yield from _consistency(check, where, experiment, target)
         case SheddingCheck():
             if target.promises.shedding is None:
                 yield where, f"{target.name} promises no load shedding, so there is nothing to check.", ""
@@ -305,3 +308,22 @@ def _degradation(check: DegradationCheck, where: Where, target: TargetSpec) -> I
     for place, level in named:
         if level is not None and level not in known:
             yield place, f"{shortened(level)} is not a level of {target.name}.", did_you_mean(level, known)
+
+
+def _consistency(
+    check: ConsistencyCheck, where: Where, experiment: Experiment, target: TargetSpec
+) -> Iterator[Mistake]:
+    final_s = float(experiment.phases.final_reads)
+    if final_s <= 0:
+        hint = "Give $.phases.final_reads a length: only a read in every region shows what is there in the end."
+        yield where, "needs the phase final_reads, which has length 0s.", hint
+    elif check.converges_within is not None and check.converges_within > final_s:
+        sentence = f"{check.converges_within} is longer than the phase final_reads ({final_s:g}s)"
+        hint = "Make $.phases.final_reads longer: while users write, regions never hold the same."
+        yield (*where, "converges_within"), f"{sentence}, so it could not be seen to fail.", hint
+    for key in ("lost", "duplicated", "unexpected", "resurrected", "undeleted"):
+        if (getattr(check, key) or 0) < 0:
+            yield (*where, key), f"{getattr(check, key)} is below 0.", ""
+    for key in ("staleness_p99", "converges_within"):
+        if getattr(check, key) is not None and len(target.regions) < 2:
+            yield (*where, key), f"{target.name} has one region only, so nothing travels between regions.", ""

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from harness.record.reader import Run
-from harness.report import wording
+from harness.report import spacetime, wording
 from harness.report.drawing import Panel
 from harness.report.palette import css_variables, light, light_to_dark
 from harness.report.summary import Summary, accounting
@@ -50,7 +50,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(say=wording)
+    environment.globals.update(say=wording, spacetime=spacetime)
     return environment
 
 

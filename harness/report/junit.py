@@ -68,7 +68,8 @@ def _case(summary: Summary, verdict: Verdict, seen: Counter[str]) -> ET.Element:
     many = seen[verdict.name]
     name = verdict.name if many == 1 else f"{verdict.name} ({many})"
     case = _element(summary, name)
-    details = "\n".join([verdict.sentence, *map(wording.figure_line, verdict.figures), *_evidence(verdict)])
+    told = [verdict.sentence, *map(wording.figure_line, verdict.figures), *_scenes(verdict), *_evidence(verdict)]
+    details = "\n".join(told)
     match verdict.outcome:
         case Outcome.FAIL:
             _trouble(case, "failure", verdict.check, verdict.sentence, details)
@@ -98,6 +99,10 @@ def _trouble(case: ET.Element, tag: str, type_: str, message: str, details: str)
 
 def _evidence(verdict: Verdict) -> list[str]:
     return [f"at {wording.span(item.at_s, item.until_s)}: {item.sentence}" for item in verdict.evidence]
+
+
+def _scenes(verdict: Verdict) -> list[str]:
+    return [f"{scene.title}{'' if scene.promised else ' (not promised)'}: {scene.sentence}" for scene in verdict.scenes]
 
 
 def _clean(text: str) -> str:

@@ -6,10 +6,11 @@ from harness.report import headline, wording
 from harness.report.counts import Slice
 from harness.report.failovers import Failover
 from harness.report.summary import Summary, accounting
-from harness.verify.verdict import Figure, Outcome, Verdict
+from harness.verify.verdict import Figure, Outcome, Scene, Verdict
 
 _SIGNS = {Outcome.PASS: "✅ pass", Outcome.INCONCLUSIVE: "❔ inconclusive", Outcome.FAIL: "❌ fail"}
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
+MOST_SCENES = 5
 MOST_FIGURES = 3  # in a cell of the table: the worst ones
 
 
@@ -22,6 +23,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
         "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
         _verdicts(summary),
         *(_failover(failover) for failover in summary.failovers),
+        _scenes(summary),
         _doubts(summary),
         _faults(summary),
         _accounting(summary),
@@ -60,6 +62,18 @@ def _failover(failover: Failover) -> str:
         cells = (_plain(line.cohort), line.bad_seconds, line.longest_gap, line.users_hurt, *line.marks)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _plain(failover.way_home)])
+
+
+def _scenes(summary: Summary) -> str:
+    """What was broken, in the sentences of those it happened to; what was promised comes first."""
+    scenes = [scene for verdict in summary.verdicts for scene in verdict.scenes]
+    lines = [f"- **{_plain(scene.title)}**{_unpromised(scene)}: {_plain(scene.sentence)}" for scene in scenes]
+    more = len(lines) - MOST_SCENES
+    return "\n".join([*lines[:MOST_SCENES], *([f"- and {more} more"] if more > 0 else [])])
+
+
+def _unpromised(scene: Scene) -> str:
+    return "" if scene.promised else " (not promised)"
 
 
 def _doubts(summary: Summary) -> str:

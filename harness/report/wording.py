@@ -9,6 +9,12 @@ import math
 from harness.verify.verdict import Figure, Interval, Outcome
 
 NOTHING = "–"
+COHORTS = {
+    "sticky": "one region served all of it (sticky)",
+    "remote": "the reader was served by another region (remote)",
+    "moved": "the session was served by several regions (moved)",
+}
+SCENES_AT_ONCE = 3  # of one verdict; the others are folded away
 GLYPHS = {Outcome.PASS: "✓", Outcome.INCONCLUSIVE: "?", Outcome.FAIL: "✗"}
 
 
@@ -101,6 +107,11 @@ def figure_line(figure: Figure) -> str:
         figure.outcome.value + (f" ({figure.reason})" if figure.reason else ""),
     ]
     return "; ".join(parts)
+
+
+def cohort(name: str) -> str:
+    """To whom something was promised: how the operations were served, or a region as it is called."""
+    return COHORTS.get(name, name)
 
 
 def plural(many: int, noun: str) -> str:

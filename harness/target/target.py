@@ -130,6 +130,9 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     region_healthy: str = "edge_region_healthy"  # label `region`: 1 while the edge takes it for healthy
     region_share: str = "edge_region_share"  # label `region`: share of its own users that are sent to it
     region_takes_writes: str = "edge_region_takes_writes"  # label `region`: 1 while it takes their writes
+    replication_lag: str = "replication_lag_seconds"  # label `link`, "us-east.postgres->europe.postgres"
+    table_rows: str = "table_rows"  # label `table`
+    table_digest: str = "table_digest"  # label `table`; of its rows in any order
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):

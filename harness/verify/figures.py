@@ -7,7 +7,7 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import SheddingCheck, SloCheck
+from harness.experiment import Check, ConsistencyCheck, SheddingCheck, SloCheck
 from harness.plan import Plan
 from harness.verify import statistics
 from harness.verify.statistics import Estimate
@@ -66,7 +66,13 @@ class Tested:
 
 def alpha_of(plan: Plan) -> float:
     """What one check may spend of the run's chance to be red by accident; equal parts for all statistical checks."""
-    return statistics.FALSE_RED / max(1, sum(isinstance(check, STATISTICAL) for check in plan.expect))
+    return statistics.FALSE_RED / max(1, sum(_is_statistical(check) for check in plan.expect))
+
+
+def _is_statistical(check: Check) -> bool:
+    if isinstance(check, ConsistencyCheck):
+        return check.staleness_p99 is not None
+    return isinstance(check, STATISTICAL)
 
 
 def decided(tests: Sequence[Tested], alpha: float) -> tuple[Figure, ...]:
@@ -112,6 +118,14 @@ def never(name: str, count: int, samples: int, *, accept: str = "0", reason: str
     """Something that must not happen at all; inconclusive where there was no occasion for it."""
     outcome = Outcome.FAIL if count else Outcome.PASS if samples else Outcome.INCONCLUSIVE
     why = reason if count else "" if samples else "nothing measured"
+    return Figure(name=name, unit="", value=float(count), samples=samples, accept=accept, outcome=outcome, reason=why)
+
+
+def at_most(name: str, count: int, samples: int, *, allowed: int, reason: str = "", nothing: str = "") -> Figure:
+    """Something that may happen so many times; `nothing` says what there was no occasion for."""
+    outcome = Outcome.FAIL if count > allowed else Outcome.PASS if samples else Outcome.INCONCLUSIVE
+    why = reason if count else "" if samples else nothing or "nothing measured"
+    accept = f"at most {allowed:,}" if allowed else "0"
     return Figure(name=name, unit="", value=float(count), samples=samples, accept=accept, outcome=outcome, reason=why)
 
 

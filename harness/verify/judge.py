@@ -21,6 +21,7 @@ import msgspec
 
 from harness.experiment import (
     Check,
+    ConsistencyCheck,
     DegradationCheck,
     FailoverCheck,
     RecoveryCheck,
@@ -31,6 +32,7 @@ from harness.experiment import (
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
+from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover import check_failover
 from harness.verify.recovery import check_recovery
@@ -47,6 +49,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     RecoveryCheck: check_recovery,
     RetriesCheck: check_retries,
     FailoverCheck: check_failover,
+    ConsistencyCheck: check_consistency,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

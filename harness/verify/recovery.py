@@ -67,12 +67,10 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
 
 def _disturbance_over_s(run: Run) -> tuple[float | None, str]:
     """When the last revert was done, or the load was back; and why that is not known."""
-    injected = windows.fault_windows(run)
-    if windows.never_injected(run):
-        return None, "not every planned fault was injected"
-    if not all(fault.confirmed for fault in injected):
-        return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
-    moments = [fault.revert_s for fault in injected if fault.revert_s is not None]
+    reverted_s, doubt = windows.faults_over_s(run)
+    if doubt:
+        return None, doubt
+    moments = [] if reverted_s is None else [reverted_s]
     changed_s = windows.last_rate_change_s(run.plan)
     if changed_s is not None:
         moments.append(changed_s)

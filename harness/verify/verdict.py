@@ -57,6 +57,45 @@ class Evidence(_Strict, frozen=True, kw_only=True):
     source: Literal["requests", "metrics", "events", "logs", "journal", "plan"]
 
 
+class Guarantee(_Strict, frozen=True, kw_only=True):
+    """One row of what was promised: to whom (`cohort`), whether at all, how often it was put to the test and broken."""
+
+    name: str
+    cohort: str
+    promised: bool
+    observed: int
+    violations: int
+
+
+class Act(_Strict, frozen=True, kw_only=True):
+    """One operation of a scene: who did it, where it was served, when in run time, and its part in words."""
+
+    session: int
+    region: str
+    kind: Literal["write", "delete", "read", "count"]
+    start_s: float
+    end_s: float
+    words: str
+
+
+class Arrow(_Strict, frozen=True, kw_only=True):
+    """From a write to a read, by their places among the acts: the read showed it, or, where `missing`, should have."""
+
+    source: int
+    target: int
+    missing: bool
+
+
+class Scene(_Strict, frozen=True, kw_only=True):
+    """Something that was broken, as the few operations that show it; `title` is for those who know no theory."""
+
+    title: str
+    sentence: str
+    promised: bool
+    acts: tuple[Act, ...]
+    arrows: tuple[Arrow, ...]
+
+
 class Verdict(_Strict, frozen=True, kw_only=True):
     """A check's answer. `sentence` is whole without the rest: it says what was expected and what was measured."""
 
@@ -66,6 +105,8 @@ class Verdict(_Strict, frozen=True, kw_only=True):
     sentence: str
     figures: tuple[Figure, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
+    scenes: tuple[Scene, ...] = ()
 
 
 class Verdicts(_Strict, frozen=True, kw_only=True):

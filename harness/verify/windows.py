@@ -137,6 +137,16 @@ def never_injected(run: Run) -> list[str]:
     return [planned.id for planned in run.plan.faults if planned.id not in called]
 
 
+def faults_over_s(run: Run) -> tuple[float | None, str]:
+    """When the last revert was done, None where there was no fault; and why that is not known, where it is not."""
+    if never_injected(run):
+        return None, "not every planned fault was injected"
+    injected = fault_windows(run)
+    if not all(fault.confirmed for fault in injected):
+        return None, "a revert was not confirmed, so nobody knows when the disturbance ended"
+    return max((fault.revert_s for fault in injected if fault.revert_s is not None), default=None), ""
+
+
 def attacks_on(run: Run, service: str) -> list[Window]:
     """When the service itself was killed, frozen or restarted, with time to settle after."""
     attacks = (

@@ -256,6 +256,15 @@ MISTAKES = {
         "is not a level",
         '"SURVIVAL"?',
     ),
+    "consistency without final reads": (
+        "slo, p99: 150ms",
+        "consistency",
+        13,
+        "$.expect[0]",
+        "needs the phase final_reads",
+        "Give $.phases.final_reads a length",
+    ),
+    "unknown reach": ("slo, p99: 150ms", "consistency, read_your_writes: stickey", 13, "", "stickey", '"sticky"?'),
     "late change": (
         "40/s}",
         "40/s, changes: [{shape: step, at: 51s, to: 1/s}]}",
@@ -388,6 +397,20 @@ def test_a_missing_file_and_a_folder_are_refused(project: Path) -> None:
 )
 def test_a_wrong_override_is_refused(written: Written, overrides: dict[str, str], sentence: str) -> None:
     assert sentence in error_of(written(EVERYTHING), overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("lost: -1", "$.expect[0].lost: -1 is below 0"),
+        ("converges_within: 6s", "$.expect[0].converges_within: 6s is longer than the phase final_reads (5s)"),
+        ("staleness_p99: 1s", "$.expect[0].staleness_p99: twitter-in-small has one region only"),
+    ],
+)
+def test_consistency_that_could_not_be_judged_is_refused(written: Written, words: str, sentence: str) -> None:
+    text = SMALL.replace("recovery: 20s}", "recovery: 20s, final_reads: 5s}")
+
+    assert sentence in error_of(written(text.replace("slo, p99: 150ms", f"consistency, {words}")))
 
 
 def test_faults_on_one_service_may_not_overlap(written: Written) -> None:

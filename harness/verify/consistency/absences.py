@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.verify.consistency.history import UNKNOWN, Bools, Ints
-from harness.verify.consistency.packing import packed, spread
+from harness.verify.consistency.packing import contains, packed, spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +79,7 @@ class Seen:
     items: int
 
     def shows(self, read: Ints, item: Ints) -> Bools:
-        if len(self.word) == 0:
-            return np.zeros(len(read), dtype=bool)
-        wanted = packed(read, item, self.items)
-        place = np.minimum(np.searchsorted(self.word, wanted), len(self.word) - 1)
-        result: Bools = self.word[place] == wanted
-        return result
+        return contains(self.word, packed(read, item, self.items))
 
 
 def absences(candidates: Candidates, readings: Readings, seen: Seen) -> tuple[Ints, Ints]:

@@ -13,7 +13,7 @@ import numpy as np
 from harness.verify.consistency.absences import Candidates, Readings, Seen, absences
 from harness.verify.consistency.history import UNKNOWN, Bools, Floats, History, Ints
 from harness.verify.consistency.items import Items, Processes, items_of, processes_of
-from harness.verify.consistency.packing import bits_for, first_rows, packed, starts
+from harness.verify.consistency.packing import find, first_rows, packed, starts, unpacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,8 @@ class Sightings:
         """The first read by which the viewer saw the item, or `never`."""
         if len(self.word) == 0:
             return np.full(len(viewer), self.never, dtype=np.int64)
-        wanted = packed(viewer, item, self.items)
-        place = np.minimum(np.searchsorted(self.word, wanted), len(self.word) - 1)
-        result: Ints = np.where((self.word[place] == wanted) & (viewer != UNKNOWN), self.read[place], self.never)
+        place, there = find(self.word, packed(viewer, item, self.items))
+        result: Ints = np.where(there & (viewer != UNKNOWN), self.read[place], self.never)
         return result
 
 
@@ -68,9 +67,9 @@ class Views:
         """The view of that process and object, UNKNOWN if there is none."""
         if len(self.process) == 0:
             return np.full(len(process), UNKNOWN, dtype=np.int64)
-        word, wanted = packed(self.process, self.object, self.objects), packed(process, object_, self.objects)
-        place = np.minimum(np.searchsorted(word, wanted), len(word) - 1)
-        return np.where((word[place] == wanted) & (process != UNKNOWN), place, UNKNOWN)
+        word = packed(self.process, self.object, self.objects)
+        place, there = find(word, packed(process, object_, self.objects))
+        return np.where(there & (process != UNKNOWN), place, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +82,7 @@ class Answers:
     seen: Seen
     twice: Pairs  # shown more than once in one answer
     reached: Bools  # of the seen: the answer reached back as far as that
-    oldest: (
-        Ints  # the age back to which an answer reached: UNKNOWN if it was whole, beyond all ages if that is not known
-    )
+    oldest: Ints  # the age back to which an answer reached: UNKNOWN if it was whole, beyond all if that is not known
     by_view: Sightings
     by_process: Sightings
     absent: Pairs  # of the read's object, begun, reached, not deleted, and not shown
@@ -143,11 +140,14 @@ def answers_of(history: History) -> Answers:
 
 
 def _oldest(history: History) -> Ints:
-    """The oldest known age on each full page; an age is never less than that of a whole answer, known or not."""
+    """The oldest known age on each full page, at the latest that it can be: whatever is newer than that had room.
+
+    An age is never less than that of a whole answer, known or not.
+    """
     oldest = np.full(len(history), history.ages, dtype=np.int64)
     some = np.flatnonzero(np.diff(history.seen_start))
     if len(some):
-        age = history.age[history.seen]
+        age = history.latest[history.seen]
         age[age == UNKNOWN] = history.ages
         oldest[some] = np.minimum.reduceat(age, history.seen_start[some])
     oldest[history.whole] = UNKNOWN
@@ -163,14 +163,9 @@ def _seen(history: History, items: Items) -> tuple[Seen, Pairs]:
     first = starts(word)
     again = np.unique(word[~first])
     word = word[first]
-    read, item = _unpacked(word, len(items))
-    read_again, item_again = _unpacked(again, len(items))
+    read, item = unpacked(word, len(items))
+    read_again, item_again = unpacked(again, len(items))
     return Seen(read=read, item=item, word=word, items=len(items)), Pairs(read=read_again, item=item_again)
-
-
-def _unpacked(word: Ints, minor_size: int) -> tuple[Ints, Ints]:
-    bits = bits_for(minor_size)
-    return word >> bits, word & ((1 << bits) - 1)
 
 
 def _views(history: History, processes: Processes) -> Views:
@@ -179,7 +174,7 @@ def _views(history: History, processes: Processes) -> Views:
     words, codes = np.unique(packed(processes.of_operation[reads], history.object[reads], size), return_inverse=True)
     of_operation = np.full(len(history), UNKNOWN, dtype=np.int64)
     of_operation[reads] = codes
-    process, object_ = _unpacked(words, size)
+    process, object_ = unpacked(words, size)
     return Views(of_operation=of_operation, process=process, object=object_, objects=size)
 
 

@@ -152,7 +152,7 @@ def _tell(answers: Answers, line: Line, read: int, item: int) -> Witness:
     steps = (
         step(history, f"wrote {name}", int(answers.items.author[item])),
         *path,
-        step(history, f"missed {name}", read),
+        step(history, f"missed {name}", read, missed=name),
     )
     wrote, missed = steps[0].operation, steps[-1].operation
     sentence = (

@@ -29,7 +29,10 @@ from harness.verify.consistency.unexpected import unexpected
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtRegion:
-    """`acked` and `unsure` are how many items there were to look for, `unread` how many acknowledged ones were not."""
+    """`acked` and `unsure` are how many items there were to look for, `unread` how many acknowledged ones were not.
+
+    `deleted` is how many the final reads would show if their deletes had not come.
+    """
 
     acked: int
     unsure: int
@@ -37,6 +40,7 @@ class AtRegion:
     unread_objects: tuple[str, ...]
     lost: Caught
     recovered: tuple[str, ...]
+    deleted: int
     undeleted: Caught
 
     @property
@@ -107,7 +111,8 @@ def _at_region(answers: Answers, final: Ints) -> AtRegion:
     excused = items.deleted_s[attempted] <= history.completed_s[read]
     unread = acked & ~(shown | (reached & in_time))
     lost = acked & ~unread & ~shown & ~excused
-    undeleted = shown & deleted_before(answers, attempted, history.invoked_s[read])
+    deleted = (reached | shown) & deleted_before(answers, attempted, history.invoked_s[read])
+    undeleted = shown & deleted
     last = dict(zip(attempted.tolist(), read.tolist(), strict=True))
     return AtRegion(
         acked=int(acked.sum()),
@@ -116,6 +121,7 @@ def _at_region(answers: Answers, final: Ints) -> AtRegion:
         unread_objects=tuple(history.objects[code] for code in np.unique(items.object[attempted[unread]])),
         lost=caught(answers.items.name, attempted[lost].tolist(), lambda item: _tell_lost(answers, item, last[item])),
         recovered=tuple(items.name[item] for item in attempted[~acked & shown]),
+        deleted=int(deleted.sum()),
         undeleted=caught(
             answers.items.name, attempted[undeleted].tolist(), lambda item: _tell_undeleted(answers, item, last[item])
         ),
@@ -128,7 +134,7 @@ def _tell_lost(answers: Answers, item: int, read: int) -> Witness:
     steps = (
         step(history, f"wrote {name}", int(answers.items.author[item])),
         *((step(history, f"saw {name}", seen),) if seen != UNKNOWN else ()),
-        step(history, f"missed {name}", read),
+        step(history, f"missed {name}", read, missed=name),
     )
     wrote, missed = steps[0].operation, steps[-1].operation
     sentence = (

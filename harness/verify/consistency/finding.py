@@ -29,10 +29,11 @@ class Cohort(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An operation's part in what happened, e.g. "wrote p1", "missed p1"."""
+    """An operation's part in what happened, e.g. "wrote p1", "missed p1"; `missed` is the name of what it missed."""
 
     part: str
     operation: Operation
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +109,8 @@ class Casebook:
         return Tally(judged=int(judged.sum()), violating=violating, witnesses=tuple(witnesses))
 
 
-def step(history: History, part: str, operation: int) -> Step:
-    return Step(part=part, operation=history.operation(operation))
+def step(history: History, part: str, operation: int, *, missed: str = "") -> Step:
+    return Step(part=part, operation=history.operation(operation), missed=missed)
 
 
 def place_and_time(operation: Operation) -> str:

@@ -39,9 +39,9 @@ class Ending(IntEnum):
 class Operation:
     """One operation. An empty text is "not known"; `completed_s` of an INFO is when the client gave up.
 
-    `whole`: the answer held everything of its object. A page that was full obliges only for ids that are not older
-    than its oldest, where the order of ids is known, else for nothing. `amount` is what an increment added, or what a
-    read of a counter showed.
+    `whole`: the answer held everything of its object. A page that was full obliges only for ids that are certainly not
+    older than its oldest, where the order of ids is known, else for nothing. `amount` is what an increment added, or
+    what a read of a counter showed.
     """
 
     session: int
@@ -90,7 +90,8 @@ class History:
     seen: Ints
     # by id
     item_of_id: Ints
-    age: Ints  # rank in the order of ids, greater is newer; UNKNOWN where that is not known
+    age: Ints  # rank of the earliest that it can be in the order of ids, greater is newer; UNKNOWN if that is not known
+    latest: Ints  # rank of the latest, on the same scale
     ages: int
     seeded: Bools  # there before anybody wrote
     # by item
@@ -157,7 +158,7 @@ def history_of(
     keys: Mapping[str, str] | None = None,
     initial: Mapping[str, float] | None = None,
 ) -> History:
-    """From operations in any order; see `from_columns` for the rest."""
+    """From operations in any order; see `from_columns` for the rest. `order` is exact here, no two ids alike."""
     all_of_them = tuple(operations)
     names = [name for name in Operation.__slots__ if name != "seen"]
     frame = pd.DataFrame({name: [getattr(each, name) for each in all_of_them] for name in names}, columns=names)
@@ -167,7 +168,7 @@ def history_of(
         seen=[name for each in all_of_them for name in each.seen],
         regions=regions,
         seeded=seeded,
-        order=order,
+        order={name: (place, place) for name, place in (order or {}).items()},
         keys=keys,
         initial=initial,
     )
@@ -180,16 +181,16 @@ def from_columns(
     seen: "Sequence[str] | pd.Categorical[str]",
     regions: Sequence[str],
     seeded: Iterable[str] = (),
-    order: Mapping[str, float] | None = None,
+    order: Mapping[str, tuple[float, float]] | None = None,
     keys: Mapping[str, str] | None = None,
     initial: Mapping[str, float] | None = None,
 ) -> History:
     """From a frame with a column for each field of `Operation`, and all seen ids in one line with their counts by row.
 
     Millions of seen ids are best given as a categorical, which they may be on disk already.
-    `regions` are all that the system has, served from or not; `order` puts ids in order, greater is newer, no two alike
-    (of two that are, a full page could not leave out one without being blamed); `keys`
-    is what answers told of the idempotency keys of ids; `initial` is what counters stood at.
+    `regions` are all that the system has, served from or not. `order` says between which places an id is in the order
+    of ids, greater is newer: of two whose places overlap nobody knows which is newer, so a full page that shows one may
+    leave out the other. `keys` is what answers told of the idempotency keys of ids, `initial` what counters stood at.
     """
     line = np.lexsort((frame["completed_s"].to_numpy(float), frame["invoked_s"].to_numpy(float)))
     frame = frame.iloc[line]
@@ -211,7 +212,7 @@ def from_columns(
     is_seeded = np.zeros(len(ids), dtype=bool)
     is_seeded[seeds_at] = True
     item_of_id, item, name = _items(ids, id_, frame["key"].to_numpy(object), keys)
-    age, ages = _ages(ids, order or {})
+    age, latest, ages = _ages(ids, order or {})
     start, seen_codes = _reordered(seen_counts, seen_codes, line)
     return History(
         sessions=np.asarray(sessions, dtype=np.int64),
@@ -236,6 +237,7 @@ def from_columns(
         seen=seen_codes,
         item_of_id=item_of_id,
         age=age,
+        latest=latest,
         ages=ages,
         seeded=is_seeded,
         items=len(name),
@@ -285,12 +287,15 @@ def _items(
     return codes[: len(ids)].astype(np.int64), items, tuple(names)
 
 
-def _ages(ids: NDArray[np.object_], order: Mapping[str, float]) -> tuple[Ints, int]:
-    place = np.array([order.get(each, np.nan) for each in ids], dtype=float)
-    known = ~np.isnan(place)
-    age = np.full(len(ids), UNKNOWN, dtype=np.int64)
-    ages, age[known] = np.unique(place[known], return_inverse=True)
-    return age, len(ages)
+def _ages(ids: NDArray[np.object_], order: Mapping[str, tuple[float, float]]) -> tuple[Ints, Ints, int]:
+    """Rank of the earliest and of the latest place of each id, and how many ranks there are."""
+    nowhere = (np.nan, np.nan)
+    places = np.array([order.get(each, nowhere) for each in ids], dtype=float).reshape(len(ids), 2)
+    known = ~np.isnan(places).any(axis=1)
+    ages, ranks = np.unique(places[known].ravel(), return_inverse=True)
+    age, latest = np.full((2, len(ids)), UNKNOWN, dtype=np.int64)
+    age[known], latest[known] = ranks[0::2], ranks[1::2]
+    return age, latest, len(ages)
 
 
 def _reordered(counts: Ints, seen: Ints, line: Ints) -> tuple[Ints, Ints]:

@@ -1,8 +1,8 @@
 """Once faults are over, the regions agree within a deadline; if they do not, this names the links that are stuck.
 
 A link from A to B is known by A's heartbeat as B holds it: its age there says up to when B has applied what A wrote. A
-link is *stuck* if by the deadline no heartbeat that A wrote after the heal has come to B, *moving* if one has, and
-*unknown* if it was not sampled between the heal and the deadline.
+link is *moving* if by the deadline a heartbeat that A wrote after the heal has come to B. It is *stuck* if a sample at
+the deadline or after it shows that none had; otherwise *unknown*, as when nobody looked at the deadline any more.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,10 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """At the deadline. `applied_s` counts from the heal: up to when the target had what the source wrote."""
+    """By the last sample that says anything of the deadline; all that is known where the state is unknown.
+
+    `applied_s` counts from the heal: up to when the target had what the source wrote.
+    """
 
     source: str
     target: str
@@ -45,64 +48,50 @@ class Progress(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Liveness:
-    """`links` is the whole matrix, unknown ones first, then the least advanced."""
-
-    progress: Progress
-    after_s: float | None
-    why: str
-    links: tuple[Link, ...]
-
-    @property
-    def stuck(self) -> tuple[Link, ...]:
-        return tuple(link for link in self.links if link.state is LinkState.STUCK)
-
-
-def liveness(
-    found: Sequence[Convergence],
-    heartbeats: Iterable[HeartbeatSample],
-    *,
-    regions: Sequence[str],
-    heal_s: float,
-    deadline_s: float,
-) -> Liveness:
-    """`deadline_s` counts from the heal."""
+def progress_of(found: Sequence[Convergence], deadline_s: float) -> tuple[Progress, float | None, str]:
+    """Whether all tables had converged in time, when the last one had, and if they had not, what is known of it."""
     after_s = converged_after_s(found)
-    links = _links(heartbeats, regions, heal_s, heal_s + deadline_s)
-    progress, why = _progress(found, after_s, deadline_s)
-    return Liveness(progress=progress, after_s=after_s, why=why, links=links)
-
-
-def _progress(found: Sequence[Convergence], after_s: float | None, deadline_s: float) -> tuple[Progress, str]:
     if after_s is not None and after_s <= deadline_s:
-        return Progress.IN_TIME, ""
+        return Progress.IN_TIME, after_s, ""
     late = [each.table for each in found if each.last_difference is not None and each.differed_s >= deadline_s]
     if late:
-        return Progress.TOO_LATE, f"regions still differed in {', '.join(late)}"
+        return Progress.TOO_LATE, after_s, f"regions still differed in {', '.join(late)}"
     if not found:
-        return Progress.UNKNOWN, "no table was sampled"
+        return Progress.UNKNOWN, after_s, "no table was sampled"
     unsampled = sorted({region for each in found for region in each.unsampled})
     if unsampled:
-        return Progress.UNKNOWN, f"not sampled after the heal: {', '.join(unsampled)}"
-    unsure = [each.table for each in found if each.after_s is None or each.after_s > deadline_s]
-    return Progress.UNKNOWN, f"no samples at the deadline tell whether the regions agreed in {', '.join(unsure)}"
+        return Progress.UNKNOWN, after_s, f"not sampled after the heal: {', '.join(unsampled)}"
+    unsure = ", ".join(each.table for each in found if each.after_s is None or each.after_s > deadline_s)
+    return Progress.UNKNOWN, after_s, f"no samples at the deadline tell whether the regions agreed in {unsure}"
 
 
-def _links(
-    heartbeats: Iterable[HeartbeatSample], regions: Sequence[str], heal_s: float, until_s: float
+def links_of(
+    heartbeats: Iterable[HeartbeatSample], *, regions: Sequence[str], heal_s: float, deadline_s: float
 ) -> tuple[Link, ...]:
-    last: dict[tuple[str, str], HeartbeatSample] = {}
+    """The whole matrix, unknown ones first, then the least advanced."""
+    of_link: dict[tuple[str, str], list[HeartbeatSample]] = {}
     for sample in sorted(heartbeats, key=lambda each: each.at_s):
-        if heal_s <= sample.at_s <= until_s:
-            last[sample.source, sample.target] = sample
-    links = [_link(last.get((a, b)), a, b, heal_s) for a in regions for b in regions if a != b]
-    return tuple(sorted(links, key=lambda link: float("-inf") if link.applied_s is None else link.applied_s))
+        if sample.at_s >= heal_s:
+            of_link.setdefault((sample.source, sample.target), []).append(sample)
+    ends = [(a, b) for a in regions for b in regions if a != b]
+    links = [_link(of_link.get(end, []), *end, heal_s=heal_s, until_s=heal_s + deadline_s) for end in ends]
+    return tuple(sorted(links, key=_advance))
 
 
-def _link(sample: HeartbeatSample | None, source: str, target: str, heal_s: float) -> Link:
-    if sample is None:
+def _advance(link: Link) -> tuple[bool, float]:
+    return link.state is not LinkState.UNKNOWN, float("-inf") if link.applied_s is None else link.applied_s
+
+
+def _link(samples: Sequence[HeartbeatSample], source: str, target: str, *, heal_s: float, until_s: float) -> Link:
+    in_time = [sample for sample in samples if sample.at_s <= until_s]
+    late = [sample for sample in samples if sample.at_s >= until_s and sample.at_s - sample.age_s < heal_s]
+    if any(sample.at_s - sample.age_s >= heal_s for sample in in_time):
+        state, last = LinkState.MOVING, in_time[-1]
+    elif late:
+        state, last = LinkState.STUCK, late[0]
+    elif in_time:
+        state, last = LinkState.UNKNOWN, in_time[-1]
+    else:
         return Link(source=source, target=target, state=LinkState.UNKNOWN, age_s=None, applied_s=None)
-    applied_s = sample.at_s - sample.age_s - heal_s
-    state = LinkState.MOVING if applied_s >= 0 else LinkState.STUCK
-    return Link(source=source, target=target, state=state, age_s=sample.age_s, applied_s=applied_s)
+    applied_s = last.at_s - last.age_s - heal_s
+    return Link(source=source, target=target, state=state, age_s=last.age_s, applied_s=applied_s)

@@ -162,7 +162,7 @@ def _by_cohort(answers: Answers, pairs: Pairs, *, elsewhere: bool = False) -> It
 
 def _tell(answers: Answers, read: int, item: int, earlier: int) -> Witness:
     history, name = answers.history, answers.items.name[item]
-    steps = (step(history, f"saw {name}", earlier), step(history, f"missed {name}", read))
+    steps = (step(history, f"saw {name}", earlier), step(history, f"missed {name}", read, missed=name))
     saw, missed = (each.operation for each in steps)
     sentence = (
         f"Session {missed.session} saw {name} {place_and_time(saw)} "

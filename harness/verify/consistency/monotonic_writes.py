@@ -88,7 +88,7 @@ def _tell(answers: Answers, read: int, earlier: int, later: int) -> Witness:
     steps = (
         step(history, f"wrote {first}", int(items.author[earlier])),
         step(history, f"wrote {second}", int(items.author[later])),
-        step(history, f"saw {second}, missed {first}", read),
+        step(history, f"saw {second}, missed {first}", read, missed=first),
     )
     wrote, then, saw = (each.operation for each in steps)
     sentence = (

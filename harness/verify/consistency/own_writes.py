@@ -34,7 +34,7 @@ def _tell(answers: Answers, read: int, item: int) -> Witness:
     history, name = answers.history, answers.items.name[item]
     steps = (
         step(history, f"wrote {name}", int(answers.items.author[item])),
-        step(history, f"missed {name}", read),
+        step(history, f"missed {name}", read, missed=name),
     )
     wrote, missed = (each.operation for each in steps)
     sentence = (

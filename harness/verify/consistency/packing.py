@@ -21,13 +21,19 @@ def packed(major: Ints, minor: Ints, minor_size: int) -> Ints:
     return result
 
 
+def unpacked(word: Ints, minor_size: int) -> tuple[Ints, Ints]:
+    """The pairs that were packed."""
+    bits = bits_for(minor_size)
+    return word >> bits, word & ((1 << bits) - 1)
+
+
 def sorted_rows(*columns: tuple[Ints, int]) -> tuple[Ints, ...]:
     """The rows in order, each column given with the size of its codes."""
     widths = [bits_for(size) for _, size in columns]
     if sum(widths) > WORD_BITS:
         line = np.lexsort([column for column, _ in reversed(columns)])
         return tuple(column[line] for column, _ in columns)
-    return _unpacked(_sorted_words(columns, widths), widths)
+    return _columns_of(_sorted_words(columns, widths), widths)
 
 
 def first_rows(*columns: tuple[Ints, int]) -> tuple[Ints, ...]:
@@ -37,7 +43,7 @@ def first_rows(*columns: tuple[Ints, int]) -> tuple[Ints, ...]:
         rows = sorted_rows(*columns)
         return tuple(column[starts(*rows[:-1])] for column in rows)
     word = _sorted_words(columns, widths)
-    return _unpacked(word[starts(word >> widths[-1])], widths)
+    return _columns_of(word[starts(word >> widths[-1])], widths)
 
 
 def _sorted_words(columns: tuple[tuple[Ints, int], ...], widths: list[int]) -> Ints:
@@ -49,7 +55,7 @@ def _sorted_words(columns: tuple[tuple[Ints, int], ...], widths: list[int]) -> I
     return word
 
 
-def _unpacked(word: Ints, widths: list[int]) -> tuple[Ints, ...]:
+def _columns_of(word: Ints, widths: list[int]) -> tuple[Ints, ...]:
     result: list[Ints] = []
     for width in reversed(widths[1:]):
         result.append(word & ((1 << width) - 1))
@@ -80,10 +86,13 @@ def spread(low: Ints, high: Ints, *, at_once: int = AT_ONCE) -> Iterator[tuple[I
         first = last
 
 
+def find(ordered: Ints, wanted: Ints) -> tuple[Ints, Bools]:
+    """Where each of the wanted is among the ordered (of which there are some), and whether it is there at all."""
+    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    there: Bools = ordered[place] == wanted
+    return place, there
+
+
 def contains(ordered: Ints, wanted: Ints) -> Bools:
     """Which of the wanted are among the ordered."""
-    if len(ordered) == 0:
-        return np.zeros(len(wanted), dtype=bool)
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    result: Bools = ordered[place] == wanted
-    return result
+    return find(ordered, wanted)[1] if len(ordered) else np.zeros(len(wanted), dtype=bool)

@@ -52,8 +52,12 @@ class Staleness:
         return self.stable + self.lost
 
     @property
+    def with_lost_s(self) -> Floats:
+        """The staleness of all that was judged, sorted; lost items are staler than any."""
+        return np.concatenate([self.staleness_s, np.full(self.lost, np.inf)])
+
+    @property
     def staleness(self) -> tuple["Quantile", ...]:
-        """Lost items are staler than any."""
         return quantiles(self.staleness_s, never=self.lost)
 
     @property
@@ -175,7 +179,10 @@ def _since_known_s(answers: Answers, item: Ints, read: Ints) -> Floats:
 
 def _tell(answers: Answers, item: int, read: int) -> Witness:
     history, name = answers.history, answers.items.name[item]
-    steps = (step(history, f"wrote {name}", int(answers.items.author[item])), step(history, f"missed {name}", read))
+    steps = (
+        step(history, f"wrote {name}", int(answers.items.author[item])),
+        step(history, f"missed {name}", read, missed=name),
+    )
     wrote, missed = (each.operation for each in steps)
     late_s = history.invoked_s[read] - answers.items.known_s[item]
     sentence = (

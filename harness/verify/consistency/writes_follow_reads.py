@@ -15,7 +15,7 @@ import numpy as np
 from harness.verify.consistency.answers import Answers
 from harness.verify.consistency.finding import Casebook, Cohort, Finding, Witness, place_and_time, step
 from harness.verify.consistency.history import UNKNOWN, Bools, Ints
-from harness.verify.consistency.packing import bits_for, contains, packed, spread, starts
+from harness.verify.consistency.packing import contains, packed, spread, starts, unpacked
 
 NOTHING = UNKNOWN - 1  # an age older than any that is known or not
 
@@ -78,7 +78,7 @@ class _News:
         group = group[line].astype(np.int64)
         ages = answers.history.ages + 1  # counted from UNKNOWN on
         so_far = np.maximum.accumulate(packed(group, items.age[item[line]] - UNKNOWN, ages))
-        newest = (so_far & ((1 << bits_for(ages)) - 1)) + UNKNOWN
+        newest = unpacked(so_far, ages)[1] + UNKNOWN
         return cls(group=group, when=when[line], age=newest, groups=groups)
 
     def before_each_write(self, answers: Answers, region: int) -> Ints:
@@ -104,9 +104,9 @@ def _seen_by_writers(answers: Answers) -> Bools:
     certain = np.flatnonzero(items.process != UNKNOWN)
     objects = len(answers.history.objects)
     wrote = np.unique(packed(session[items.author[certain]], items.object[certain], objects))
-    object_ = wrote & ((1 << bits_for(objects)) - 1)
+    writer, object_ = unpacked(wrote, objects)
     only = np.full(objects + 1, UNKNOWN, dtype=np.int64)  # the last place is for items that nobody wrote
-    only[object_] = wrote >> bits_for(objects)
+    only[object_] = writer
     several = np.bincount(object_, minlength=objects + 1) > 1
     viewer = answers.processes.session[by_process.viewer]
     seen_object = items.object[by_process.item]
@@ -159,7 +159,7 @@ def _tell(answers: Answers, read: int, first: int, second: int, earlier: int) ->
         step(history, f"wrote {parent}", int(items.author[first])),
         step(history, f"saw {parent}", earlier),
         step(history, f"wrote {reply}", int(items.author[second])),
-        step(history, f"saw {reply}, missed {parent}", read),
+        step(history, f"saw {reply}, missed {parent}", read, missed=parent),
     )
     saw, then, missed = (each.operation for each in steps[-3:])
     sentence = (

@@ -14,7 +14,19 @@ from harness.report.counts import columns_of, good_mask
 from harness.report.series import Series, series_of
 from harness.report.summary import Summary, summarise
 from harness.units import Ratio, Seconds
-from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, Verdicts, worst
+from harness.verify.verdict import (
+    Act,
+    Arrow,
+    Evidence,
+    Figure,
+    Guarantee,
+    Interval,
+    Outcome,
+    Scene,
+    Verdict,
+    Verdicts,
+    worst,
+)
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import at
 
@@ -43,6 +55,25 @@ def a_verdict(outcome: Outcome = Outcome.PASS, *, check: str = "slo", name: str 
         figures=(figure,),
         evidence=evidence,
     )
+
+
+def a_scene(sentence: str = "Session 1 wrote p1 and did not see it.", *, promised: bool = True) -> Scene:
+    wrote = Act(session=1, region="us-east", kind="write", start_s=31.0, end_s=31.02, words="wrote p1")
+    missed = Act(session=1, region="europe", kind="read", start_s=32.0, end_s=32.01, words="missed p1")
+    arrow = Arrow(source=0, target=1, missing=True)
+    title = "Somebody did not see what they had just written"
+    return Scene(title=title, sentence=sentence, promised=promised, acts=(wrote, missed), arrows=(arrow,))
+
+
+def inconsistent(*scenes: Scene) -> Verdict:
+    """A verdict on consistency, with these scenes."""
+    rows = (
+        Guarantee(name="read your writes", cohort="sticky", promised=True, observed=1200, violations=1),
+        Guarantee(name="read your writes", cohort="moved", promised=False, observed=80, violations=7),
+        Guarantee(name="lost", cohort="europe", promised=True, observed=450, violations=0),
+    )
+    verdict = a_verdict(Outcome.FAIL, check="consistency")
+    return msgspec.structs.replace(verdict, guarantees=rows, scenes=scenes or (a_scene(),))
 
 
 def some_verdicts(*others: Verdict, valid: bool = True, stopped: bool = False, clean: bool = True) -> Verdicts:
@@ -138,6 +169,10 @@ def hostile_verdicts() -> Verdicts:
     figures = (msgspec.structs.replace(sour.figures[0], name=HOSTILE, accept=HOSTILE, reason=HOSTILE, unit=HOSTILE),)
     evidence = (Evidence(at_s=1.0, sentence=HOSTILE, source="logs"),)
     sour = msgspec.structs.replace(sour, figures=figures, evidence=evidence)
+    bad_act = Act(session=1, region=HOSTILE, kind="write", start_s=1.0, end_s=2.0, words=HOSTILE)
+    scene = Scene(title=HOSTILE, sentence=HOSTILE, promised=True, acts=(bad_act,), arrows=())
+    row = Guarantee(name=HOSTILE, cohort=HOSTILE, promised=True, observed=1, violations=1)
+    sour = msgspec.structs.replace(sour, scenes=(scene,), guarantees=(row,))
     return msgspec.structs.replace(some_verdicts(sour), run_id=HOSTILE)
 
 

@@ -231,3 +231,30 @@ def test_the_end_of_a_broken_record_is_marked_in_the_timeline() -> None:
     assert layout["xaxis"]["range"] == [0, 80.0]
     (end,) = [shape for shape in layout["shapes"] if shape["line"].get("color") == PALETTE["ink"].light]
     assert end["x0"] == pytest.approx(33.0, abs=0.1)
+
+
+def test_what_was_promised_observed_and_broken_is_a_table() -> None:
+    page = Page(drawn(a_run().built(), some.some_verdicts(some.inconsistent())))
+
+    for words in ("one region served all of it (sticky)", "the session was served by several regions (moved)", "1,200"):
+        assert words in page.text
+    assert page.having("class", "guarantees")
+
+
+def test_a_broken_promise_is_a_picture_below_a_sentence() -> None:
+    page = Page(drawn(a_run().built(), some.some_verdicts(some.inconsistent())))
+
+    text = page.text
+    assert text.index("Somebody did not see") < text.index("Session 1 wrote p1 and did not see it.")
+    assert len(page.having("class", "lane")) == 2
+    assert len(page.having("class", "act")) == 2
+    assert len(page.having("class", "missing")) == 1
+
+
+def test_more_than_a_few_pictures_are_folded_away() -> None:
+    scenes = [some.a_scene(f"Case {number}.", promised=number < 2) for number in range(5)]
+    page = Page(drawn(a_run().built(), some.some_verdicts(some.inconsistent(*scenes))))
+
+    assert "2 more cases" in page.text
+    assert all(f"Case {number}." in page.text for number in range(5))
+    assert page.text.count("(not promised)") == 3

@@ -107,3 +107,10 @@ def test_hostile_words_stay_words() -> None:
 
     assert some.HOSTILE in cases_of(suite)
     assert list(suite.iter("script")) == []
+
+
+def test_a_failure_tells_what_happened_to_whom() -> None:
+    (failure,) = suite_of(some.some_verdicts(some.inconsistent())).iter("failure")
+
+    told = "Somebody did not see what they had just written: Session 1 wrote p1 and did not see it."
+    assert told in (failure.text or "")

@@ -42,3 +42,15 @@ def test_an_empty_run_makes_a_report_too() -> None:
 
     assert "The run died" in text
     assert "| 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
+
+
+def test_what_was_broken_is_told_in_sentences_and_only_a_few_of_them() -> None:
+    scenes = [some.a_scene(f"Case {number}.", promised=number < 1) for number in range(7)]
+    text = report_markdown(
+        some.summary_of(a_run().built(), some.some_verdicts(some.inconsistent(*scenes))), "report.html"
+    )
+
+    assert "- **Somebody did not see what they had just written**: Case 0." in text
+    assert "(not promised): Case 4." in text
+    assert "Case 5." not in text
+    assert "- and 2 more" in text

@@ -20,7 +20,25 @@ CUT_S, MOVED_S = (120.0, 180.0), (60.0, 90.0)
 FINAL_S = LENGTH_S * 3  # everything has come everywhere by then
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Operations as a frame with the columns of `Operation`, and what they saw as `from_columns` takes it."""
+
+    frame: pd.DataFrame
+    seen_counts: Ints
+    seen: "pd.Categorical[str]"
+    newest_last: list[str]
+
+
 def a_replicated_system(operations: int, *, users: int = 2_000, seed: int = 7, hasty_links: bool = False) -> History:
+    told = told_by_a_replicated_system(operations, users=users, seed=seed, hasty_links=hasty_links)
+    order = {name: (place, place) for place, name in enumerate(told.newest_last)}
+    return from_columns(told.frame, seen_counts=told.seen_counts, seen=told.seen, regions=REGIONS, order=order)
+
+
+def told_by_a_replicated_system(
+    operations: int, *, users: int = 2_000, seed: int = 7, hasty_links: bool = False
+) -> Told:
     chance = np.random.default_rng(seed)
     calls = _Calls.drawn(operations // users, users, chance)
     posts = np.flatnonzero((calls.kind == Kind.WRITE) & (calls.ending == Ending.OK))
@@ -37,12 +55,11 @@ def a_replicated_system(operations: int, *, users: int = 2_000, seed: int = 7, h
     final, in_the_end = _final_reads(users, by_author)
     frame = pd.concat([calls.frame(posts, names, counts < PAGE), final], ignore_index=True)
     seen = np.concatenate([pages[pages >= 0], *in_the_end]) if in_the_end else pages[pages >= 0]
-    return from_columns(
-        frame,
+    return Told(
+        frame=frame,
         seen_counts=np.concatenate([counts, np.array([len(each) for each in in_the_end], dtype=np.int64)]),
         seen=pd.Categorical.from_codes(seen.tolist(), categories=pd.Index(names)),
-        regions=REGIONS,
-        order=dict(zip(names[np.argsort(acked_s, kind="stable")].tolist(), range(len(posts)), strict=True)),
+        newest_last=names[np.argsort(acked_s, kind="stable")].tolist(),
     )
 
 

@@ -1,5 +1,7 @@
+import pytest
+
 from harness.verify.consistency.convergence import Convergence, convergence
-from harness.verify.consistency.liveness import HeartbeatSample, LinkState, Liveness, Progress, liveness
+from harness.verify.consistency.liveness import HeartbeatSample, Link, LinkState, Progress, links_of, progress_of
 from tests.harness.verify.consistency.test_convergence import HEAL_S, REGIONS, digests
 
 DEADLINE_S = 5.0
@@ -19,52 +21,75 @@ def heartbeats(at_s: float, **older_s: float) -> list[HeartbeatSample]:
     ]
 
 
-def judged(tables: tuple[Convergence, ...], samples: list[HeartbeatSample]) -> Liveness:
-    return liveness(tables, samples, regions=REGIONS, heal_s=HEAL_S, deadline_s=DEADLINE_S)
+def progress(*rows: tuple[float, int, int, int]) -> tuple[Progress, str]:
+    progress, _, why = progress_of(found(*rows), DEADLINE_S)
+    return progress, why
+
+
+def links(samples: list[HeartbeatSample]) -> tuple[Link, ...]:
+    return links_of(samples, regions=REGIONS, heal_s=HEAL_S, deadline_s=DEADLINE_S)
+
+
+def stuck(samples: list[HeartbeatSample]) -> set[tuple[str, str]]:
+    return {(link.source, link.target) for link in links(samples) if link.state is LinkState.STUCK}
 
 
 def test_without_samples_nothing_is_known() -> None:
-    nothing = judged((), [])
-
-    assert (nothing.progress, nothing.why) == (Progress.UNKNOWN, "no table was sampled")
-    assert {link.state for link in nothing.links} == {LinkState.UNKNOWN}
+    assert progress_of((), DEADLINE_S) == (Progress.UNKNOWN, None, "no table was sampled")
+    assert {link.state for link in links([])} == {LinkState.UNKNOWN}
 
 
 def test_regions_that_agree_by_the_deadline_live() -> None:
-    agreed = judged(found((10.0, 1, 2, 2), (12.0, 2, 2, 2)), heartbeats(14.0))
-
-    assert agreed.progress is Progress.IN_TIME
-    assert agreed.stuck == ()
+    assert progress((10.0, 1, 2, 2), (12.0, 2, 2, 2)) == (Progress.IN_TIME, "")
+    assert stuck(heartbeats(14.0)) == set()
 
 
 def test_regions_that_differ_at_the_deadline_do_not_and_the_stuck_links_are_named() -> None:
-    samples = [*heartbeats(11.0), *heartbeats(14.9, europe=20.0), *heartbeats(16.0)]
-    differing = judged(found((10.0, 1, 2, 2), (15.1, 1, 2, 2), (16.0, 2, 2, 2)), samples)
+    samples = [*heartbeats(11.0, europe=16.0), *heartbeats(15.0, europe=20.0), *heartbeats(16.0)]
 
-    assert differing.progress is Progress.TOO_LATE
-    assert {(link.source, link.target) for link in differing.stuck} == {("us-east", "europe"), ("us-west", "europe")}
-    assert differing.why == "regions still differed in posts"
-    assert differing.links[0].target == "europe"
+    late = progress((10.0, 1, 2, 2), (15.1, 1, 2, 2), (16.0, 2, 2, 2))
+    assert late == (Progress.TOO_LATE, "regions still differed in posts")
+    assert stuck(samples) == {("us-east", "europe"), ("us-west", "europe")}
+    assert links(samples)[0].target == "europe"
 
 
 def test_a_deadline_between_two_samples_decides_nothing() -> None:
-    between = judged(found((10.0, 1, 2, 2), (14.9, 1, 2, 2), (15.1, 2, 2, 2)), heartbeats(14.0))
+    between, why = progress((10.0, 1, 2, 2), (14.9, 1, 2, 2), (15.1, 2, 2, 2))
 
-    assert between.progress is Progress.UNKNOWN
-    assert "no samples at the deadline" in between.why
+    assert between is Progress.UNKNOWN
+    assert "no samples at the deadline" in why
 
 
 def test_watching_that_ended_early_decides_nothing() -> None:
-    assert judged(found((10.0, 1, 2, 2), (12.0, 1, 2, 2)), []).progress is Progress.UNKNOWN
+    assert progress((10.0, 1, 2, 2), (12.0, 1, 2, 2))[0] is Progress.UNKNOWN
 
 
 def test_a_region_without_samples_is_named() -> None:
-    silent = judged(found((10.0, 2, 2, 0), (16.0, 2, 2, 0)), heartbeats(14.0))
-
-    assert (silent.progress, silent.why) == (Progress.UNKNOWN, "not sampled after the heal: europe")
+    assert progress((10.0, 2, 2, 0), (16.0, 2, 2, 0)) == (Progress.UNKNOWN, "not sampled after the heal: europe")
 
 
 def test_a_heartbeat_that_never_came_is_a_stuck_link() -> None:
-    never = judged(found((10.0, 1, 2, 2), (16.0, 1, 2, 2)), heartbeats(14.0, us_west=float("inf")))
+    never = stuck(heartbeats(15.0, us_west=float("inf")))
 
-    assert {link.target for link in never.stuck} == {"us-west"}
+    assert never == {("us-east", "us-west"), ("europe", "us-west")}
+
+
+@pytest.mark.parametrize(
+    ("why", "samples", "state"),
+    [
+        ("came before the deadline", [(11.0, 3.0), (14.0, 1.0)], LinkState.MOVING),
+        ("had come once, whatever is sampled later", [(11.0, 0.5), (16.0, 20.0)], LinkState.MOVING),
+        ("nobody looked at the deadline", [(10.2, 3.0)], LinkState.UNKNOWN),
+        ("came between two samples around it", [(14.9, 5.0), (15.1, 0.2)], LinkState.UNKNOWN),
+        ("not there at the deadline", [(14.9, 5.0), (15.0, 5.1)], LinkState.STUCK),
+        ("not there even later", [(14.9, 5.0), (15.4, 5.5)], LinkState.STUCK),
+        ("sampled before the heal alone", [(9.0, 0.1)], LinkState.UNKNOWN),
+    ],
+)
+def test_a_link_is_stuck_only_if_a_sample_shows_it(
+    why: str, samples: list[tuple[float, float]], state: LinkState
+) -> None:
+    told = [HeartbeatSample(at_s=at_s, source="us-east", target="europe", age_s=age_s) for at_s, age_s in samples]
+    of_two = links_of(told, regions=("us-east", "europe"), heal_s=HEAL_S, deadline_s=DEADLINE_S)
+
+    assert {(link.source, link.target): link.state for link in of_two}["us-east", "europe"] is state, why

@@ -16,50 +16,10 @@ from harness.verify.consistency.history import Ending, Operation
 from harness.verify.consistency.monotonic_reads import monotonic_reads
 from harness.verify.consistency.monotonic_writes import monotonic_writes
 from harness.verify.consistency.own_writes import read_your_writes
+from harness.verify.consistency.sound import IN_THE_END, SOUND
 from harness.verify.consistency.writes_follow_reads import writes_follow_reads
-from tests.harness.verify.consistency.a_history import (
-    REGIONS,
-    added,
-    counted,
-    deleted,
-    finally_saw,
-    saw,
-    told,
-    wrote,
-)
+from tests.harness.verify.consistency.a_history import told
 
-IN_THE_END = ("p1", "p2", "reply", "last")
-SOUND: dict[str, Operation] = {
-    "p1 is written": wrote(1, "p1", at_s=1.0),
-    "p2 is written": wrote(1, "p2", at_s=2.0),
-    "their author sees them": saw(1, "p1", "p2", at_s=3.0),
-    "europe shows p1": saw(2, "p1", at_s=4.0, region="europe"),
-    "europe shows both": saw(2, "p1", "p2", at_s=5.0, region="europe"),
-    "somebody reads both": saw(3, "p1", "p2", at_s=5.0, region="europe"),
-    "and replies": wrote(3, "reply", at_s=6.0, region="europe"),
-    "us-west shows all": saw(4, "p1", "p2", "reply", at_s=7.0, region="us-west"),
-    "nobody knows of this": wrote(5, "doubtful", at_s=8.0),
-    "d is written": wrote(6, "d", at_s=8.0),
-    **{
-        f"{region} shows d": saw(20 + n, "p1", "p2", "reply", "d", at_s=9.0, region=region)
-        for n, region in enumerate(REGIONS)
-    },
-    "d is deleted": deleted(6, "d", at_s=10.0),
-    **{
-        f"{region} shows it gone": saw(30 + n, "p1", "p2", "reply", at_s=11.0, region=region)
-        for n, region in enumerate(REGIONS)
-    },
-    "a stranger reads": saw(40, "p1", "p2", "reply", at_s=12.0),
-    "the last is written": wrote(7, "last", at_s=20.0, region="us-west"),
-    "a like": added(8, 1.0, at_s=20.0),
-    "perhaps another": added(9, 1.0, at_s=20.0, ending=Ending.INFO),
-    **{f"{region} in the end": finally_saw(region, *IN_THE_END) for region in REGIONS},
-    **{
-        f"likes in {region}": counted(50 + n, 2.0, at_s=100.0, region=region, final=True)
-        for n, region in enumerate(REGIONS)
-    },
-}
-SOUND["nobody knows of this"] = replace(SOUND["nobody knows of this"], ending=Ending.INFO)
 Change = Callable[[dict[str, Operation]], dict[str, Operation]]
 
 
