@@ -162,6 +162,6 @@ def show_status(services: list[ServiceStatus], console: Console) -> None:
     table = Table("service", "port", "runs as", "state", "healthy", "memory", "CPU", box=None)
     for row in services:
         health = "[green]yes[/]" if row.healthy else "[red]no[/]"
-        memory, cpu = f"{row.rss_bytes / 1e6:.0f} MB", f"{row.cpu_s:.1f} s"
+        memory, cpu = f"{row.memory_bytes / 1e6:.0f} MB", f"{row.cpu_s:.1f} s"
         table.add_row(row.service, str(row.port), row.where or "–", row.state, health, memory, cpu)
     console.print(table)

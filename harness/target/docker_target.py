@@ -377,7 +377,7 @@ class DockerTarget:
             where=attributes["Id"][:12],
             state="paused" if state["Paused"] else "running" if state["Running"] else "stopped",
             healthy=await self.is_healthy(service),
-            rss_bytes=memory,
+            memory_bytes=memory,
             cpu_s=cpu_s,
         )
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -106,16 +107,23 @@ def state_word(family: list[psutil.Process]) -> str:
 
 
 def usage(family: list[psutil.Process]) -> tuple[int, float]:
-    """Resident bytes and CPU seconds so far, summed; shared pages count once for each process."""
-    rss_bytes, cpu_s = 0, 0.0
+    """Resident bytes and CPU seconds so far, summed."""
+    memory_bytes, cpu_s = 0, 0.0
     for process in family:
         try:
             times = process.cpu_times()
-            rss_bytes += process.memory_info().rss
+            memory_bytes += _memory_bytes(process)
             cpu_s += times.user + times.system
         except psutil.Error:
             continue
-    return rss_bytes, cpu_s
+    return memory_bytes, cpu_s
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    """What several processes share counts once, where the kernel tells (Linux): a database's buffers are in each."""
+    with suppress(psutil.AccessDenied, AttributeError):
+        return int(process.memory_full_info().pss)
+    return int(process.memory_info().rss)
 
 
 def reap(pid: int) -> str | None:

@@ -205,14 +205,14 @@ class ProcessesTarget:
     async def _status(self, service: str) -> ServiceStatus:
         identity = self.identity(service)
         family = process_tree.members(identity) if identity else []
-        rss_bytes, cpu_s = process_tree.usage(family)
+        memory_bytes, cpu_s = process_tree.usage(family)
         return ServiceStatus(
             service=service,
             port=self._declared(service).port,
             where=f"pid {identity.pid}" if identity else "",
             state=process_tree.state_word(family),
             healthy=await self.is_healthy(service),
-            rss_bytes=rss_bytes,
+            memory_bytes=memory_bytes,
             cpu_s=cpu_s,
         )
 

@@ -217,14 +217,14 @@ class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One service, for people: sizes in bytes, CPU in seconds since its start, both with all its child processes."""
+    """One service, for people: memory that it does not share with itself, CPU since its start, with all its children."""
 
     service: str
     port: int
     where: str  # "pid 123", a container id, or empty where it does not run
     state: str  # running, paused or stopped
     healthy: bool
-    rss_bytes: int
+    memory_bytes: int
     cpu_s: float
 
 

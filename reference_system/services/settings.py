@@ -90,16 +90,16 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
 
 
 def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettings:
-    """The password of `mesh` is in MESH_PASSWORD, and MESH_DSN need not repeat it."""
+    """The role `mesh`, with the password in MESH_PASSWORD, is known where POSTGRES_DSN leads to, and to all peers."""
     get = environment.get
     login = f"mesh:{quote(get('MESH_PASSWORD', MESH_PASSWORD), safe='')}"
-    own = urlsplit(get("MESH_DSN", "postgresql://mesh@127.0.0.1:5432/postgres"))
+    own = urlsplit(get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"))
     address = own.netloc.rpartition("@")[2]
     return WorkerSettings(
         place=_place(environment, "us-east-worker"),
         redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
         postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
-        mesh_dsn=own.geturl() if own.password else own._replace(netloc=f"{login}@{address}").geturl(),
+        mesh_dsn=own._replace(netloc=f"{login}@{address}").geturl(),
         peers={peer: f"postgresql://{login}@{address}/postgres" for peer, address in _peers(environment).items()},
     )
 

@@ -59,7 +59,7 @@ def test_everything_is_healthy_once_up_has_returned(target: ProcessesTarget) -> 
 
     assert {row.service for row in rows} == set(SPEC.services)
     assert all(
-        row.healthy and row.state == "running" and row.where.startswith("pid ") and row.rss_bytes > 1_000_000
+        row.healthy and row.state == "running" and row.where.startswith("pid ") and row.memory_bytes > 1_000_000
         for row in rows
     )
     assert target.exited() == {}
