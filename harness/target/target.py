@@ -217,7 +217,7 @@ class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One service, for people: memory that it does not share with itself, CPU since its start, with all its children."""
+    """One service, for people: bytes of memory and CPU seconds since its start, both with all its child processes."""
 
     service: str
     port: int
