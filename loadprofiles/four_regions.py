@@ -15,11 +15,11 @@ from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
 # Flatter than Zipf's law, so that nobody writes more than the system lets one user write, and many are looked at.
-people = Zipf(population=3000, cast=120, exponent=0.5, homes=REGIONS)
+people = Zipf(population=3000, cast=100, exponent=0.5, homes=REGIONS)
 
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
-LIKED_POSTS = 2  # the first of each user: few counters that are raised often say more than many that are raised once
+LIKED_POSTS = 1  # the first of each user: few counters that are raised often say more than many that are raised once
 PROFILE_PAGE = 20  # a profile with fewer posts shows all there are
 KEY = re.compile(r"#(\S+)$")
 
