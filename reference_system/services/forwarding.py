@@ -188,5 +188,5 @@ def _handed_on(response: httpx.Response) -> Answer:
         passed_on=response.content,
         shed="x-shed" in response.headers,
         disabled=response.headers.get("x-disabled-feature"),
-        waited_for_peer=True,
+        decided_elsewhere=True,
     )
