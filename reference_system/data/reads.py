@@ -106,7 +106,8 @@ class Reads:
             return await self._built_profile(user, Cache.FALLBACK)
         built = await self._built_profile(user, Cache.BUILT)
         if built is not None:
-            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked, user=msgspec.json.encode(built[0]))
+            known_user = (f"user:{user}", msgspec.json.encode(built[0]))
+            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked, also=known_user)
         return built
 
     async def posts_of(self, user: str) -> Listing:

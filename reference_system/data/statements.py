@@ -142,8 +142,9 @@ STATEMENTS: dict[str, str] = {
         FROM pg_replication_slots WHERE slot_type = 'logical'""",
     # Of tables; Postgres counts late, by up to ten seconds where a connection is idle.
     "changes": """
-        SELECT relname::text AS name, n_tup_ins + n_tup_upd + n_tup_del AS changes FROM pg_stat_user_tables
-        WHERE schemaname = 'public' AND relname = ANY($1::text[])""",
+        SELECT relname::text AS name, pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid)
+            + pg_stat_get_tuples_deleted(oid) AS changes
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY($1::text[])""",
     # Of tables.
     "digests": " UNION ALL ".join(_DIGEST.format(table) for table in COMPARED),
 }

@@ -115,12 +115,16 @@ class Timelines:
             self._backends.background.run(self._backends.redis(keep_tweets(found)))
         return post_codec.newest_first(known + found)[:PAGE], Cache.BUILT
 
-    def fill(self, kind: Kind, user: str, page: Sequence[Post], looked: Looked, **also: bytes) -> None:
-        """Store a built list and its posts, in the background, and `also` one key that is outdated with the list."""
+    def fill(
+        self, kind: Kind, user: str, page: Sequence[Post], looked: Looked, also: tuple[str, bytes] | None = None
+    ) -> None:
+        """Store a built list and its posts, in the background. `also`: a key and its value, outdated with the list."""
         if not page:
             return
-        keys = (f"{kind}_gen:{user}", f"{kind}_tl:{user}", *(f"{name}:{user}" for name in also))
-        values = (looked.generation, TTL_S[kind], next(iter(also.values()), b""), *(post.id for post in page))
+        keys, value = [f"{kind}_gen:{user}", f"{kind}_tl:{user}"], b""
+        if also is not None:
+            keys, value = [*keys, also[0]], also[1]
+        values: Command = (looked.generation, TTL_S[kind], value, *(post.id for post in page))
         store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, len(keys), *keys, *values)
         self._backends.background.run(self._backends.redis(keep_tweets(page), store))
 

@@ -16,8 +16,8 @@ FIRST_SERVER_ERROR = 500
 class Answer:
     """`disabled` names the feature that being off refused (503) or replaced (200) this answer.
 
-    `passed_on` is the body of an answer that another region gave; then `headers` are all that there are. An answer that
-    `waited_for_peer` says nothing about this region's own health.
+    `passed_on` is the body of an answer that another region gave; then `headers` are all that there are. What was
+    `decided_elsewhere`, or took its time there, says nothing about this region's own health.
     """
 
     status: int = 200
@@ -27,7 +27,7 @@ class Answer:
     shed: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
     passed_on: bytes | None = None
-    waited_for_peer: bool = False
+    decided_elsewhere: bool = False
 
     def also(self, name: bytes, value: str) -> "Answer":
         """With one more header."""
@@ -48,16 +48,19 @@ STORAGE_DOWN = Answer(status=503, body={"error": "storage unavailable"})
 CRASHED = Answer(status=500, body={"error": "internal error"})
 # Of writes. The first two were certainly not done; nobody knows of the third.
 NO_REGION = Answer(
-    status=503, body={"error": "no region takes this write now"}, headers=((b"x-refused", b"no-region"),)
+    status=503,
+    body={"error": "no region takes this write now"},
+    headers=((b"x-refused", b"no-region"),),
+    decided_elsewhere=True,
 )
 UNREACHABLE = Answer(
     status=503,
     body={"error": "the region that takes this write is out of reach"},
     headers=((b"x-refused", b"unreachable"),),
-    waited_for_peer=True,
+    decided_elsewhere=True,
 )
 NOT_ANSWERED = Answer(
-    status=504, body={"error": "the region that takes this write has not answered"}, waited_for_peer=True
+    status=504, body={"error": "the region that takes this write has not answered"}, decided_elsewhere=True
 )
 
 

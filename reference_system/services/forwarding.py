@@ -23,11 +23,12 @@ from reference_system.data.dependency import (
 from reference_system.policies import retry_budget
 from reference_system.policies.regions import Region
 from reference_system.services import region_health
-from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer
+from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer, refusal
 from reference_system.services.operations import Call
 from reference_system.services.requests import raw_body
 
 FORWARDED_FOR = "x-forwarded-region"  # the region that forwards, for its user
+REGION = "x-region"  # on every answer of a replica, on none of a gateway's own
 CONNECT_WITHIN_S = 0.5
 CONNECTIONS = 64  # to a region
 KEPT_ALIVE_S = 30.0  # shorter than the gateway's 75 s: a write must not meet a connection that is being closed
@@ -111,9 +112,9 @@ class Forwarder:
 
     async def _send(self, region: Region, call: Call, within_s: float | None) -> Answer:
         scope, headers = call.connection.scope, call.connection.headers
-        path = scope["raw_path"].decode("ascii")
+        path = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
-            path = f"{path}?{scope['query_string'].decode('ascii')}"
+            path = f"{path}?{scope['query_string'].decode('latin-1')}"
         carried = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
         carried[FORWARDED_FOR] = self._region
         body = await raw_body(call)
@@ -160,7 +161,7 @@ class _Peer:
     ) -> httpx.Response:
         async with asyncio.timeout(within_s):
             response = await self._client.request(method, path, headers=headers, content=body)
-        if "x-region" not in response.headers:
+        if response.status_code >= FIRST_SERVER_ERROR and REGION not in response.headers:
             raise NobodyAnsweredError(f"status {response.status_code}")
         return response
 
@@ -172,6 +173,10 @@ class _Peer:
 
 
 def _handed_on(response: httpx.Response) -> Answer:
+    if REGION not in response.headers:
+        # The gateway itself did not like the request. That is the client's fault: it must not count as the region's, or
+        # a few odd requests would have it left alone.
+        return refusal(response.status_code, "the other region's gateway refuses this request")
     headers = tuple(
         (name.lower().encode(), value.encode())
         for name, value in response.headers.items()
@@ -183,5 +188,5 @@ def _handed_on(response: httpx.Response) -> Answer:
         passed_on=response.content,
         shed="x-shed" in response.headers,
         disabled=response.headers.get("x-disabled-feature"),
-        waited_for_peer=True,
+        decided_elsewhere=True,
     )

@@ -37,6 +37,7 @@ class Links:
     def __init__(self, backends: Backends, settings: MeshSettings, registry: CollectorRegistry) -> None:
         self._backends = backends
         self._settings = settings
+        self._addresses: dict[str, str] = {str(peer): address for peer, address in settings.peers.items()}
         self._states = {peer: link_condition.State() for peer in settings.peers}
         self._changes: Mapping[str, int] = {}
         self._comparisons = 0
@@ -54,7 +55,7 @@ class Links:
 
     async def subscribe(self) -> None:
         """Waits for peers that are not there yet."""
-        await replication.subscribe(self._settings.dsn, region=self._settings.region, peers={**self._settings.peers})
+        await replication.subscribe(self._settings.dsn, region=self._settings.region, peers=self._addresses)
 
     async def beat(self) -> None:
         await self._backends.postgres("beat", self._settings.region)
@@ -100,4 +101,4 @@ class Links:
 
 
 def low_bits(digest: Digest) -> int:
-    return int(digest.digest, 16) % 2**DIGEST_BITS
+    return int(digest.digest, 16) & ((1 << DIGEST_BITS) - 1)

@@ -127,7 +127,7 @@ class Placing:
             reading = self._read_region(token, proofs, healthy - {reading.region})
         self._reads.labels(reading.freshness).inc()
         past_caches = reading.freshness is Freshness.PROVEN and not proofs.of_caches
-        answer = replace(await here(replace(call, past_caches=past_caches)), waited_for_peer=waited)
+        answer = replace(await here(replace(call, past_caches=past_caches)), decided_elsewhere=waited)
         return answer.also(b"x-stale", "token") if reading.freshness is Freshness.STALE else answer
 
     def _read_region(self, token: WriteToken, proofs: Proofs, healthy: Set[Region]) -> Reading:

@@ -92,7 +92,7 @@ class Replica:
     def ended(self, call: Call, answer: Answer, now_s: float) -> None:
         latency_s = now_s - call.arrived_s
         self._metrics.count(call, answer.outcome, latency_s)
-        if not answer.waited_for_peer:  # a region must not degrade because another one is ill
+        if not answer.decided_elsewhere:  # a region must not degrade because another one is ill
             self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000)
 
     def served_lately(self, window_s: float, now_s: float) -> Observations:

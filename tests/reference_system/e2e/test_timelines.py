@@ -138,11 +138,11 @@ def test_what_is_stored_along_with_a_list_is_outdated_with_it(with_timelines: Wi
     async def use(backends: Backends, timelines: Timelines) -> None:
         user = next(_users)
         looked = await timelines.look(Kind.PROFILE, user)
-        timelines.fill(Kind.PROFILE, user, OLD, looked, user=b"before")
+        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(f"user:{user}", b"before"))
         await _filled(backends)
         assert (await backends.redis(("GET", f"user:{user}"))) == [b"before"]
         await backends.redis(*forget_profile(user))
-        timelines.fill(Kind.PROFILE, user, OLD, looked, user=b"before")
+        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(f"user:{user}", b"before"))
         await _filled(backends)
 
         assert (await backends.redis(("GET", f"user:{user}"))) == [None]
@@ -155,7 +155,7 @@ def test_what_was_changed_without_redis_is_taken_out_of_the_caches_by_the_worker
     async def use(backends: Backends, timelines: Timelines) -> None:
         user = "user-88"
         for kind in Kind:
-            timelines.fill(kind, user, OLD, await timelines.look(kind, user), user=b"before")
+            timelines.fill(kind, user, OLD, await timelines.look(kind, user), also=(f"user:{user}", b"before"))
         await _filled(backends)
         await backends.postgres("set_bio", user, "edited", 2.0, "us-east")
         await backends.postgres("set_following", user, "user-89", True, 2.0, "us-east")

@@ -1,5 +1,6 @@
 """Two regions as their users see them: where writes go, that users see their own, and what a cut link leaves."""
 
+import functools
 import itertools
 import os
 import signal
@@ -35,7 +36,7 @@ def both(running: TwoRegions) -> Iterator[TwoRegions]:
     running.heal()
     running.arrived()
     for region in running.regions.values():  # breakers that a cut has opened
-        _until(lambda region=region: _forwards(region))
+        _until(functools.partial(_forwards, region))
 
 
 @pytest.fixture
@@ -85,6 +86,18 @@ def _read(region: Region, path: str, user: User, *, after: httpx.Response | None
 
 def _ids(answer: httpx.Response) -> list[str]:
     return [post["id"] for post in answer.json()["posts"]]
+
+
+def _is_cached(region: Region, path: str, user: User) -> bool:
+    return bool(_read(region, path, user).headers["x-cache"] == "redis")
+
+
+def _is_answered_there(region: Region, path: str, user: User, after: httpx.Response) -> bool:
+    return bool(_read(region, path, user, after=after).headers["x-region"] == region.name)
+
+
+def _lacks(region: Region, path: str, user: User, post: str) -> bool:
+    return post not in _ids(_read(region, path, user))
 
 
 def _own_pages(user: User) -> list[str]:
@@ -213,7 +226,7 @@ def test_users_see_what_they_wrote_while_it_has_not_arrived(
         assert "x-stale" not in seen.headers
     both.heal()
     for path in _own_pages(user):
-        _until(lambda path=path: _read(west, path, user, after=posted).headers["x-region"] == WEST)
+        _until(functools.partial(_is_answered_there, west, path, user, posted))
         assert post in _ids(_read(west, path, user, after=posted)), "also from the caches of the region"
 
 
@@ -228,7 +241,7 @@ def test_an_edit_and_a_follow_are_seen_at_once_and_by_the_other_regions_caches_s
     for region in (east, west):
         for path in (profile, "/timeline/home"):
             _read(region, path, user)
-            _until(lambda region=region, path=path: _read(region, path, user).headers["x-cache"] == "redis")
+            _until(functools.partial(_is_cached, region, path, user))
 
     east.client.put(follow, headers={**ALL, **user.headers})
     edited = _edit(east, user, "new")
@@ -332,7 +345,7 @@ def test_a_deleted_post_is_gone_for_its_author_at_once_and_for_everybody_soon(
     assert (gone.status_code, gone.json()) == (200, {"deleted": deleted})
     assert [deleted in _ids(_read(east, path, author)) for path in _own_pages(author)] == [False] * 3
     for (region, path), user in pages.items():
-        _until(lambda region=region, path=path, user=user: deleted not in _ids(_read(region, path, user)))
+        _until(functools.partial(_lacks, region, path, user, deleted))
         assert kept in _ids(_read(region, path, user))
     home = _read(west, "/timeline/home", reader)
     assert home.headers["x-cache"] == "redis", "followers' timelines are filtered, not built anew"

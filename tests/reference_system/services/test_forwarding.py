@@ -162,6 +162,18 @@ def test_a_write_that_cannot_be_sent_was_certainly_not_done() -> None:
     asyncio.run(use())
 
 
+def test_a_request_that_a_gateway_itself_refuses_says_nothing_about_its_region() -> None:
+    async def use() -> None:
+        gateway = Gateway(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n")
+        async with forwarding(gateway) as forwarder:
+            answers = [await forwarder.write(WEST, a_call("POST", "/tweets/create", HEADERS)) for _ in range(10)]
+
+        assert {(answer.status, answer.passed_on) for answer in answers} == {(400, None)}
+        assert len(gateway.requests) == 10, "it is not left alone"
+
+    asyncio.run(use())
+
+
 def test_what_another_region_shed_counts_as_shed_and_a_read_is_answered_here_instead() -> None:
     async def use() -> None:
         async with forwarding(Gateway(SHED)) as forwarder:

@@ -39,7 +39,7 @@ class Others:
     async def write(self, region: Region, call: Call) -> Answer:
         del call
         self.asked.append(region)
-        return Answer(body={"answered": region}, waited_for_peer=True)
+        return Answer(body={"answered": region}, decided_elsewhere=True)
 
 
 @dataclass(kw_only=True)
@@ -144,7 +144,7 @@ def test_where_the_other_region_does_not_answer_the_read_is_answered_here_and_sa
 
     answer = replica.answers(HOME, {"X-Read-After": f"us-west:{PAST}"})
 
-    assert answer == replace(HERE, headers=((b"x-stale", b"token"),), waited_for_peer=True)
+    assert answer == replace(HERE, headers=((b"x-stale", b"token"),), decided_elsewhere=True)
 
 
 def test_what_came_from_another_region_is_not_sent_on() -> None:
