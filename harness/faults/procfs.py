@@ -4,13 +4,15 @@ Standard library and Linux's /proc only, because the guard uses it too. A proces
 in clock ticks since boot: numbers are used again, and wall-clock start times move when the clock is set.
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ PROC = Path("/proc")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME")
 STOPPED = "Tt"
 DEAD = "ZX"
+ALONE_WITHIN_S = 1.0  # writing an identity takes a millisecond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,23 +113,45 @@ def launch(service: str, start: Mapping[str, Any]) -> int:
             **as_other,
         )
     process.returncode = 0  # it outlives us on purpose: no warning about a child that is still running
-    _keep_identity(service, process.pid, start.get("identity_path"))
+    keep_identity(service, process.pid, start.get("identity_path"))
     return process.pid
 
 
-def _keep_identity(service: str, pid: int, path: str | None) -> None:
+def keep_identity(service: str, pid: int, path: str | None, *, within_s: float = ALONE_WITHIN_S) -> None:
+    """Write down which process a service is, in the file where its runtime looks it up."""
     found = stat_of(pid)
     if path is None or found is None:
         return
     file = Path(path)
     try:
-        kept = json.loads(file.read_text())
-        kept[service] = {"pid": pid, "started_at": started_at(found.start_ticks)}
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
-        beside.write_text(json.dumps(kept))
-        beside.replace(file)
+        with _alone_in(file.parent, within_s):
+            kept = json.loads(file.read_text())
+            kept[service] = {"pid": pid, "started_at": started_at(found.start_ticks)}
+            beside = file.with_name(f"{file.name}.{os.getpid()}")
+            beside.write_text(json.dumps(kept))
+            beside.replace(file)
     except (OSError, ValueError) as error:
         print(f"{path}: the identity of {service} could not be kept ({error})", file=sys.stderr)
+
+
+@contextmanager
+def _alone_in(folder: Path, within_s: float) -> Iterator[None]:
+    """Nobody else who starts a service writes there meanwhile: two that read and then write lose one of the two.
+
+    Whoever holds it may have been stopped in that moment, so after a while we go on without it.
+    """
+    lock = os.open(folder, os.O_RDONLY)
+    until_s = time.monotonic() + within_s
+    try:
+        while time.monotonic() < until_s:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.005)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _all() -> Iterator[Stat]:

@@ -4,8 +4,11 @@
 process each of them is. Both are replaced whole, never rewritten in place.
 """
 
+import fcntl
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -94,7 +97,8 @@ class StateFolder:
         return noted_identity(self.note(service)) or self.identities().get(service)
 
     def started(self, service: str, identity: ProcessIdentity) -> None:
-        _replace(self.identities_path, msgspec.json.encode({**self.identities(), service: identity}))
+        with _alone_in(self.folder):
+            _replace(self.identities_path, msgspec.json.encode({**self.identities(), service: identity}))
 
     def forbid_starts(self) -> None:
         """From now on a process that was started but has not yet noted its number cannot, and so ends by itself."""
@@ -112,6 +116,17 @@ class StateFolder:
             path.unlink(missing_ok=True)
         if self._last_notes.exists():
             self._last_notes.rmdir()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """No guard that starts a service writes there meanwhile: two that read and then write lose one of the two."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _replace(path: Path, content: bytes) -> None:

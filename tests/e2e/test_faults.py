@@ -499,7 +499,8 @@ CRASHES += ["before REVERTED", "after REVERTED", "before VERIFIED", "after VERIF
     [("latency", crash) for crash in ["after PLANNED", *CRASHES]]
     + [("kill", crash) for crash in CRASHES]
     + [(kind, crash) for kind in ("down", "pause", "blackhole", "reset") for crash in ("after ARMED", "after INJECTED")]
-    + [("kill", "starting")],
+    + [("kill", "starting")]
+    + [("region_outage", crash) for crash in ("after ARMED", "after INJECTED", "after REVERTING", "before VERIFIED")],
 )
 def test_everything_is_as_before_after_a_runner_was_killed(
     target: ProcessesTarget, state_dir: Path, tmp_path: Path, kind: str, crash: str

@@ -396,7 +396,7 @@ def test_the_only_region_of_a_target_is_left_alone() -> None:
             "a link that does not say which regions it joins",
             "from_region: north, to_region: south, toxiproxy: north-toxiproxy, listen: 21012",
             "toxiproxy: north-toxiproxy, listen: 21012",
-            'regions.yaml:28, $.links["north.api->south.gateway"]: does not say which regions it joins.',
+            'regions.yaml:27, $.links["north.api->south.gateway"]: does not say which regions it joins.',
         ),
         (
             "an end in a region that there is not",

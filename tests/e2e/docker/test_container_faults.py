@@ -169,7 +169,7 @@ def test_killing_the_runner_in_a_fault_reverts_it_within_ten_seconds(
 
 async def inject_and_revert(target: DockerTarget, folder: Path, fault: Fault) -> list[rows.FaultEdge]:
     """One fault, whole; its edges."""
-    planned = planned_faults((fault,), disturbed_s=0.0)
+    planned = planned_faults((fault,), target=SPEC, disturbed_s=0.0)
     journal = Journal(folder / "journal.jsonl", run="test")
     events: list[rows.Event] = []
     injector = Injector(target, planned, journal, on_event=events.append)
@@ -198,7 +198,7 @@ from tests.e2e.docker.system import SPEC
 
 async def main(state_dir, text, folder):
     target = docker.attach(SPEC, Path(state_dir))
-    planned = planned_faults((load_fault(text, lasts=Seconds(60), target=SPEC),), disturbed_s=0.0)
+    planned = planned_faults((load_fault(text, lasts=Seconds(60), target=SPEC),), target=SPEC, disturbed_s=0.0)
     journal = Journal(Path(folder) / "journal.jsonl", run="test")
     guard = Guard.start(journal.path)
     injector = Injector(target, planned, journal, on_event=print)

@@ -19,29 +19,32 @@ from harness.errors import GamedayError
 from harness.experiment import (
     BlackholeFault,
     DownFault,
-    Fault,
     KillFault,
     LatencyFault,
     PauseFault,
+    RegionFault,
+    RegionOutageFault,
     ResetFault,
+    WrittenFault,
 )
 from harness.faults.injector import Injector
 from harness.faults.journal import Entry, Journal, Line
 from harness.faults.lease import Guard
-from harness.plan import PlannedFault
+from harness.plan import PlannedFault, planned_faults
 from harness.target.processes import attach
 from harness.target.processes_target import ProcessesTarget
 from harness.units import Seconds
 from tests.harness.faults.a_target import REDIS, SPEC
 
 AT = Seconds(0)
-FAULTS: dict[str, Callable[[Seconds], Fault]] = {
+FAULTS: dict[str, Callable[[Seconds], WrittenFault]] = {
     "latency": lambda lasts: LatencyFault(link=REDIS, at=AT, lasts=lasts, latency=Seconds(0.1)),
     "down": lambda lasts: DownFault(link=REDIS, at=AT, lasts=lasts),
     "blackhole": lambda lasts: BlackholeFault(link=REDIS, at=AT, lasts=lasts),
     "reset": lambda lasts: ResetFault(link=REDIS, at=AT, lasts=lasts),
     "kill": lambda lasts: KillFault(service="redis", at=AT, lasts=lasts),
     "pause": lambda lasts: PauseFault(service="redis", at=AT, lasts=lasts),
+    "region_outage": lambda lasts: RegionOutageFault(region="here", at=AT, lasts=lasts),
 }
 
 
@@ -75,6 +78,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def faults_of(fault: WrittenFault, lasts_s: float) -> tuple[PlannedFault, ...]:
+    if isinstance(fault, RegionFault):
+        return planned_faults((fault,), target=SPEC, disturbed_s=0.0)
+    return (PlannedFault(id="fault-1", fault=fault, inject_s=0.0, revert_s=lasts_s),)
+
+
 async def main(state_dir: Path, folder: Path, kind: str, crash: str, lasts_s: float = 60.0) -> None:
     target = attach(SPEC, state_dir)
     if crash == "starting":
@@ -83,13 +92,13 @@ async def main(state_dir: Path, folder: Path, kind: str, crash: str, lasts_s: fl
     journal.crash = crash
     guard = Guard.start(journal.path)
     print("guard", guard.pid, flush=True)
-    planned = PlannedFault(id="fault-1", fault=FAULTS[kind](Seconds(lasts_s)), inject_s=0.0, revert_s=lasts_s)
-    injector = Injector(target, (planned,), journal, on_event=lambda event: None)
+    planned = faults_of(FAULTS[kind](Seconds(lasts_s)), lasts_s)
+    injector = Injector(target, planned, journal, on_event=lambda event: None)
     try:
         await injector.prepare()
         async with asyncio.TaskGroup() as tasks:
             holding = tasks.create_task(guard.hold())
-            await injector.inject("fault-1")
+            await asyncio.gather(*(injector.inject(one.id) for one in planned))
             print("injected", flush=True)
             if crash == "hold":
                 await asyncio.sleep(30)

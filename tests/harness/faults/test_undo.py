@@ -1,11 +1,13 @@
 """What a journal says is undone from its data alone: what is wrong now, and only that."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 from harness.faults import procfs, salvage, undo
 from harness.faults.guard import REVERT_LIMIT_S, _is_overdue
 from harness.faults.revert import leftovers, revert_leftovers
+from harness.target.running_state import StateFolder
+from harness.target.target import ProcessIdentity
 from tests.harness.faults.a_target import until
 from tests.harness.faults.fake_toxiproxy import FakeToxiproxy, serving
 
@@ -250,6 +254,34 @@ def test_reverting_for_too_long_is_overdue_too() -> None:
     fault: dict[str, object] = {"state": "REVERTING", "state_at_ns": 10, "deadline_ns": 50}
 
     assert _is_overdue(fault, 11 + int(REVERT_LIMIT_S * 1e9))
+
+
+def test_services_that_are_started_at_once_all_keep_their_identity(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.identities_path.write_text("{}")
+    names = [f"service-{number}" for number in range(20)]
+
+    def keep(name: str) -> None:
+        procfs.keep_identity(name, os.getpid(), str(folder.identities_path))
+        folder.started(f"{name}-by-the-runner", ProcessIdentity(pid=1, started_at=1.0))
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(keep, names))
+
+    assert set(folder.identities()) == {*names, *(f"{name}-by-the-runner" for name in names)}
+
+
+def test_a_starter_that_was_stopped_while_it_wrote_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    path = tmp_path / "identities.json"
+    path.write_text("{}")
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        procfs.keep_identity("redis", os.getpid(), str(path), within_s=0.02)
+    finally:
+        os.close(held)
+
+    assert json.loads(path.read_text())["redis"]["pid"] == os.getpid()
 
 
 @pytest.mark.slow
