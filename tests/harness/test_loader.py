@@ -202,7 +202,7 @@ MISTAKES = {
         13,
         "$.expect[0].check",
         '"sol" is not a check.',
-        'Did you mean "slo"? Known: deg',
+        'Did you mean "slo"? Known: consistency, deg',
     ),
     "misspelt arrivals": ("40/s", "40/s, arrivals: poison", 4, "$.load.arrivals", '"poison" is not', '"poisson"?'),
     "no kind": ("kind: latency\n    ", "", 7, "$.faults[0]", '"kind" is missing', "Known: bandwidth"),

@@ -34,6 +34,12 @@ def shown(history: History, read: int) -> Ints:
     return history.seen[history.seen_start[read] : history.seen_start[read + 1]]
 
 
+def items_shown(answers: Answers, read: int) -> Ints:
+    """Those that a read showed and of which it is certain who wrote them."""
+    items: Ints = np.unique(answers.items.of_id[shown(answers.history, read)])
+    return items[answers.items.process[items] != UNKNOWN]
+
+
 def showing(history: History, read: int, codes: Ints) -> History:
     """The read shows these instead."""
     first, last = int(history.seen_start[read]), int(history.seen_start[read + 1])
@@ -172,28 +178,45 @@ def _swap_reads(answers: Answers) -> Candidates:
 
 
 def _hide_the_first_of_two(answers: Answers) -> Candidates:
-    """From readers who are shown a later write of the same author."""
-    items, final = answers.items, answers.history.final
+    """From strangers who are shown a later write of the same author, and none by whoever had seen the first."""
     for read, item in _pairs(answers):
-        process = items.process[item]
-        if process == UNKNOWN or final[read]:
-            continue
-        others = items.of_id[shown(answers.history, read)]
-        if np.any((items.process[others] == process) & (items.author[others] > items.author[item])):
-            yield _without(answers, read, item)
+        if _is_strange(answers, read, item):
+            others = items_shown(answers, read)
+            if _writes_after(answers, item, others) and not _replies_to(answers, item, others):
+                yield _without(answers, read, item)
 
 
 def _hide_what_was_replied_to(answers: Answers) -> Candidates:
-    """From readers who are shown what somebody else wrote after having seen it."""
-    items, final = answers.items, answers.history.final
+    """From strangers who are shown what somebody wrote after having seen it, and nothing later by its own author."""
     for read, item in _pairs(answers):
-        if final[read]:
-            continue
-        others = np.unique(items.of_id[shown(answers.history, read)])
-        others = others[(items.process[others] != UNKNOWN) & (items.process[others] != items.process[item])]
-        earlier = answers.by_process.first(items.process[others], np.full(len(others), item))
-        if np.any(earlier < items.author[others]):
-            yield _without(answers, read, item)
+        if _is_strange(answers, read, item):
+            others = items_shown(answers, read)
+            if _replies_to(answers, item, others) and not _writes_after(answers, item, others):
+                yield _without(answers, read, item)
+
+
+def _is_strange(answers: Answers, read: int, item: int) -> bool:
+    """The reader neither wrote the item nor had seen it before, and this is no final read."""
+    history, items = answers.history, answers.items
+    if history.final[read] or items.process[item] == UNKNOWN:
+        return False
+    places = answers.processes.at[history.session[read]]
+    first = answers.by_process.first(places, np.full(len(places), item))
+    return bool(history.session[items.author[item]] != history.session[read] and first.min() == read)
+
+
+def _writes_after(answers: Answers, item: int, others: Ints) -> bool:
+    """Among the others is a later write of the session that wrote the item."""
+    history, author = answers.history, answers.items.author
+    mine = history.session[author[others]] == history.session[author[item]]
+    return bool(np.any(mine & (author[others] > author[item])))
+
+
+def _replies_to(answers: Answers, item: int, others: Ints) -> bool:
+    """Among the others is a write of somebody who had seen the item."""
+    items = answers.items
+    earlier = answers.by_process.first(items.process[others], np.full(len(others), item))
+    return bool(np.any(earlier < items.author[others]))
 
 
 # --- counters -------------------------------------------------------------------------------------------------------

@@ -125,7 +125,8 @@ def _counted(name: str, stated: int | None, places: Sequence[tuple[str, int, Cau
         return Part(guarantees=rows)
     reason = f"{_where(places)}{_first(witnesses)}" if names else ""
     nothing = NO_OCCASION.get(name, "no answer showed anything")
-    told = figures.at_most(name, len(names), judged, allowed=stated or 0, reason=reason, nothing=nothing)
+    samples = max(many for _, many, _ in places) if names else judged  # one region is enough to show a loss
+    told = figures.at_most(name, len(names), samples, allowed=stated or 0, reason=reason, nothing=nothing)
     return _told(name, told, rows, witnesses)
 
 
@@ -187,7 +188,7 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
     """Exact in the end in every region, and never a number on the way that nothing can explain."""
     finally_judged = min((each.finally_judged for each in found.values()), default=0)
     broken = {region: len({*each.wrong, *each.above, *each.below}) for region, each in found.items()}
-    promised = stated is Counting.EXACT or (stated is None and finally_judged > 0)
+    promised = stated is Counting.EXACT or (stated is None and any(each.finally_judged for each in found.values()))
     rows = tuple(
         Guarantee(name="counters", cohort=region, promised=promised, observed=each.judged, violations=broken[region])
         for region, each in found.items()

@@ -32,8 +32,13 @@ from harness.verify.consistency.history import Bools, Ending, Floats, History, I
 from harness.verify.consistency.liveness import HeartbeatSample
 from harness.verify.windows import column, is_word
 
-KINDS = {Change.NONE: Kind.READ, Change.ADD: Kind.WRITE, Change.REMOVE: Kind.DELETE, Change.COUNT: Kind.INCREMENT}
-ENDINGS = {Outcome.OK: Ending.OK, Outcome.UNKNOWN: Ending.INFO}  # all others never took effect
+KINDS: dict[str, int] = {
+    Change.NONE: Kind.READ,
+    Change.ADD: Kind.WRITE,
+    Change.REMOVE: Kind.DELETE,
+    Change.COUNT: Kind.INCREMENT,
+}
+ENDINGS: dict[str, int] = {Outcome.OK: Ending.OK, Outcome.UNKNOWN: Ending.INFO}  # all others never took effect
 NOT_FOUND = 404
 COLUMNS = [
     *("session", "operation", "object", "change", "outcome", "status", "region_asked", "region_served"),

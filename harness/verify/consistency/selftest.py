@@ -42,9 +42,8 @@ def _tried(answers: Answers, before: Mapping[str, int], mutation: Mutation) -> T
     noticed, flipped = Noticed.NO_OCCASION, frozenset[str]()
     for changed in islice(mutation.made(answers), TRIES):
         after = broken(answers_of(changed))
-        flipped = frozenset(name for name in after if after[name] != before[name])
-        more = after[mutation.flips] > before[mutation.flips]
-        noticed = Noticed.EXACTLY if more and flipped - mutation.along == {mutation.flips} else Noticed.WRONGLY
+        flipped = frozenset(name for name in after if after[name] > before[name])
+        noticed = Noticed.EXACTLY if flipped - mutation.along == {mutation.flips} else Noticed.WRONGLY
         if noticed is Noticed.EXACTLY:
             break
     return Trial(mutation=mutation, noticed=noticed, flipped=tuple(sorted(flipped)))

@@ -50,7 +50,7 @@ def recorded(
     regions: Sequence[str] = REGIONS,
     built: RunBuilder | None = None,
     metrics: Iterable[tuple[float, str, str, str, float]] = (),
-    **columns: Mapping[int, object],
+    columns: Mapping[str, Mapping[int, object]] = {},
 ) -> Run:
     """A run with these requests. `metrics` are at_s, service, metric, labels, value; `columns` change single rows."""
     run = (built or a_run()).with_target(a_target(regions)).altering_metrics(lambda frame: frame.iloc[:0]).built()
@@ -72,7 +72,7 @@ def _requests(operations: Sequence[Operation], columns: Mapping[str, Mapping[int
         for number, value in values.items():
             table[number][name] = value
     names: list[str] = rows.REQUESTS.names
-    made = {name: np.array([row[name] for row in table], dtype=_kind_of(name)) for name in names}
+    made: dict[str, np.ndarray] = {name: np.array([row[name] for row in table], dtype=_kind_of(name)) for name in names}
     return frame_of(made).sort_values("scheduled_ns", kind="stable", ignore_index=True)
 
 

@@ -1,6 +1,7 @@
 """What of a record becomes an operation, and as what."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,8 @@ from tests.harness.verify.consistency.a_history import added, counted, deleted, 
 from tests.harness.verify.consistency.a_recorded_history import recorded
 
 
-def told(*operations: Operation, **columns: dict[int, object]) -> list[Operation]:
-    history = history_of(recorded(*operations, **columns))
+def told(*operations: Operation, **columns: Mapping[int, object]) -> list[Operation]:
+    history = history_of(recorded(*operations, columns=columns))
     return [history.operation(number) for number in range(len(history))]
 
 
@@ -63,13 +64,13 @@ def test_reads_that_were_not_answered_and_requests_about_nothing_are_left_out() 
 
 
 def test_what_was_never_sent_is_of_no_session_and_counts_from_when_it_was_due() -> None:
-    unsent = {
+    unsent: dict[str, dict[int, object]] = {
         "outcome": {0: "not_sent", 1: "not_sent"},
         "session": dict.fromkeys((0, 1), rows.NO_SESSION),
         "sent_ns": dict.fromkeys((0, 1), rows.NOT_SENT_NS),
     }
     history = history_of(
-        recorded(wrote(0, "p1", at_s=1.0), wrote(0, "p2", at_s=1.0), wrote(5, "p3", at_s=1.0), **unsent)
+        recorded(wrote(0, "p1", at_s=1.0), wrote(0, "p2", at_s=1.0), wrote(5, "p3", at_s=1.0), columns=unsent)
     )
 
     assert len(history.sessions) == 3
@@ -78,8 +79,10 @@ def test_what_was_never_sent_is_of_no_session_and_counts_from_when_it_was_due() 
 
 
 def test_a_delete_that_finds_nothing_may_be_the_second_try_of_one_that_did() -> None:
-    again = {"outcome": {1: "failed"}, "status": {1: 404}}
-    history = history_of(recorded(wrote(1, "p1", at_s=1.0), deleted(1, "p1", at_s=2.0), saw(1, at_s=3.0), **again))
+    again: dict[str, dict[int, object]] = {"outcome": {1: "failed"}, "status": {1: 404}}
+    history = history_of(
+        recorded(wrote(1, "p1", at_s=1.0), deleted(1, "p1", at_s=2.0), saw(1, at_s=3.0), columns=again)
+    )
 
     delete = history.operation(1)
     assert (delete.kind, delete.ending) == (Kind.DELETE, Ending.INFO)

@@ -1,5 +1,6 @@
 """The negative controls, and that they notice a check that cannot be red."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from harness.verify.consistency.mutations import MUTATIONS, Mutation
 from harness.verify.consistency.recorded import history_of
 from harness.verify.consistency.selftest import Noticed, broken, selftest
 from harness.verify.consistency.sound import SOUND, sound_history
-from tests.harness.verify.consistency.a_history import a_history, finally_saw, told, wrote
+from tests.harness.verify.consistency.a_history import REGIONS, a_history, finally_saw, told, wrote
 from tests.harness.verify.consistency.a_recorded_history import recorded
 from tests.harness.verify.consistency.a_replicated_system import a_replicated_system
 
@@ -45,7 +46,8 @@ def test_every_check_has_a_mutation_that_flips_it() -> None:
 
 
 def test_a_history_without_occasion_says_so() -> None:
-    trials = selftest(a_history(wrote(1, "p1", at_s=1.0), finally_saw("us-east", "p1")))
+    in_the_end = [finally_saw(region, "p1") for region in REGIONS]
+    trials = selftest(a_history(wrote(1, "p1", at_s=1.0), *in_the_end))
 
     noticed = {trial.mutation.name: trial.noticed for trial in trials}
     assert noticed["show something twice in one answer"] is Noticed.EXACTLY
@@ -74,14 +76,14 @@ def test_a_check_that_does_not_notice_or_not_alone_is_wrong(blind: Mutation) -> 
 
 
 def test_the_table_names_every_mutation_and_what_it_flipped() -> None:
-    console = Console(width=160, record=True, quiet=True)
+    console = Console(width=160, file=io.StringIO(), record=True)
     trials = selftest(sound_history(), [MUTATIONS[0], replace(MUTATIONS[3], made=unchanged)])
     display.show_trials(Tried(source="a run", trials=trials), console)
 
     text = console.export_text()
     assert "drop an acknowledged write from a final read" in text
     assert "WRONG" in text
-    assert "do not trust the verdicts (exit 1)" in text
+    assert "do not trust the verdicts. (exit 1)" in text
 
 
 @pytest.mark.slow
