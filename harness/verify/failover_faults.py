@@ -1,13 +1,13 @@
 """Which faults strike a region as a whole, and when each of them did. No judgement of the system.
 
-A fault on a region is written out as many, one for each service or link. It begins with the first of them, and is shown
-to be there when all of them are.
+A fault on a region has many parts, one for each service or link. It begins with the first of them, and is shown to be
+there when all of them are. A partition takes no region from its users.
 """
 
 from dataclasses import dataclass
 
-from harness.experiment import Fault, MomentaryFault, ServiceFault
-from harness.plan import PlannedFault
+from harness.experiment import MomentaryFault, PartitionFault, RegionFault, ServiceFault
+from harness.plan import PlannedFault, WholeFault, whole_faults
 from harness.record import rows
 from harness.record.reader import Run
 from harness.target.target import TargetSpec
@@ -30,30 +30,25 @@ class Outage:
     reverted_s: float | None
 
 
-def group_of(planned: PlannedFault) -> str:
-    """The fault of the experiment that this one is a part of, or itself."""
-    return planned.part_of or planned.id
-
-
 def outages_of(run: Run, region: str) -> list[Outage]:
-    """Faults all of whose parts touch the region, in the order in which they began.
+    """In the order in which they began.
 
-    Where there are faults on whole regions, single faults on services and links are not meant.
+    Where no fault on the whole region was planned, those on one of its services or links are meant.
     """
-    groups: dict[str, list[PlannedFault]] = {}
-    for planned in run.plan.faults:
-        groups.setdefault(group_of(planned), []).append(planned)
-    striking = {
-        name: parts
-        for name, parts in groups.items()
-        if all(_touches(run.plan.target, part.fault, region) for part in parts)
-    }
-    whole = {name: parts for name, parts in striking.items() if parts[0].part_of}
-    found = [_outage(run, name, parts) for name, parts in (whole or striking).items()]
+    faults = whole_faults(run.plan)
+    whole = [each for each in faults if _strikes(each, region)]
+    single = [each for each in faults if not each.is_on_region and _touches(run.plan.target, each.parts[0], region)]
+    found = [_outage(run, each) for each in whole or single]
     return sorted(found, key=lambda outage: float("inf") if outage.began is None else outage.began.at_s)
 
 
-def _touches(target: TargetSpec, fault: Fault, region: str) -> bool:
+def _strikes(whole: WholeFault, region: str) -> bool:
+    fault = whole.fault
+    return isinstance(fault, RegionFault) and not isinstance(fault, PartitionFault) and fault.region == region
+
+
+def _touches(target: TargetSpec, planned: PlannedFault, region: str) -> bool:
+    fault = planned.fault
     if isinstance(fault, ServiceFault):
         services = [fault.service]
     else:
@@ -62,23 +57,23 @@ def _touches(target: TargetSpec, fault: Fault, region: str) -> bool:
     return any(name in target.services and target.services[name].region == region for name in services)
 
 
-def _outage(run: Run, name: str, parts: list[PlannedFault]) -> Outage:
-    injects = {part.id: _calls(run, part, "inject") for part in parts}
+def _outage(run: Run, whole: WholeFault) -> Outage:
+    injects = {part.id: _calls(run, part, "inject") for part in whole.parts}
     return Outage(
-        fault=name,
-        kind=name.rpartition("-")[0] if parts[0].part_of else str(parts[0].fault.__struct_config__.tag),
-        began=_began(run, parts, injects),
-        parts=len(parts),
+        fault=whole.id,
+        kind=whole.kind,
+        began=_began(run, whole, injects),
+        parts=len(whole.parts),
         unverified=tuple(part for part, calls in injects.items() if not calls or not calls[-1].confirmed),
-        reverted_s=_reverted_s(run, parts),
+        reverted_s=_reverted_s(run, whole),
     )
 
 
-def _began(run: Run, parts: list[PlannedFault], injects: Calls) -> Moment | None:
+def _began(run: Run, whole: WholeFault, injects: Calls) -> Moment | None:
     """From the first call on the system was disturbed, which is the moment that flatters nobody; the region was struck
     as a whole at the latest when the last of the parts was in place that were to be injected first."""
-    first_s = min(part.inject_s for part in parts)
-    calls = [edge for part in parts if part.inject_s == first_s for edge in injects[part.id][:1]]
+    first_s = min(part.inject_s for part in whole.parts)
+    calls = [edge for part in whole.parts if part.inject_s == first_s for edge in injects[part.id][:1]]
     if not calls:
         return None
     began_s = min(windows.run_time_s(run, edge.at_ns) for edge in calls)
@@ -86,10 +81,10 @@ def _began(run: Run, parts: list[PlannedFault], injects: Calls) -> Moment | None
     return Moment(at_s=began_s, earliest_s=began_s, latest_s=max(began_s, done_s), source="events")
 
 
-def _reverted_s(run: Run, parts: list[PlannedFault]) -> float | None:
+def _reverted_s(run: Run, whole: WholeFault) -> float | None:
     """What is over by itself is over once its injection was done."""
     ends_s = []
-    for part in parts:
+    for part in whole.parts:
         calls = _calls(run, part, "revert")
         if not calls and isinstance(part.fault, MomentaryFault):
             calls = _calls(run, part, "inject")

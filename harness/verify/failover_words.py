@@ -15,7 +15,6 @@ HAPPENED = {  # to the region, by the kind of the fault
     "region_cut": "was cut off",
     "region_pause": "froze",
     "region_flap": "began to come and go",
-    "partition": "was partitioned",
 }
 MOST_STRAYS = 5  # as evidence
 

@@ -85,7 +85,7 @@ class RunBuilder:
         reverted: bool = True,
     ) -> RunBuilder:
         """A fault of its own, or 300 ms on the link to Redis; `at_s` counts as run time. Regions are those of
-        files/regions.yaml."""
+        the target, or of files/regions.yaml where that has one only."""
         at = Seconds(at_s - self._start_of("disturbed"))
         if fault is None:
             fault = LatencyFault(link=LINK, at=at, lasts=Seconds(lasts_s), latency=Seconds(0.3))
@@ -211,11 +211,12 @@ class RunBuilder:
         )
 
     def _planned_faults(self) -> list[PlannedFault]:
+        regions = self.target if len(self.target.regions) > 1 else simulation.the_regions()
         planned = []
         for number, (fault, _, _) in enumerate(self.faults, start=1):
             name = f"fault-{number}"
             if isinstance(fault, RegionFault):
-                for part in parts_of(fault, simulation.the_regions()):
+                for part in parts_of(fault, regions):
                     inject_s, revert_s = self._times(part.fault)
                     planned.append(
                         PlannedFault(

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from harness.experiment import KillFault
+from harness.experiment import RegionOutageFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.target.target import ServiceSpec, TargetSpec
@@ -21,7 +21,6 @@ from tests.harness.a_run import a_run
 from tests.harness.simulation import UNIX_START_NS, the_target
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
-PARTS = ("us-east-postgres", "us-east-gateway")  # of the outage
 DISTURBED_S = 25.0
 STRUCK_S, BACK_S = 30.0, 50.1  # the revert takes 0.1 s
 END_S = 120.0
@@ -83,23 +82,18 @@ class Failover:
 
     def built(self) -> Run:
         run = a_run().with_phases(warm_up=5.0, baseline=20.0, disturbed=50.0, recovery=35.0, final_reads=10.0)
-        run = run.with_rate(self.rate_per_s).with_target(_target()).without_shedding()
+        run = run.with_rate(self.rate_per_s).with_target(a_target()).without_shedding()
         for struck_s in self.struck:
-            for service in PARTS:
-                fault = KillFault(service=service, at=Seconds(struck_s - DISTURBED_S), lasts=Seconds(20.0))
-                run = run.with_fault(fault, bites=self.confirmed)
+            fault = RegionOutageFault(region="us-east", at=Seconds(struck_s - DISTURBED_S), lasts=Seconds(20.0))
+            run = run.with_fault(fault, bites=self.confirmed)
         if self.scraped:
             run = run.altering_metrics(self._with_edge)
         run = run.altering_requests(self._requests)
         if not self.injected:
             run = run.altering_events(lambda events: [each for each in events if not isinstance(each, rows.FaultEdge)])
         built = run.built()
-        faults = tuple(
-            msgspec.structs.replace(planned, part_of=f"region_outage-{1 + number // len(PARTS)}")
-            for number, planned in enumerate(built.plan.faults)
-        )
         logs = {**built.logs, EDGE: tuple(self._log())} if self.logged else built.logs
-        return replace(built, plan=msgspec.structs.replace(built.plan, faults=faults), logs=logs)
+        return replace(built, logs=logs)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -210,7 +204,7 @@ def _line(at_s: float, event: str, **words: object) -> dict[str, object]:
     return {"at": UNIX_START_NS / 1e9 + at_s, "at_s": at_s, "service": EDGE, "event": event, **words}
 
 
-def _target() -> TargetSpec:
+def a_target() -> TargetSpec:
     """The reference system's, with the regions that this run needs."""
     target = the_target()
     edge = msgspec.structs.replace(target.services[EDGE], metrics="/edge/metrics")

@@ -305,8 +305,8 @@ def test_each_outage_is_judged() -> None:
     again = again.routed(AWAY, HEALTHY_AGAIN, *RAMP, HOME, replace(AWAY, at_s=85.5))
     verdict = _judged(again.with_failures("us-east", 82.0, 85.5))
 
-    assert _value(verdict, "recovery time (region_outage-1)") == 2.0
-    assert _value(verdict, "recovery time (region_outage-2)") == 4.0
+    assert _value(verdict, "recovery time (fault-1)") == 2.0
+    assert _value(verdict, "recovery time (fault-2)") == 4.0
     assert _value(verdict, "fail-overs in the run") == 2
 
 

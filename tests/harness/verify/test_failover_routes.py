@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from harness.verify.failover_faults import group_of, outages_of
 from harness.verify.failover_routes import Routes, routes_of
 from harness.verify.moments import Moment
 from tests.harness.verify.a_failover import AWAY, HEALTHY_AGAIN, HOME, RAMP, STRUCK_S, Failover, Routing, a_failover
@@ -134,30 +133,3 @@ def test_a_router_without_lists_of_regions_means_all() -> None:
 
     assert [(step.share, step.takes_writes) for step in routes.steps] == [(1.0, True), (0.5, True)]
     assert routes.steps[0].since.at_s == -math.inf
-
-
-# --- faults ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_fault_is_the_one_that_it_is_a_part_of() -> None:
-    first, second = a_failover().built().plan.faults
-
-    assert group_of(first) == group_of(second) == "region_outage-1"
-
-
-def test_an_outage_begins_with_its_first_part_and_is_over_with_its_last() -> None:
-    (outage,) = outages_of(a_failover().built(), "us-east")
-
-    assert outage.began == Moment(at_s=STRUCK_S, earliest_s=STRUCK_S, latest_s=STRUCK_S + 0.1, source="events")
-    assert (outage.kind, outage.parts, outage.unverified) == ("region_outage", 2, ())
-    assert outage.reverted_s == pytest.approx(50.1)
-
-
-def test_an_outage_of_which_a_part_was_not_confirmed_says_which() -> None:
-    (outage,) = outages_of(replace(a_failover(), confirmed=False).built(), "us-east")
-
-    assert outage.unverified == ("fault-1", "fault-2")
-
-
-def test_a_fault_elsewhere_strikes_nobody_here() -> None:
-    assert outages_of(a_failover().built(), "europe") == []
