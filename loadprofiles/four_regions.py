@@ -14,7 +14,7 @@ from harness.load.intent import adds, raises, removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
-# Much flatter than Zipf's law: nobody posts more than one page can show, so that in the end everything can be looked at.
+# Much flatter than Zipf's law: nobody posts more than one page can show, so that in the end all can be looked at.
 people = Zipf(population=3000, cast=100, exponent=0.2, homes=REGIONS)
 
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
