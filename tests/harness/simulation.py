@@ -366,6 +366,7 @@ def metrics(built: RunBuilder, plan: Plan, trace: pd.DataFrame) -> pd.DataFrame:
     alert = (seen["level"] >= promise.alert_from).astype(float)
     parts.append(_samples(at_s, CONTROLLER, "alert_firing", 'alert="degradation_level"', alert))
     parts.append(_samples(at_s, WORKER, "fanout_queue_depth", "", np.zeros(len(at_s))))
+    parts.append(_samples(at_s, "edge", "edge_region_healthy", 'region="us-east"', np.ones(len(at_s))))
     for service in (CONTROLLER, *REPLICAS):
         level = seen["level"] if service == CONTROLLER else pd.Series(_level_at(trace, at_s - PROPAGATION_S))
         parts.append(_samples(at_s, service, "degradation_level", "", level))

@@ -144,7 +144,6 @@ class TwoRegions:
             region,
             f"{region.name}-worker",
             PEERS=self._peers({source: link for (source, to), link in self.data.items() if to == region.name}),
-            MESH_DSN=f"postgresql://mesh@{servers.HOST}:{region.postgres_port}/postgres",
         )
         region.replica = str(self.start_replica(region).base_url)
         replicas = httpx.URL(region.replica)

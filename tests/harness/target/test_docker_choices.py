@@ -116,7 +116,7 @@ def test_a_call_that_fails_is_quoted_and_the_engine_is_pinned(monkeypatch: pytes
     )
 
     with pytest.raises(TargetError) as failure:
-        compose.up()
+        compose.up(["edge"])
 
     assert "ended with 3" in str(failure.value)
     assert "--project-name p" in str(failure.value)

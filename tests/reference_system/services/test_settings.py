@@ -26,15 +26,9 @@ def test_a_peer_without_an_address_is_refused() -> None:
 
 
 def test_the_worker_connects_the_databases_as_mesh() -> None:
-    settings = worker_settings(
-        {**FOUR, "PEERS": PEERS, "MESH_PASSWORD": "it's/a", "MESH_DSN": "postgresql://mesh@own:5/postgres"}
-    )
+    own = "postgresql://postgres@own:5/postgres"
+
+    settings = worker_settings({**FOUR, "PEERS": PEERS, "MESH_PASSWORD": "it's/a", "POSTGRES_DSN": own})
 
     assert settings.mesh_dsn == "postgresql://mesh:it%27s%2Fa@own:5/postgres"
     assert settings.peers[Region.US_WEST] == "postgresql://mesh:it%27s%2Fa@b:2/postgres"
-
-
-def test_a_password_in_the_workers_own_address_stays() -> None:
-    environment = {"MESH_PASSWORD": "other", "MESH_DSN": "postgresql://mesh:own@own:5/postgres"}
-
-    assert worker_settings(environment).mesh_dsn == "postgresql://mesh:own@own:5/postgres"
