@@ -29,6 +29,7 @@ class Attack:
     depends: frozenset[str]
     expectation: canary.Expectation
     before: canary.Before
+    after: frozenset[str] = frozenset()  # services that have to be back before this one is started again
     state: State = State.PLANNED
     was_stuck: bool = False
     reverting: asyncio.Event = field(default_factory=asyncio.Event)  # set as soon as somebody wants it gone

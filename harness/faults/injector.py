@@ -94,9 +94,16 @@ class Injector:
                 depends=depends_on(planned, self._target),
                 expectation=expectation,
                 before=await asyncio.to_thread(expectation.before, path),
+                after=await self._starts_after(planned),
             )
             await self._witness.before(attack)
         return attack
+
+    async def _starts_after(self, planned: PlannedFault) -> frozenset[str]:
+        """For one of several services that are killed at the same time."""
+        if not planned.part_of or not isinstance(planned.fault, KillFault):
+            return frozenset()
+        return await asyncio.to_thread(self._target.starts_after, planned.fault.service)
 
     def _action(self, planned: PlannedFault) -> Action:
         if not isinstance(planned.fault, LinkFault):
@@ -225,20 +232,13 @@ class Injector:
     async def _in_order(self, attack: Attack) -> None:
         """Wait, though not for ever, until the parts that start before this service are back: all at once they would
         take each other's CPU, and one that cannot live without its database would end again."""
-        needed = await self._starts_after(attack)
+        if not attack.is_active:
+            return
+        needed = [each for each in self._injected_with(attack) if each.disturbs in attack.after and each.is_active]
         with suppress(TimeoutError):
             async with asyncio.timeout(IN_ORDER_WITHIN_S):
                 for other in needed:
                     await other.undone.wait()
-
-    async def _starts_after(self, attack: Attack) -> list[Attack]:
-        if not attack.planned.part_of or not isinstance(attack.planned.fault, KillFault) or not attack.is_active:
-            return []
-        try:
-            services = await asyncio.to_thread(self._target.starts_after, attack.disturbs)
-        except TargetError:
-            return []  # then it is started in no order
-        return [each for each in self._injected_with(attack) if each.disturbs in services and each.is_active]
 
     async def _undo(self, attack: Attack) -> str:
         """Undo and read back, a few times; what is still wrong."""

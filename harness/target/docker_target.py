@@ -5,6 +5,7 @@ remembers. Every service is reached at its published port on the target's loopba
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any, TypeVar
 
 import docker.errors
 
-from harness.errors import TargetError
+from harness.errors import ExperimentError, TargetError
 from harness.target.compose_command import Compose
+from harness.target.compose_file import read_compose_file
 from harness.target.docker_state import DockerFolder
 from harness.target.engine import Engine
 from harness.target.engine_events import EngineEvents
@@ -37,7 +39,6 @@ READY_POLL_S = 0.05
 ENDED_POLLS = 100
 EVENT_TRIES = 10  # the engine's events come some milliseconds after the call that made them
 CONFLICT = 409
-DEPENDS_ON = "com.docker.compose.depends_on"
 # Raising one's own process's score needs no right; the eater keeps its own, so that it is not the one to die.
 EAT_MEMORY = """
 for process in /proc/[0-9]*; do
@@ -204,9 +205,13 @@ class DockerTarget:
         return await is_ready(self._declared(service), self._state.loopback)
 
     def starts_after(self, service: str) -> frozenset[str]:
-        """Compose v2 writes it on the container, as `name:condition:restart` with commas between."""
-        labels = self._inspect(service)["Config"]["Labels"] or {}
-        return frozenset(one.partition(":")[0] for one in labels.get(DEPENDS_ON, "").split(",") if one)
+        """Read from the compose file, because Compose v1 does not write it on containers."""
+        variables = {**os.environ, **self._state.variables}
+        try:
+            services = read_compose_file(Path(self._state.compose_file), variables).services
+        except ExperimentError:
+            return frozenset()  # it may say more than local processes understand
+        return frozenset(services[service].depends_on) if service in services else frozenset()
 
     def start_command(self, service: str) -> StartCommand | None:
         """None: a container is started by its id, which the fault's undo holds."""
