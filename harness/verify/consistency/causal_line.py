@@ -100,8 +100,10 @@ def _telling(answers: Answers) -> Pairs:
     """
     by_process, items, processes = answers.by_process, answers.items, answers.processes
     maker = items.process[by_process.item]
-    some = np.flatnonzero(maker != UNKNOWN)
-    viewer, maker, item, read = by_process.viewer[some], maker[some], by_process.item[some], by_process.read[some]
+    viewer, item, read = by_process.viewer, by_process.item, by_process.read
+    certain = maker != UNKNOWN
+    if not certain.all():  # there are millions
+        viewer, maker, item, read = viewer[certain], maker[certain], item[certain], read[certain]
     # Sightings ascend by viewer, maker and author, so those of one viewer and one maker are together.
     run = np.cumsum(starts(viewer, maker).astype(np.int64))
     word = packed(run, read, len(answers.history))

@@ -40,7 +40,8 @@ class CountedAtRegion:
 def counters(answers: Answers) -> Mapping[str, CountedAtRegion]:
     """By region."""
     history, bounds = answers.history, _bounds(answers)
-    return {name: _at_region(history, bounds, region) for region, name in enumerate(history.regions)}
+    increments = _increments(history)
+    return {name: _at_region(history, bounds, increments, region) for region, name in enumerate(history.regions)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +105,11 @@ class _Sums:
         return result
 
 
-def _at_region(history: History, bounds: _Bounds, region: int) -> CountedAtRegion:
+def _at_region(history: History, bounds: _Bounds, increments: Mapping[int, list[int]], region: int) -> CountedAtRegion:
     here = history.served[bounds.read] == region
     read, shown = bounds.read[here], history.amount[bounds.read[here]]
     least, most = bounds.least[here], bounds.most[here]
     above, below = shown > most, shown < least
-    increments = _increments(history)
     final = _final_reads(history, region)
     wrong = [each for counter, each in final.items() if not _is_possible(history, increments.get(counter, []), each)]
     outside = [

@@ -21,11 +21,12 @@ def deleted_before(answers: Answers, item: Ints, instant_s: Floats) -> Bools:
 def deletes_read_after(answers: Answers) -> int:
     """After how many deletes every region was asked for their objects."""
     history, items = answers.history, answers.items
-    deleted = np.flatnonzero(np.isfinite(_deleted_for_good_s(answers)))
+    done_s = _deleted_for_good_s(answers)
+    deleted = np.flatnonzero(np.isfinite(done_s))
     reads = np.flatnonzero(history.answered & (history.served != UNKNOWN))
     last_s = np.full((len(history.regions), len(history.objects)), -np.inf)
     np.maximum.at(last_s, (history.served[reads], history.object[reads]), history.invoked_s[reads])
-    done_s = _deleted_for_good_s(answers)[deleted]
+    done_s = done_s[deleted]
     return int((last_s.min(axis=0)[items.object[deleted]] >= done_s).sum()) if len(deleted) else 0
 
 
@@ -41,9 +42,10 @@ def _deleted_for_good_s(answers: Answers) -> Floats:
 def resurrected(answers: Answers) -> Caught:
     history, items, seen = answers.history, answers.items, answers.seen
     done_s = _deleted_for_good_s(answers)
+    some = np.flatnonzero(np.isfinite(done_s)[seen.item])
     late = np.zeros(len(items), dtype=bool)
-    late[seen.item[done_s[seen.item] <= history.invoked_s[seen.read]]] = True
-    some = np.flatnonzero(late[seen.item])
+    late[seen.item[some[done_s[seen.item[some]] <= history.invoked_s[seen.read[some]]]]] = True
+    some = some[late[seen.item[some]]]
     sightings = _grouped(seen.item[some], seen.read[some])
     reads = np.flatnonzero(history.answered)
     of_object = _grouped(history.object[reads], reads)

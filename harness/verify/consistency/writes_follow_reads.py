@@ -43,7 +43,10 @@ def _cohorts(answers: Answers, second: Ints, region: int, read: Ints) -> Ints:
 
 def _add_judged(book: Casebook, answers: Answers, news: "_News", region: int) -> None:
     newest = news.before_each_write(answers, region)
-    some = np.flatnonzero((newest != NOTHING)[answers.seen.item])
+    had_news = newest != NOTHING
+    if not had_news.any():
+        return
+    some = np.flatnonzero(had_news[answers.seen.item])
     read, second = answers.seen.read[some], answers.seen.item[some]
     due = answers.history.object[read] == answers.items.object[second]
     due &= newest[second] >= answers.oldest[read]
