@@ -31,6 +31,8 @@ LOAD_START_NS = 5_000 * NS_PER_S  # not zero, so that run time and clock time ca
 UNIX_START_NS = 1_700_000_000 * NS_PER_S
 TARGET_FILE = Path(__file__).parents[2] / "reference_system" / "one_region.yaml"
 REGIONS_FILE = Path(__file__).parent / "files" / "regions.yaml"
+EDGE = "edge"
+ROUTING = ("edge_region_share", "edge_region_healthy", "edge_region_takes_writes")
 CONTROLLER = "us-east-controller"
 WORKER = "us-east-worker"
 REPLICAS = ("us-east-api-1", "us-east-api-2")
@@ -366,7 +368,9 @@ def metrics(built: RunBuilder, plan: Plan, trace: pd.DataFrame) -> pd.DataFrame:
     alert = (seen["level"] >= promise.alert_from).astype(float)
     parts.append(_samples(at_s, CONTROLLER, "alert_firing", 'alert="degradation_level"', alert))
     parts.append(_samples(at_s, WORKER, "fanout_queue_depth", "", np.zeros(len(at_s))))
-    parts.append(_samples(at_s, "edge", "edge_region_healthy", 'region="us-east"', np.ones(len(at_s))))
+    for region in built.target.regions:  # each has all its users
+        for metric in ROUTING:
+            parts.append(_samples(at_s, EDGE, metric, f'region="{region}"', np.ones(len(at_s))))
     for service in (CONTROLLER, *REPLICAS):
         level = seen["level"] if service == CONTROLLER else pd.Series(_level_at(trace, at_s - PROPAGATION_S))
         parts.append(_samples(at_s, service, "degradation_level", "", level))

@@ -16,16 +16,14 @@ from harness.record import rows
 from harness.record.reader import Run
 from harness.target.target import ServiceSpec, TargetSpec
 from harness.units import Seconds
-from tests.harness import simulation
 from tests.harness.a_run import a_run
-from tests.harness.simulation import UNIX_START_NS, the_target
+from tests.harness.simulation import EDGE, ROUTING, UNIX_START_NS, the_target
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
 DISTURBED_S = 25.0
 STRUCK_S, BACK_S = 30.0, 50.1  # the revert takes 0.1 s
 END_S = 120.0
 USERS = 200
-EDGE = "edge"
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 Lines = list[dict[str, object]]
@@ -86,8 +84,7 @@ class Failover:
         for struck_s in self.struck:
             fault = RegionOutageFault(region="us-east", at=Seconds(struck_s - DISTURBED_S), lasts=Seconds(20.0))
             run = run.with_fault(fault, bites=self.confirmed)
-        if self.scraped:
-            run = run.altering_metrics(self._with_edge)
+        run = run.altering_metrics(self._routed)
         run = run.altering_requests(self._requests)
         if not self.injected:
             run = run.altering_events(lambda events: [each for each in events if not isinstance(each, rows.FaultEdge)])
@@ -132,8 +129,9 @@ class Failover:
         frame["whole"] = look & (frame["outcome"] == "ok")
         known: dict[str, list[tuple[float, str, str]]] = {}
         done = frame.loc[post & (frame["outcome"] == "ok")]
-        for row in done.itertuples(index=False):
-            known.setdefault(str(row.object), []).append((float(row.finished_s), str(row.written), row.region_served))
+        posts = zip(done["object"], done["finished_s"].tolist(), done["written"], done["region_served"], strict=True)
+        for name, finished_s, written, region in posts:
+            known.setdefault(name, []).append((finished_s, written, region))
         frame["seen"] = [
             self._shown(known.get(name, []), region, sent_s) if shows else ""
             for name, region, sent_s, shows in zip(
@@ -154,21 +152,20 @@ class Failover:
 
     # --- the edge -----------------------------------------------------------------------------------------------------
 
-    def _with_edge(self, frame: pd.DataFrame) -> pd.DataFrame:
-        at_s = np.arange(-1.0, END_S + 1.0, simulation.SCRAPE_PERIOD_S) + 0.05
-        parts = [frame]
-        for region in REGIONS:
-            states = [self._at(at) if region == "us-east" else Routing(0.0, 1.0, writes=True) for at in at_s]
-            for metric, values in (
-                ("edge_region_share", [state.share for state in states]),
-                ("edge_region_healthy", [float(state.healthy) for state in states]),
-                ("edge_region_takes_writes", [float(state.writes) for state in states]),
-            ):
-                labels = f'region="{region}"'
-                sample = {"service": EDGE, "metric": metric, "labels": labels, "value": values, "at_s": at_s}
-                parts.append(pd.DataFrame(sample))
-        whole = pd.concat([_as_text(part) for part in parts], ignore_index=True)
-        return whole.sort_values("at_s", kind="stable", ignore_index=True)
+    def _routed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What the edge says of us-east, or nothing at all of any region."""
+        frame = _as_text(frame)
+        edge = frame["service"] == EDGE
+        if not self.scraped:
+            return frame.loc[~edge]
+        own = edge & (frame["labels"] == 'region="us-east"')
+        states = [self._at(at_s) for at_s in frame.loc[own, "at_s"]]
+        names = dict(zip(ROUTING, ("share", "healthy", "writes"), strict=True))
+        values = [
+            float(getattr(state, names[metric])) for state, metric in zip(states, frame.loc[own, "metric"], strict=True)
+        ]
+        frame.loc[own, "value"] = values
+        return frame
 
     def _log(self) -> Lines:
         lines: Lines = []
@@ -197,7 +194,8 @@ def failed(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, outcome: str = "fa
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Words as plain objects, so that any may be written."""
-    return frame.assign(**{name: frame[name].astype(object) for name in frame if frame[name].dtype == "category"})
+    names = [str(name) for name in frame.columns if frame[name].dtype == "category"]
+    return frame.assign(**{name: frame[name].astype(object) for name in names})
 
 
 def _line(at_s: float, event: str, **words: object) -> dict[str, object]:

@@ -51,7 +51,8 @@ def test_the_marks_of_a_log_are_exact(logged: Routes) -> None:
 
     assert left is not None
     assert detected is not None
-    assert (left.at_s, detected.at_s) == (AWAY.at_s, pytest.approx(AWAY.at_s - 0.004))
+    assert left.at_s == AWAY.at_s
+    assert detected.at_s == pytest.approx(AWAY.at_s - 0.004)
 
 
 def test_what_was_before_the_fault_is_none_of_its_marks(logged: Routes) -> None:
