@@ -73,6 +73,7 @@ class Postgres:
             command_timeout=self._timeout_s,
             server_settings={
                 "jit": "off",
+                "max_parallel_workers_per_gather": "0",  # starting one takes longer than all that they could do
                 "application_name": "reference_system",
                 "synchronous_commit": self._commits,
             },

@@ -46,7 +46,7 @@ class Replica:
             if self.silent:
                 connection.recv(1)  # until nginx gives up
             elif self.well:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
 
 
 @pytest.fixture
@@ -102,5 +102,5 @@ def test_a_silent_replica_does_not_make_the_region_ill(gateway: httpx.Client, re
     answers = [gateway.get("/region/health") for _ in range(4)]
 
     assert {answer.status_code for answer in answers} == {200}
-    assert max(answer.elapsed.total_seconds() for answer in answers) < 1.0
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 4.0, "users wait for 6 s"
     assert replicas[0].requests, "it was asked"

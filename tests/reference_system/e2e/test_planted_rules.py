@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from reference_system.data.postgres import Postgres
 from reference_system.data.seed import REGIONS
 from reference_system.defects import for_api, for_worker
 from reference_system.services.parts import ApiParts, WorkerParts
@@ -114,6 +115,24 @@ def test_planted_likes_in_one_row() -> None:
         assert max(counts) < before + 17
 
     planted("", experiment)
+
+
+@pytest.mark.parametrize("defect", ["", "acknowledges_before_disk"])
+def test_planted_acknowledgement_of_what_is_not_on_disk(defect: str) -> None:
+    async def made_and_found(mesh: Mesh) -> tuple[set[str], set[str]]:
+        await mesh.ready()
+        postgres = Postgres(mesh.dsn(EAST), connections=1, commits=for_api(defect, ApiParts()).commits)
+        await postgres.connect()
+        made = {str((await postgres.run("post", EAST, AUTHOR, "", None, [], 2e9, f"{n}"))[0]["id"]) for n in range(10)}
+        mesh.restart(EAST)
+        await postgres.close()
+        await mesh.ready()
+        async with mesh.regions() as (east, *_):
+            return made, await east.posts(AUTHOR)
+
+    with meshes.running(connected=False) as mesh:
+        made, found = asyncio.run(made_and_found(mesh))
+    assert (made <= found) == (not defect)
 
 
 def test_planted_heartbeats_of_a_time_to_come() -> None:
