@@ -112,9 +112,10 @@ def _at_region(history: History, bounds: _Bounds, increments: Mapping[int, list[
     above, below = shown > most, shown < least
     final = _final_reads(history, region)
     wrong = [each for counter, each in final.items() if not _is_possible(history, increments.get(counter, []), each)]
+    on_the_way = ~np.isin(read, wrong)  # a final read that is wrong is told once
     outside = [
-        *((int(read[i]), f"at most {most[i]:g} was possible") for i in np.flatnonzero(above)[:WITNESSES]),
-        *((int(read[i]), f"at least {least[i]:g} was due") for i in np.flatnonzero(below)[:WITNESSES]),
+        *((int(read[i]), f"at most {most[i]:g} was possible") for i in np.flatnonzero(above & on_the_way)[:WITNESSES]),
+        *((int(read[i]), f"at least {least[i]:g} was due") for i in np.flatnonzero(below & on_the_way)[:WITNESSES]),
         *((each, "no choice of the unknown ones comes to that") for each in wrong[:WITNESSES]),
     ]
     return CountedAtRegion(

@@ -36,8 +36,9 @@ def shown(history: History, read: int) -> Ints:
 
 def items_shown(answers: Answers, read: int) -> Ints:
     """Those that a read showed and of which it is certain who wrote them."""
-    items: Ints = np.unique(answers.items.of_id[shown(answers.history, read)])
-    return items[answers.items.process[items] != UNKNOWN]
+    items = np.unique(answers.items.of_id[shown(answers.history, read)])
+    certain: Ints = items[answers.items.process[items] != UNKNOWN]
+    return certain
 
 
 def showing(history: History, read: int, codes: Ints) -> History:
