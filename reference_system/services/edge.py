@@ -28,7 +28,6 @@ from reference_system.services.settings import EdgeSettings, edge_settings
 PATH = "/region/health"
 ANSWER_WITHIN_S = 1.0  # a region that needs longer to say that it is well is not
 STOP_WITHIN_S = 5.0
-PATIENT_FOR_S = 20.0
 NAMES_WITHIN_S = 60.0
 NAME_AGAIN_S = 0.2
 
@@ -64,10 +63,10 @@ class Agent:
             httpx.AsyncClient(timeout=ANSWER_WITHIN_S) as regions,
             httpx.AsyncClient(timeout=ANSWER_WITHIN_S, transport=socket, base_url="http://nginx") as nginx,
         ):
-            patient_until_s = loop.time() + PATIENT_FOR_S
+            started_s = loop.time() + self.settings.starting_for_s
             while True:
                 began_s = loop.time()
-                seen = self._without_starting(await self._look(regions), patient=began_s < patient_until_s)
+                seen = self._without_starting(await self._look(regions), starting=began_s < started_s)
                 await self._decide(seen, loop.time(), nginx)
                 await asyncio.sleep(max(0.0, began_s + self.settings.probe_interval_s - loop.time()))
 
@@ -75,11 +74,11 @@ class Agent:
         asked = {region: _ask(client, address) for region, address in self.settings.gateways.items()}
         return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
-    def _without_starting(self, seen: Mapping[Region, Seen], *, patient: bool) -> dict[Region, Seen]:
+    def _without_starting(self, seen: Mapping[Region, Seen], *, starting: bool) -> dict[Region, Seen]:
         """At first, what was never seen well is not ill: where everything starts at once, the edge is there early."""
         self._well_once.update(region for region, one in seen.items() if one.probe)
         return {
-            region: one if one.probe or region in self._well_once or not patient else Seen()
+            region: one if one.probe or region in self._well_once or not starting else Seen()
             for region, one in seen.items()
         }
 

@@ -63,11 +63,13 @@ class ControllerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
-    """`gateways`: where each region that the system has is reached, as `host:port`."""
+    """`gateways`: where each region that the system has is reached, as `host:port`. For `starting_for_s` a region that
+    was never seen well is not ill."""
 
     place: Place
     gateways: dict[Region, str]
     probe_interval_s: float
+    starting_for_s: float
     rules: Rules
 
 
@@ -128,6 +130,7 @@ def edge_settings(environment: Mapping[str, str] = os.environ) -> EdgeSettings:
         place=_place(environment, "edge"),
         gateways=gateways,
         probe_interval_s=float(get("PROBE_INTERVAL_S", str(PROBE_INTERVAL_S))),
+        starting_for_s=float(get("STARTING_FOR_S", "20")),
         rules=Rules(
             hold_down_s=float(get("HOLD_DOWN_S", str(DEFAULT_RULES.hold_down_s))),
             hold_s=float(get("HOLD_S", str(DEFAULT_RULES.hold_s))),

@@ -81,23 +81,34 @@ def regions() -> Iterator[dict[Region, Gateway]]:
 
 @pytest.fixture
 def edge(regions: dict[Region, Gateway], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with started(regions, tmp_path, starting_for_s=0.0) as process:
+        until(lambda: asked("europe", "user-1") == "europe")
+        yield process
+
+
+@contextlib.contextmanager
+def started(
+    regions: dict[Region, Gateway], tmp_path: Path, *, starting_for_s: float
+) -> Iterator[subprocess.Popen[bytes]]:
     gateways = ",".join(f"{region}={HOST}:{gateway.server_address[1]}" for region, gateway in regions.items())
     environment = {
         **os.environ,
         **{"SERVICE": "edge", "HOST": HOST, "PORT": str(PORT), "DATA": str(tmp_path), "GATEWAYS": gateways},
-        **{"PROBE_INTERVAL_S": "0.1", "HOLD_DOWN_S": "0.5", "HOLD_S": "0.6"},
+        **{"PROBE_INTERVAL_S": "0.1", "HOLD_DOWN_S": "0.5", "HOLD_S": "0.6", "STARTING_FOR_S": str(starting_for_s)},
     }
     tmp_path.chmod(0o755)
     log = (tmp_path / "log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "reference_system.services.edge"], env=environment, stdout=log, stderr=subprocess.STDOUT
     )
-    until(lambda: asked("europe", "user-1") == "europe")
-    yield process
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
-    assert process.wait(timeout=10) == 0, (tmp_path / "log").read_text()
-    log.close()
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        ended = process.wait(timeout=10)
+        log.close()
+    assert ended == 0, (tmp_path / "log").read_text()
     with pytest.raises(httpx.ConnectError):
         CLIENT.get(f"http://{HOST}:{PORT}/edge/health")
 
@@ -130,6 +141,21 @@ def test_every_user_is_sent_to_the_region_where_they_are(
     assert {region: asked(region, "user-7") for region in Region} == {region: region for region in Region}
     assert asked("atlantis", "user-7") == "us-east", "who is nowhere is in the first region"
     assert regions[Region.EUROPE].headers["X-Healthy-Regions"] == "us-east,us-west,europe,asia-pacific"
+
+
+def test_a_region_that_starts_later_than_the_edge_has_not_failed(
+    regions: dict[Region, Gateway], tmp_path: Path
+) -> None:
+    regions[Region.EUROPE].down = True
+    with started(regions, tmp_path, starting_for_s=60.0):
+        until(lambda: asked("us-east", "user-1") == "us-east")
+        time.sleep(1.0)  # ten probes, three would do
+        assert metric("edge_region_share", "europe") == 1
+        regions[Region.EUROPE].down = False
+        until(lambda: asked("europe", "user-1") == "europe", within_s=2.0)
+        time.sleep(0.5)  # a few probes
+        regions[Region.EUROPE].down = True
+        until(lambda: asked("europe", "user-1") == "us-east")  # once it was well it can fail
 
 
 def test_a_lost_regions_users_go_to_its_stand_in_and_come_back_in_steps(
