@@ -1,6 +1,6 @@
 # The five things to do with a fresh checkout. Needed: make, and Python 3.11 or newer with its venv module.
 #
-#   make demo     install, then run a first experiment against the reference system (RUNTIME=docker: in containers)
+#   make demo     install, then run two experiments against the reference system (RUNTIME=docker: in containers)
 #   make test     everything that must hold before a change is accepted
 #   make matrix   every planted defect, each shown to be found (half an hour; RUNTIME=docker: in containers)
 #   make setup    install only
@@ -22,6 +22,7 @@ endif
 demo: setup
 	$(if $(filter docker,$(RUNTIME)),image/base)
 	$(BIN)/gameday run experiments/broken_redis.yaml --short --runtime $(RUNTIME)
+	$(BIN)/gameday run experiments/losing_us_east.yaml --short --runtime $(RUNTIME)
 
 setup: $(INSTALLED)
 	@$(BIN)/python -m harness.target.toxiproxy_binary

@@ -48,9 +48,20 @@ OVERLOAD = "overload_sheds_by_priority"
 REDIS = "broken_redis"
 STEADY = "steady_state"
 
+LOSING_US_EAST = "losing_us_east"
+REGIONS = (
+    "losing_europe",
+    "writers_on_both_sides",
+    "a_partial_partition",
+    "a_slow_link",
+    "a_flapping_region",
+    "retried_elsewhere",
+)
+
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS, STEADY)),
-    _clean("silent_replica", gate=False),
+    _clean(LOSING_US_EAST),
+    *(_clean(experiment, gate=False) for experiment in ("silent_replica", *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
