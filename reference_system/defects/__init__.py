@@ -1,14 +1,15 @@
 """Planted defects: name → the promise it breaks, in a sentence → the part it replaces at start-up.
 
 A verdict is worth something only if it can be red. Ordinary code knows nothing of this table: services hand their parts
-through `for_api`, `for_worker` and `for_controller` once, before they start. The names and sentences are repeated in
+through `for_api`, `for_worker`, `for_controller` and `for_edge` once, before they start. The names and sentences are repeated in
 target.yaml, for the harness; a test holds the two together.
 """
 
-from reference_system.defects import one_region, regions
+from reference_system.defects import edge, one_region, regions
+from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
-DEFECTS = {**one_region.DEFECTS, **regions.DEFECTS}
+DEFECTS = {**one_region.DEFECTS, **regions.DEFECTS, **edge.DEFECTS}
 
 
 class UnknownDefectError(Exception):
@@ -34,3 +35,8 @@ def for_worker(name: str, parts: WorkerParts) -> WorkerParts:
 def for_controller(name: str, parts: ControllerParts) -> ControllerParts:
     check(name)
     return DEFECTS[name].controller(parts) if name else parts
+
+
+def for_edge(name: str, parts: EdgeParts) -> EdgeParts:
+    check(name)
+    return DEFECTS[name].edge(parts) if name else parts

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
 
@@ -18,9 +19,14 @@ def _untouched_controller(parts: ControllerParts) -> ControllerParts:
     return parts
 
 
+def _untouched_edge(parts: EdgeParts) -> EdgeParts:
+    return parts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     breaks: str
     api: Callable[[ApiParts], ApiParts] = _untouched_api
     worker: Callable[[WorkerParts], WorkerParts] = _untouched_worker
     controller: Callable[[ControllerParts], ControllerParts] = _untouched_controller
+    edge: Callable[[EdgeParts], EdgeParts] = _untouched_edge

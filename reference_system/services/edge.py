@@ -21,6 +21,7 @@ from reference_system.policies.region_failover import Route, Seen
 from reference_system.policies.regions import Region
 from reference_system.services import edge_nginx
 from reference_system.services.binaries import service_folder
+from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.log import Log
 from reference_system.services.nginx import program
 from reference_system.services.settings import EdgeSettings, edge_settings
@@ -47,6 +48,7 @@ class Agent:
     settings: EdgeSettings
     folder: Path
     log: Log
+    parts: EdgeParts
     _state: region_failover.State = field(init=False)
     _well_once: set[Region] = field(default_factory=set)
     _told: dict[str, str] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Agent:
         }
 
     async def _decide(self, seen: Mapping[Region, Seen], now_s: float, nginx: httpx.AsyncClient) -> None:
-        self._state, routes = region_failover.decide(
+        self._state, routes = self.parts.decide(
             self._state, seen, now_s, probe_interval_s=self.settings.probe_interval_s, rules=self.settings.rules
         )
         self._note(routes)
@@ -115,13 +117,13 @@ async def _ask(client: httpx.AsyncClient, address: str) -> Seen:
     return Seen(probe=True, lag_s=lag_s, error_ratio=health.error_ratio, latency_p99_ms=health.latency_p99_ms)
 
 
-async def serve(settings: EdgeSettings) -> int:
+async def serve(settings: EdgeSettings, parts: EdgeParts) -> int:
     """Until nginx ends, or somebody asks us to; nginx' exit code."""
     folder, log = service_folder(), Log(settings.place.service)
     await _names_known(settings.gateways.values())
     edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
     nginx = await asyncio.create_subprocess_exec(*program(folder))
-    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log).work())
+    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log, parts=parts).work())
     ended = asyncio.create_task(nginx.wait())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -157,7 +159,16 @@ async def _names_known(addresses: Iterable[str]) -> None:
 
 
 def main() -> None:
-    sys.exit(asyncio.run(serve(edge_settings())))
+    settings = edge_settings()
+    sys.exit(asyncio.run(serve(settings, _parts(settings.place.defect))))
+
+
+def _parts(defect: str) -> EdgeParts:
+    if not defect:
+        return EdgeParts()
+    from reference_system import defects  # noqa: PLC0415 - and with them all that replicas are made of
+
+    return defects.for_edge(defect, EdgeParts())
 
 
 if __name__ == "__main__":

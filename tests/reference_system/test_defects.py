@@ -7,6 +7,7 @@ import reference_system
 from reference_system import defects
 from reference_system.defects import DEFECTS
 from reference_system.policies.degradation import Level
+from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
 TARGET = Path(reference_system.__file__).parent / "target.yaml"
@@ -20,16 +21,22 @@ def test_target_yaml_tells_the_harness_the_same_names_and_sentences() -> None:
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_every_defect_replaces_a_part_and_says_which_promise_it_breaks(name: str) -> None:
-    api, worker, controller = ApiParts(), WorkerParts(), ControllerParts()
-    planted = (defects.for_api(name, api), defects.for_worker(name, worker), defects.for_controller(name, controller))
+    api, worker, controller, edge = ApiParts(), WorkerParts(), ControllerParts(), EdgeParts()
+    planted = (
+        defects.for_api(name, api),
+        defects.for_worker(name, worker),
+        defects.for_controller(name, controller),
+        defects.for_edge(name, edge),
+    )
 
-    assert planted != (api, worker, controller)
+    assert planted != (api, worker, controller, edge)
     assert DEFECTS[name].breaks.endswith(".")
 
 
 def test_no_defect_changes_nothing() -> None:
-    api, worker, controller = ApiParts(), WorkerParts(), ControllerParts()
+    api, worker, controller, edge = ApiParts(), WorkerParts(), ControllerParts(), EdgeParts()
 
+    assert defects.for_edge("", edge) is edge
     assert defects.for_api("", api) is api
     assert defects.for_worker("", worker) is worker
     assert defects.for_controller("", controller) is controller

@@ -1,0 +1,50 @@
+"""Defects of the edge: where users of a lost region go, and when they come back."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reference_system.defects.defect import Defect
+from reference_system.policies import region_failover
+from reference_system.policies.failback import Rules
+from reference_system.policies.region_failover import Route, Seen, State
+from reference_system.policies.regions import Region
+
+
+def _nobody_is_moved(
+    state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
+) -> tuple[State, dict[Region, Route]]:
+    """The loss is seen, and the routes are what they were."""
+    after, routes = region_failover.decide(state, observation, now_s, probe_interval_s=probe_interval_s, rules=rules)
+    return after, {region: replace(route, share=1.0, others_go_to=None) for region, route in routes.items()}
+
+
+def _at_once(
+    state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
+) -> tuple[State, dict[Region, Route]]:
+    """Not held down, and no step is held."""
+    hasty = replace(rules, hold_down_s=0.0, hold_s=0.0)
+    return region_failover.decide(state, observation, now_s, probe_interval_s=probe_interval_s, rules=hasty)
+
+
+def _without_catching_up(
+    state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
+) -> tuple[State, dict[Region, Route]]:
+    """Back as soon as it answers, whatever it lacks, with all its users and their writes."""
+    unseen = {region: replace(seen, lag_s=dict.fromkeys(Region, 0.0)) for region, seen in observation.items()}
+    return _at_once(state, unseen, now_s, probe_interval_s=probe_interval_s, rules=rules)
+
+
+DEFECTS = {
+    "goes_on_routing_to_the_dead": Defect(
+        breaks="A lost region's users are sent to its stand-in; with this they go on being sent to the lost one.",
+        edge=lambda parts: replace(parts, decide=_nobody_is_moved),
+    ),
+    "no_hold_down": Defect(
+        breaks="A region that comes and goes is left alone until it is calm; with this its users come back at once.",
+        edge=lambda parts: replace(parts, decide=_at_once),
+    ),
+    "comes_back_without_catching_up": Defect(
+        breaks="A region gets its users back when it has caught up; with this as soon as it answers.",
+        edge=lambda parts: replace(parts, decide=_without_catching_up),
+    ),
+}
