@@ -1,8 +1,8 @@
 """Planted defects: name → the promise it breaks, in a sentence → the part it replaces at start-up.
 
 A verdict is worth something only if it can be red. Ordinary code knows nothing of this table: services hand their parts
-through `for_api`, `for_worker`, `for_controller` and `for_edge` once, before they start. The names and sentences are repeated in
-target.yaml, for the harness; a test holds the two together.
+through `for_api`, `for_worker`, `for_controller` or `for_edge` once, before they start. The names and sentences are
+repeated in target.yaml, for the harness; a test holds the two together.
 """
 
 from reference_system.defects import edge, one_region, regions

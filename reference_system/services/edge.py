@@ -122,6 +122,7 @@ async def serve(settings: EdgeSettings, parts: EdgeParts) -> int:
     folder, log = service_folder(), Log(settings.place.service)
     await _names_known(settings.gateways.values())
     edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
+    (folder / "control.sock").unlink(missing_ok=True)  # nginx does not take over one that a killed edge has left
     nginx = await asyncio.create_subprocess_exec(*program(folder))
     agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log, parts=parts).work())
     ended = asyncio.create_task(nginx.wait())
