@@ -132,18 +132,24 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
     with locked(state_dir, purpose="its stop", for_s=30):
         running = runtimes.running(spec, state_dir)
         if running is None:
-            console.print(f"{spec.name} is not up on {loopback}.")
+            _say_not_up(console, spec.name, target, loopback)
             return ExitCode.PASS
         asyncio.run(running.down())
     console.print(f"{spec.name} is down.")
     return ExitCode.PASS
 
 
+def _say_not_up(console: Console, name: str, target: Path, loopback: str) -> None:
+    console.print(f"{name} is not up on {loopback}.")
+    for other in gameday.others_up(target, loopback):
+        console.print(f"Up there is another one: --target {escape(other)}", soft_wrap=True)
+
+
 def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
     spec = load_target(target)
     running = runtimes.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
     if running is None:
-        console.print(f"{spec.name} is not up on {loopback}.")
+        _say_not_up(console, spec.name, target, loopback)
     else:
         services = asyncio.run(running.status())
         display.show_status(services, console)

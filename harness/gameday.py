@@ -17,7 +17,9 @@ from harness.observe import logs
 from harness.plan import Plan, build_plan, planned_faults
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
+from harness.target.docker_state import DockerFolder
 from harness.target.lock import locked
+from harness.target.running_state import StateFolder
 from harness.target.runtimes import Choice, check_runtime, running
 from harness.target.target import RunningTarget, TargetSpec
 
@@ -36,6 +38,14 @@ class Place:
         """The folder of a target's state, in its project: one for each target file and loopback address."""
         path = target_path.resolve()
         return path.parent.parent / ".gameday" / f"{path.parent.name}-{path.stem}-{self.loopback}"
+
+
+def others_up(target_path: Path, loopback: str) -> list[str]:
+    """Other target files of the same folder whose system is up on this address, or was when its starter died."""
+    place = Place(runs=Path(), loopback=loopback)
+    files = sorted(path for path in target_path.parent.glob("*.yaml") if path.resolve() != target_path.resolve())
+    states = {str(path): place.state_of(path) for path in files}
+    return [name for name, folder in states.items() if StateFolder(folder).read() or DockerFolder(folder).read()]
 
 
 def make_plan(

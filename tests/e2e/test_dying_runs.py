@@ -35,7 +35,7 @@ def runs(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "runs"
     yield folder
     subprocess.run(
-        command("down", loopback=LOOPBACK),
+        command("down", "--target", "reference_system/one_region.yaml", loopback=LOOPBACK),
         cwd=PROJECT,
         capture_output=True,
         timeout=60,
