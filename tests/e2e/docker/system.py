@@ -12,6 +12,7 @@ from tests.loopback import loopback
 PROJECT_FOLDER = Path(__file__).parents[3]
 SPEC_PATH = PROJECT_FOLDER / "reference_system" / "one_region.yaml"
 SPEC = load_target(SPEC_PATH)
+WHOLE = load_target(SPEC_PATH.with_name("target.yaml"))
 LOOPBACK = loopback(51)
 PROJECT = f"gameday-{LOOPBACK.replace('.', '-')}"
 
