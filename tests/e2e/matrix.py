@@ -37,7 +37,8 @@ def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = Fa
 
 
 def _regions_defect(name: str, experiment: str, check: str, why: str, *, recovery: str = "8s") -> Cell:
-    """What is broken shows while regions are lost, or in the final reads; the way home is only for some."""
+    """What is broken shows while regions are lost, or in the final reads. A region that is not back by then has none, so
+    where one is lost and everything has to be looked for there is a long `recovery`."""
     options = (*SHORTER, "--set", f"recovery={recovery}", "--defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=False)
 
@@ -107,17 +108,19 @@ REGIONS_DEFECTS = (
     _regions_defect("beats_ahead_of_time", "a_slow_link", "consistency", "read your writes"),
     _regions_defect("forgets_deletes_during_a_cut", "writers_on_both_sides", "consistency", "undeleted|resurrected"),
     _regions_defect("counts_likes_in_one_row", "writers_on_both_sides", "consistency", "counter"),
-    _regions_defect("no_dedupe_trigger", "retried_elsewhere", "consistency", "stuck|lost|converge"),
-    _regions_defect("keeps_both_posts_of_a_key", "retried_elsewhere", "consistency", "duplicated"),
-    _regions_defect("forgets_idempotency_keys", "retried_elsewhere", "consistency", "duplicated"),
+    _regions_defect("no_dedupe_trigger", "retried_elsewhere", "consistency", "stuck|lost|converge", recovery="50s"),
+    _regions_defect("keeps_both_posts_of_a_key", "retried_elsewhere", "consistency", "duplicated", recovery="50s"),
+    _regions_defect("forgets_idempotency_keys", "retried_elsewhere", "consistency", "duplicated", recovery="50s"),
     _regions_defect("forwards_without_deadline", "a_partial_partition", "slo", "latency p99"),
     _regions_defect("writes_where_the_user_is", LOSING_US_EAST, "failover", "writes by more than one region"),
     _regions_defect("wrong_stand_in", LOSING_US_EAST, "failover", "writes by more than one region"),
-    _regions_defect("acknowledges_before_disk", LOSING_US_EAST, "consistency", "lost"),
+    _regions_defect("acknowledges_before_disk", LOSING_US_EAST, "consistency", "lost", recovery="58s"),
     _regions_defect("goes_on_routing_to_the_dead", LOSING_US_EAST, "failover", "recovery time"),
     _regions_defect("no_hold_down", "a_flapping_region", "failover", "fail-overs in the run"),
     _regions_defect("hides_its_lag", "losing_europe", "consistency", "read your writes", recovery="58s"),
-    _regions_defect("comes_back_without_catching_up", "losing_europe", "consistency", "read your writes"),
+    _regions_defect(
+        "comes_back_without_catching_up", "losing_europe", "consistency", "read your writes", recovery="58s"
+    ),
 )
 
 HARNESS_DEFECTS = (
