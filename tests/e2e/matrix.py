@@ -37,8 +37,8 @@ def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = Fa
 
 
 def _regions_defect(name: str, experiment: str, check: str, why: str, *, recovery: str = "8s") -> Cell:
-    """What is broken shows while regions are lost, or in the final reads. A region that is not back by then has none, so
-    where one is lost and everything has to be looked for there is a long `recovery`."""
+    """What is broken shows while regions are lost, or in the final reads; a region that is not back by then has none.
+    So where one is lost and everything has to be looked for, `recovery` is long."""
     options = (*SHORTER, "--set", f"recovery={recovery}", "--defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=False)
 
