@@ -1,8 +1,8 @@
 """The application of the bare chain: a home timeline out of Redis, and nothing that this job does not need.
 
 `python -m benchmarks.bare_api HOST PORT REDIS_URL`. The same two round trips, the same posts ranked by the same rule,
-and the same encoder as the reference system's API. There is no token check, no slot, no level, no shedding, no breaker
-and no retry, nothing is counted, and no event is noted.
+and the same encoder as the reference system's API; or, at another path, the bytes of a page as they lie in Redis. There
+is no token check, no slot, no level, no shedding, no breaker and no retry, nothing is counted, and no event is noted.
 """
 
 import sys
@@ -22,10 +22,17 @@ from reference_system.data.timelines import KEEP
 from reference_system.policies.ranking import score
 from reference_system.services.tokens import SEPARATOR
 
+STORED = "/timeline/stored"
+
 
 def application(redis_url: str) -> Starlette:
     client = RedisClient(redis_url)
     encoder = msgspec.json.Encoder()
+
+    async def stored(request: Request) -> Response:
+        user = request.headers["authorization"].removeprefix("Bearer ").partition(SEPARATOR)[0]
+        (page,) = await client.run(("GET", f"page:{user}"))
+        return Response(page, media_type="application/json")
 
     async def home(request: Request) -> Response:
         user = request.headers["authorization"].removeprefix("Bearer ").partition(SEPARATOR)[0]
@@ -36,7 +43,7 @@ def application(redis_url: str) -> Starlette:
         served = [post_codec.served(post, previews=True) for post in ranked]
         return Response(encoder.encode({"posts": served}), media_type="application/json")
 
-    return Starlette(routes=[Route("/timeline/home", home)])
+    return Starlette(routes=[Route("/timeline/home", home), Route(STORED, stored)])
 
 
 def serve(host: str, port: int, redis_url: str) -> None:
@@ -49,6 +56,9 @@ def serve(host: str, port: int, redis_url: str) -> None:
         http="httptools",
         access_log=False,
         log_level="critical",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
     )
 
