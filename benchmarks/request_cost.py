@@ -20,12 +20,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import httpx
 import msgspec
 import numpy as np
 import pandas as pd
 import psutil
 import redis
+import requests
 
 from benchmarks.bare_api import STORED
 from benchmarks.bare_chain import bare_chain
@@ -45,6 +45,7 @@ SETTLES_S = 2.0  # what starting left to do
 MOST_FOR_A_ROUND_S = 3 * (LASTS_S + 10.0)
 MOST_FOR_THE_REST_S = 90.0
 USERS = 20
+ANSWERED_WITHIN_S = 10.0
 T = TypeVar("T")
 WANTED = 2.0  # times the bare chain's CPU
 TIMELINE = "/timeline/home"
@@ -186,14 +187,17 @@ def logged_in(url: str) -> dict[int, str]:
     tokens = {}
     for user in range(1, USERS + 1):
         credentials = {"name": f"user-{user}", "password": f"password-{user}"}
-        answer = httpx.post(f"{url}/auth/login", json=credentials).raise_for_status()
-        tokens[user] = answer.json()["token"]
+        asked = requests.post(f"{url}/auth/login", json=credentials, timeout=ANSWERED_WITHIN_S)
+        asked.raise_for_status()
+        tokens[user] = asked.json()["token"]
     return tokens
 
 
 def answer(side: Side, token: str) -> bytes:
-    asked = httpx.get(f"{side.url}{side.path}", headers={"Authorization": f"Bearer {token}"})
-    return asked.raise_for_status().content
+    headers = {"Authorization": f"Bearer {token}"}
+    asked = requests.get(f"{side.url}{side.path}", headers=headers, timeout=ANSWERED_WITHIN_S)
+    asked.raise_for_status()
+    return asked.content
 
 
 def copy_timelines(ours: Side, bare: Side, tokens: Mapping[int, str]) -> None:
@@ -240,8 +244,8 @@ async def cost(plan: Plan, side: Side) -> Cost:
             after = cpu_s(side.processes)
         finally:
             await driver.close()
-        requests = read_requests(Path(folder))
-    return Cost({part: 1e6 * (after[part] - before[part]) / len(requests) for part in after}, requests)
+        recorded = read_requests(Path(folder))
+    return Cost({part: 1e6 * (after[part] - before[part]) / len(recorded) for part in after}, recorded)
 
 
 def cpu_s(parts: Mapping[str, Sequence[psutil.Process]]) -> dict[str, float]:
@@ -282,10 +286,10 @@ def show(rounds: Sequence[Sides[Cost]], rate_per_s: float) -> None:
         print(row(name, ratios, form=".2f", first=""))
     print(f"\nwanted: ours ≤ {WANTED:g} times the bare chain, and no error\n")
     for name, costs in zip(Sides._fields, zip(*rounds, strict=True), strict=True):
-        requests = pd.concat([cost.requests for cost in costs])
-        not_ok = int((requests["outcome"].astype(str) != Outcome.OK).sum())
-        p50, p99 = requests["latency_s"].quantile([0.5, 0.99]) * 1e3
-        print(f"{name}: {not_ok} errors in {len(requests)} requests, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+        recorded = pd.concat([cost.requests for cost in costs])
+        not_ok = int((recorded["outcome"].astype(str) != Outcome.OK).sum())
+        p50, p99 = recorded["latency_s"].quantile([0.5, 0.99]) * 1e3
+        print(f"{name}: {not_ok} errors in {len(recorded)} requests, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     from_redis = pd.concat([one.ours.requests["cache"].astype(str) for one in rounds]) == Cache.REDIS
     print(f"ours: {from_redis.mean():.1%} of the answers out of Redis (lists live for a minute)")
 
