@@ -284,7 +284,7 @@ def show(rounds: Sequence[Sides[Cost]], rate_per_s: float) -> None:
     for name, ours in (("**ours, times that**", without), ("ours with Toxiproxy, times that", through)):
         ratios = [[one.ours.total_us(*ours) / cost.total_us(*PARTS) for cost in one[1:]] for one in rounds]
         print(row(name, ratios, form=".2f", first=""))
-    print(f"\nwanted: ours ≤ {WANTED:g} times the bare chain, and no error\n")
+    print(f"\nwanted: ours ≤ {WANTED:g} times the chain with the same job, and no error\n")
     for name, costs in zip(Sides._fields, zip(*rounds, strict=True), strict=True):
         recorded = pd.concat([cost.requests for cost in costs])
         not_ok = int((recorded["outcome"].astype(str) != Outcome.OK).sum())
