@@ -5,10 +5,9 @@ own region had acknowledged before it began, and at most all that had begun anyw
 nothing can explain it. Less than what all regions had acknowledged is *behind*, which is no error while links lag.
 
 In the end a region shows exactly what was acknowledged, plus some of what is of unknown fate: 10 acknowledged and one
-unknown 5 make 10 or 15, and 12 is wrong.
+unknown 5 make 10 or 15, and 12 is wrong. Where those are too many and too different to tell, it is undecided.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,13 +17,17 @@ from harness.verify.consistency.answers import Answers
 from harness.verify.consistency.finding import WITNESSES, Witness, place_and_time, step
 from harness.verify.consistency.history import Bools, Ending, Floats, History, Ints, Kind
 from harness.verify.consistency.packing import packed
+from harness.verify.consistency.subset_sums import is_sum_of_some
+
+NONE: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedAtRegion:
     """Reads `judged` while the run went on, of which `behind` saw less than was acknowledged anywhere; final ones.
 
-    `above`, `below` and `wrong` are indices of operations. `unread` are counters without a final read there.
+    `above`, `below` and `wrong` are indices of operations. `unread` are counters without a final read there, `undecided`
+    those of whose final read nobody can tell whether it is right; they are not among the `finally_judged`.
     """
 
     judged: int
@@ -34,6 +37,7 @@ class CountedAtRegion:
     finally_judged: int
     wrong: Ints
     unread: tuple[str, ...]
+    undecided: tuple[str, ...]
     witnesses: tuple[Witness, ...]
 
 
@@ -105,13 +109,15 @@ class _Sums:
         return result
 
 
-def _at_region(history: History, bounds: _Bounds, increments: Mapping[int, list[int]], region: int) -> CountedAtRegion:
+def _at_region(history: History, bounds: _Bounds, increments: Mapping[int, Ints], region: int) -> CountedAtRegion:
     here = history.served[bounds.read] == region
     read, shown = bounds.read[here], history.amount[bounds.read[here]]
     least, most = bounds.least[here], bounds.most[here]
     above, below = shown > most, shown < least
     final = _final_reads(history, region)
-    wrong = [each for counter, each in final.items() if not _is_possible(history, increments.get(counter, []), each)]
+    possible = {counter: _is_possible(history, increments.get(counter, NONE), each) for counter, each in final.items()}
+    wrong = [final[counter] for counter, fits in possible.items() if fits is False]
+    undecided = [counter for counter, fits in possible.items() if fits is None]
     on_the_way = ~np.isin(read, wrong)  # a final read that is wrong is told once
     outside = [
         *((int(read[i]), f"at most {most[i]:g} was possible") for i in np.flatnonzero(above & on_the_way)[:WITNESSES]),
@@ -123,20 +129,20 @@ def _at_region(history: History, bounds: _Bounds, increments: Mapping[int, list[
         behind=int((shown < bounds.least_of_all[here]).sum()),
         above=read[above],
         below=read[below],
-        finally_judged=len(final),
+        finally_judged=len(final) - len(undecided),
         wrong=np.array(sorted(wrong), dtype=np.int64),
         unread=tuple(history.objects[counter] for counter in increments if counter not in final),
+        undecided=tuple(history.objects[counter] for counter in undecided),
         witnesses=tuple(_tell(history, increments, each, why) for each, why in outside),
     )
 
 
-def _increments(history: History) -> dict[int, list[int]]:
+def _increments(history: History) -> dict[int, Ints]:
     """Those that may have taken effect, by counter."""
-    found: dict[int, list[int]] = {}
     some = np.flatnonzero((history.kind == Kind.INCREMENT) & (history.ending != Ending.FAIL))
-    for counter, each in zip(history.object[some].tolist(), some.tolist(), strict=True):
-        found.setdefault(counter, []).append(each)
-    return found
+    some = some[np.argsort(history.object[some], kind="stable")]
+    counters_, begin = np.unique(history.object[some], return_index=True)
+    return dict(zip(counters_.tolist(), np.split(some, begin[1:]), strict=True)) if len(some) else {}
 
 
 def _final_reads(history: History, region: int) -> dict[int, int]:
@@ -146,27 +152,20 @@ def _final_reads(history: History, region: int) -> dict[int, int]:
     return dict(zip(history.object[reads].tolist(), reads.tolist(), strict=True))
 
 
-def _is_possible(history: History, increments: list[int], read: int) -> bool:
-    """The value is the sum of all that was acknowledged before, and of some choice of the rest."""
-    certain, choice = float(history.initial[history.object[read]]), Counter[float]()
-    for each in increments:
-        if history.ending[each] == Ending.OK and history.completed_s[each] < history.invoked_s[read]:
-            certain += float(history.amount[each])
-        elif history.invoked_s[each] <= history.completed_s[read]:
-            choice[float(history.amount[each])] += 1
-    sums = {certain}
-    for amount, times in choice.items():
-        sums = {known + amount * some for known in sums for some in range(times + 1)}
-    return float(history.amount[read]) in sums
+def _is_possible(history: History, increments: Ints, read: int) -> bool | None:
+    """Whether it is the sum of all that was acknowledged before, and of some choice of the rest; None: not known."""
+    begun = increments[history.invoked_s[increments] <= history.completed_s[read]]
+    surely = (history.ending[begun] == Ending.OK) & (history.completed_s[begun] < history.invoked_s[read])
+    certain = history.initial[history.object[read]] + history.amount[begun[surely]].sum()
+    return is_sum_of_some(history.amount[begun[~surely]].tolist(), float(history.amount[read] - certain))
 
 
-def _tell(history: History, increments: Mapping[int, list[int]], read: int, why: str) -> Witness:
+def _tell(history: History, increments: Mapping[int, Ints], read: int, why: str) -> Witness:
     """With the increments of unknown fate, and the last acknowledged ones before the read."""
-    mine = increments.get(int(history.object[read]), [])
-    before = [each for each in mine if history.invoked_s[each] <= history.completed_s[read]]
-    unsure = [each for each in before if history.ending[each] != Ending.OK]
-    acked = [each for each in before if history.ending[each] == Ending.OK]
-    told = sorted({*unsure[-WITNESSES:], *acked[-WITNESSES:]})
+    mine = increments.get(int(history.object[read]), NONE)
+    before = mine[history.invoked_s[mine] <= history.completed_s[read]]
+    acked = history.ending[before] == Ending.OK
+    told = sorted([*before[~acked][-WITNESSES:].tolist(), *before[acked][-WITNESSES:].tolist()])
     steps = (*(step(history, f"added {history.amount[each]:g}", each) for each in told), step(history, "read", read))
     saw = steps[-1].operation
     sentence = f"{saw.object} shows {saw.amount:g} {place_and_time(saw)}: {why}."

@@ -210,6 +210,14 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
                 holds=False, reason=f"in some region: {_some(sorted(unread))}",
             )
         )  # fmt: skip
+    undecided = {counter for each in found.values() for counter in each.undecided}
+    if undecided:
+        told.append(
+            figures.condition(
+                "counters that nobody can tell", float(len(undecided)), unit="", samples=finally_judged, accept="0",
+                holds=False, reason=f"too many increments of unknown fate: {_some(sorted(undecided))}",
+            )
+        )  # fmt: skip
     first = _told("counters", told[0], rows, witnesses)
     return Part(figures=tuple(told), guarantees=rows, scenes=first.scenes, evidence=first.evidence)
 

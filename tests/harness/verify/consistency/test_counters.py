@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from harness.verify.consistency.counters import counters
@@ -53,3 +55,20 @@ def test_the_final_value_is_a_sum_of_all_certain_and_some_doubtful_ones(value: f
     assert found["us-west"].unread == ("likes",)
     if wrong:
         assert found["europe"].witnesses[-1].sentence.endswith("no choice of the unknown ones comes to that.")
+
+
+def test_ten_thousand_doubtful_amounts_are_judged_at_once() -> None:
+    doubtful = [added(number, float(number), at_s=2.0, ending=Ending.INFO) for number in range(1, 10_001)]
+    right, wrong = (told(*DEFINITE, *doubtful, counted(0, value, at_s=9.0, final=True)) for value in (12_345.0, 5.0))
+    started_s = time.process_time()
+    judged = [counters(answers)["us-east"] for answers in (right, wrong)]
+
+    assert time.process_time() - started_s < 1.0
+    assert [(found.finally_judged, len(found.wrong)) for found in judged] == [(1, 0), (1, 1)]
+
+
+def test_what_nobody_can_tell_is_not_judged() -> None:
+    doubtful = [added(n, float(7**17 + 3**n), at_s=2.0, ending=Ending.INFO) for n in range(1, 31)]
+    found = counters(told(*doubtful, counted(0, 14.0 * 7**17, at_s=9.0, final=True)))["us-east"]
+
+    assert (found.undecided, found.finally_judged, len(found.wrong)) == (("likes",), 0, 0)
