@@ -58,7 +58,7 @@ class Readings:
     oldest: Ints
     shown: Ints
 
-    def chosen(self, which: Bools) -> "Readings":
+    def chosen(self, which: Bools | Ints) -> "Readings":
         return Readings(
             read=self.read[which],
             group=self.group[which],
@@ -85,6 +85,7 @@ class Seen:
 def absences(candidates: Candidates, readings: Readings, seen: Seen) -> tuple[Ints, Ints]:
     """Pairs of a read and a candidate that it had to show and did not, by read."""
     immortal = candidates.death >= candidates.deaths
+    readings = readings.chosen(np.argsort(readings.group, kind="stable"))  # what is near is found quicker
     found: list[tuple[Ints, Ints]] = []
     for every in (True, False):
         asking = readings.chosen((readings.oldest == UNKNOWN) == every)

@@ -216,7 +216,7 @@ def _candidates(history: History, clock: "Clock", items: Items) -> Candidates:
 
 def _readings(history: History, clock: "Clock", items: Items, oldest: Ints, shown: Pairs) -> Readings:
     reads = np.flatnonzero(history.answered & (oldest < history.ages))
-    now = clock.at(history.completed_s[reads]) + 1
+    now = clock.completed[reads] + 1
     lasting = shown.read[np.isposinf(items.deleted_s[shown.item])]
     return Readings(
         read=reads,
@@ -239,11 +239,16 @@ class Clock:
     """The instants of a history, numbered; what never happens is one later than all."""
 
     instants: Floats
+    invoked: Ints  # numbers of each operation's
+    completed: Ints
 
     @classmethod
     def of(cls, history: History) -> "Clock":
-        instants = np.unique(np.concatenate([history.invoked_s, history.completed_s]))
-        return cls(instants=instants[np.isfinite(instants)])
+        both = np.concatenate([history.invoked_s, history.completed_s])
+        instants, number = np.unique(both, return_inverse=True)
+        instants = instants[np.isfinite(instants)]  # what is not comes last
+        invoked, completed = np.split(np.minimum(number, len(instants)), 2)
+        return cls(instants=instants, invoked=invoked, completed=completed)
 
     def __len__(self) -> int:
         return len(self.instants)

@@ -117,7 +117,7 @@ def _telling(answers: Answers) -> Pairs:
 def _when(answers: Answers) -> tuple[Ints, int]:
     """A write's beginning, a read's end; never earlier than what their session did before. And how many there are."""
     history, clock = answers.history, answers.clock
-    instant = np.where(history.answered, clock.at(history.completed_s), clock.at(history.invoked_s))
+    instant = np.where(history.answered, clock.completed, clock.invoked)
     line = np.argsort(history.session, kind="stable")
     size = len(clock) + 1
     when = np.empty(len(history), dtype=np.int64)

@@ -26,8 +26,8 @@ NONE: Ints = np.empty(0, dtype=np.int64)
 class CountedAtRegion:
     """Reads `judged` while the run went on, of which `behind` saw less than was acknowledged anywhere; final ones.
 
-    `above`, `below` and `wrong` are indices of operations. `unread` are counters without a final read there, `undecided`
-    those of whose final read nobody can tell whether it is right; they are not among the `finally_judged`.
+    `above`, `below` and `wrong` are indices of operations. `unread` are counters without a final read there,
+    `undecided` those of whose final read nobody can tell whether it is right: not among the `finally_judged`.
     """
 
     judged: int
@@ -91,15 +91,15 @@ class _Sums:
 
     def done(self, which: Bools) -> Floats:
         """Of those that were completed before the read began."""
-        return self._sum(which, self._history.completed_s, self._clock.at(self._history.invoked_s[self._read]))
+        return self._sum(which, self._clock.completed, self._clock.invoked[self._read])
 
     def begun(self, which: Bools) -> Floats:
         """Of those that began before the read was over."""
-        return self._sum(which, self._history.invoked_s, self._clock.at(self._history.completed_s[self._read]) + 1)
+        return self._sum(which, self._clock.invoked, self._clock.completed[self._read] + 1)
 
-    def _sum(self, which: Bools, instant_s: Floats, before: Ints) -> Floats:
+    def _sum(self, which: Bools, instant: Ints, before: Ints) -> Floats:
         some, size = np.flatnonzero(which), len(self._clock)
-        word = packed(self._history.object[some], self._clock.at(instant_s[some]), size)
+        word = packed(self._history.object[some], instant[some], size)
         line = np.argsort(word, kind="stable")
         so_far = np.concatenate([[0.0], np.cumsum(self._history.amount[some[line]])])
         counter = self._history.object[self._read]

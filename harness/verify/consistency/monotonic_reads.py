@@ -13,7 +13,7 @@ from harness.verify.consistency.absences import Candidates, Readings, absences
 from harness.verify.consistency.answers import Answers, Pairs
 from harness.verify.consistency.finding import Casebook, Cohort, Finding, Witness, place_and_time, step
 from harness.verify.consistency.history import UNKNOWN, Bools, Ints
-from harness.verify.consistency.packing import packed, starts
+from harness.verify.consistency.packing import contains, packed, starts, unpacked
 
 
 def monotonic_reads(answers: Answers) -> Finding:
@@ -64,8 +64,25 @@ def _settled(answers: Answers, shown: Ints, new: Bools) -> Ints:
 
 
 def _seen_from_several_places(answers: Answers, groups: _Groups) -> Pairs:
-    some = groups.several[groups.of_operation[answers.seen.read]] & answers.reached
-    return Pairs(read=answers.seen.read[some], item=answers.seen.item[some])
+    """Of what was shown and reached, that which its session saw in this object at more than one place."""
+    items, by_view = len(answers.items), answers.by_view
+    rows = np.flatnonzero(groups.several[groups.of_view][by_view.viewer])
+    word = packed(groups.of_view[by_view.viewer[rows]], by_view.item[rows], items)
+    nowhere = answers.processes.region[answers.views.process[by_view.viewer[rows]]] == UNKNOWN
+    several = _several(word, nowhere)
+    known = np.zeros(items, dtype=bool)
+    known[unpacked(several, items)[1]] = True
+    some = np.flatnonzero(groups.several[groups.of_operation][answers.seen.read] & answers.reached)
+    some = some[known[answers.seen.item[some]]]
+    read, item = answers.seen.read[some], answers.seen.item[some]
+    there = contains(several, packed(groups.of_operation[read], item, items))
+    return Pairs(read=read[there], item=item[there])
+
+
+def _several(word: Ints, nowhere: Bools) -> Ints:
+    """The words that come more than once, or from nowhere that is known; in order."""
+    ordered = np.sort(word)
+    return np.union1d(ordered[~starts(ordered)], word[nowhere])
 
 
 # --- broken ---------------------------------------------------------------------------------------------------------
@@ -94,7 +111,7 @@ def _gone(answers: Answers, groups: _Groups, shown: Ints, new: Bools) -> Pairs:
         read=reads,
         group=groups.of_operation[reads],
         born_before=reads,
-        dies_from=clock.at(history.completed_s[reads]) + 1,
+        dies_from=clock.completed[reads] + 1,
         oldest=answers.oldest[reads],
         shown=again[reads],
     )
@@ -133,7 +150,7 @@ def _suspects(answers: Answers, groups: _Groups, first: Bools, again: Ints) -> t
     wanting &= answers.oldest[reads] < answers.history.ages
     suspect = np.zeros(len(groups), dtype=bool)
     suspect[group[wanting]] = True
-    return np.sort(reads[wanting]), suspect
+    return reads[wanting], suspect
 
 
 # --- where it was seen before ---------------------------------------------------------------------------------------

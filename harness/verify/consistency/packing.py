@@ -51,7 +51,7 @@ def _sorted_words(columns: tuple[tuple[Ints, int], ...], widths: list[int]) -> I
     for (column, _), width in zip(columns[1:], widths[1:], strict=True):
         word <<= width
         word |= column
-    word.sort(kind="stable")  # quick where whole stretches are in order already
+    word.sort()
     return word
 
 

@@ -188,7 +188,8 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
     """Exact in the end in every region, and never a number on the way that nothing can explain."""
     finally_judged = min((each.finally_judged for each in found.values()), default=0)
     broken = {region: len({*each.wrong, *each.above, *each.below}) for region, each in found.items()}
-    promised = stated is Counting.EXACT or (stated is None and any(each.finally_judged for each in found.values()))
+    occasion = any(each.finally_judged or each.undecided for each in found.values())
+    promised = stated is Counting.EXACT or (stated is None and occasion)
     rows = tuple(
         Guarantee(name="counters", cohort=region, promised=promised, observed=each.judged, violations=broken[region])
         for region, each in found.items()

@@ -118,12 +118,10 @@ def _seen(texts: pd.Series) -> tuple[Ints, "pd.Categorical[str]"]:
     says_something = pc.not_equal(parts.flatten(), "").to_numpy(zero_copy_only=False)
     codes = ids.indices.to_numpy()[says_something]
     counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[says_something], minlength=len(counts))
-    begin = np.cumsum(counts) - counts
-    text = different.indices.to_numpy()
-    many = counts[text]
-    before = np.cumsum(many) - many
-    place = np.repeat(begin[text] - before, many) + np.arange(many.sum())
-    return many, pd.Categorical.from_codes(codes[place], categories=ids.dictionary.to_pylist())
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]))
+    shown = pa.LargeListArray.from_arrays(offsets, pa.array(codes)).take(different.indices).flatten()
+    many = counts[different.indices.to_numpy()]
+    return many, pd.Categorical.from_codes(shown.to_numpy(), categories=ids.dictionary.to_pylist())
 
 
 def _order(operations: pd.DataFrame) -> dict[str, tuple[float, float]]:
@@ -131,7 +129,7 @@ def _order(operations: pd.DataFrame) -> dict[str, tuple[float, float]]:
     mine = (operations["kind"] == Kind.WRITE) & (operations["ending"] != Ending.FAIL) & (operations["id"] != "")
     writes = operations.loc[mine]
     surely = (writes["ending"] == Ending.OK).to_numpy()
-    ids, names = pd.factorize(writes["id"])
+    ids, names = pd.factorize(writes["id"].to_numpy(object))
     first_s, last_s = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     np.minimum.at(first_s, ids, column(writes, "invoked_s"))
     np.maximum.at(last_s, ids, np.where(surely, column(writes, "completed_s"), np.inf))

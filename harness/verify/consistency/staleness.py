@@ -121,11 +121,12 @@ def _shown_items(answers: Answers) -> _Last:
     seen = Pairs(read=answers.seen.read[own], item=answers.seen.item[own])
     absent = answers.absent.chosen(history.served[answers.absent.read] != UNKNOWN)
     known = absent.chosen(history.invoked_s[absent.read] >= items.known_s[absent.item])
+    place = _places(answers, seen)
     first_s = np.full(shape, np.inf)
-    np.minimum.at(first_s, (history.served[seen.read], seen.item), history.completed_s[seen.read])
+    np.minimum.at(first_s.reshape(-1), place, history.completed_s[seen.read])
     first = np.full(shape, len(history), dtype=np.int64)
-    np.minimum.at(first, (history.served[seen.read], seen.item), seen.read)
-    before = known.chosen(known.read < first[history.served[known.read], known.item])
+    first.reshape(-1)[place[::-1]] = seen.read[::-1]  # they are in order, and the last one stays
+    before = known.chosen(known.read < first.reshape(-1)[_places(answers, known)])
     return _Last(
         shown=_latest(answers, seen, shape),
         shown_first_s=first_s,
@@ -137,8 +138,13 @@ def _shown_items(answers: Answers) -> _Last:
 
 def _latest(answers: Answers, pairs: Pairs, shape: tuple[int, int]) -> Ints:
     latest = np.full(shape, UNKNOWN, dtype=np.int64)
-    np.maximum.at(latest, (answers.history.served[pairs.read], pairs.item), pairs.read)
+    latest.reshape(-1)[_places(answers, pairs)] = pairs.read  # they are in order, and the last one stays
     return latest
+
+
+def _places(answers: Answers, pairs: Pairs) -> Ints:
+    """By region and item, in one."""
+    return answers.history.served[pairs.read] * len(answers.items) + pairs.item
 
 
 def _between(answers: Answers, last: _Last, source: int, reader: int) -> Staleness:

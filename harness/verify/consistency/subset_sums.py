@@ -8,8 +8,8 @@ keeps it short, and exact all the same:
 * From the smallest amount on, the bits in the middle soon are all set; an amount no wider than that only widens it.
   Once that holds of all that are still to come, everything but the two ends is known to be a sum.
 
-Amounts that never fill the middle (powers of three; thousands of different tens beside two ones) may be too many to tell.
-Wherever there is an answer it is certain.
+Amounts that never fill the middle (powers of three; thousands of different tens beside two ones) may be too many to
+tell. Wherever there is an answer it is certain.
 """
 
 import math

@@ -22,9 +22,9 @@ NOTHING = UNKNOWN - 1  # an age older than any that is known or not
 
 def writes_follow_reads(answers: Answers) -> Finding:
     book = Casebook(answers.history)
-    news, runs = _News.of(answers), _runs(answers)
-    for region in range(answers.processes.at.shape[1]):
-        _add_judged(book, answers, news, region)
+    runs, regions = _runs(answers), range(answers.processes.at.shape[1])
+    _add_judged(book, answers, _News.of(answers), regions)
+    for region in regions:
         _add_broken(book, answers, runs, region)
     return book.closed(lambda read, first, second, earlier: _tell(answers, read, first, second, earlier))
 
@@ -41,19 +41,19 @@ def _cohorts(answers: Answers, second: Ints, region: int, read: Ints) -> Ints:
 # --- judged ---------------------------------------------------------------------------------------------------------
 
 
-def _add_judged(book: Casebook, answers: Answers, news: "_News", region: int) -> None:
-    newest = news.before_each_write(answers, region)
-    had_news = newest != NOTHING
-    if not had_news.any():
-        return
-    some = np.flatnonzero(had_news[answers.seen.item])
+def _add_judged(book: Casebook, answers: Answers, news: "_News", regions: range) -> None:
+    by_region = [news.before_each_write(answers, region) for region in regions]
+    newest = np.maximum.reduce(by_region)
+    some = np.flatnonzero((newest != NOTHING)[answers.seen.item])
     read, second = answers.seen.read[some], answers.seen.item[some]
     due = answers.history.object[read] == answers.items.object[second]
     due &= newest[second] >= answers.oldest[read]
     read, second = read[due], second[due]
-    where = _cohorts(answers, second, region, read)
-    for number, cohort in enumerate(Cohort):
-        book[cohort].met.append(read[where == number])
+    for region in regions:
+        due = by_region[region][second] >= answers.oldest[read]
+        where = _cohorts(answers, second[due], region, read[due])
+        for number, cohort in enumerate(Cohort):
+            book[cohort].met.append(read[due][where == number])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
