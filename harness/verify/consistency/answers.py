@@ -100,6 +100,13 @@ class Answers:
         result: Bools = (served[one] == served[other]) & (served[one] != UNKNOWN)
         return result
 
+    def at_author(self, item: Ints, read: Ints) -> Bools:
+        """The read was served by the same region as the item's author, and it is known which."""
+        place = np.where(self.items.author == UNKNOWN, UNKNOWN, self.history.served[self.items.author])
+        place[place == UNKNOWN] -= 1  # unlike any
+        result: Bools = place[item] == self.history.served[read]
+        return result
+
 
 def answers_of(history: History) -> Answers:
     clock = Clock.of(history)
@@ -217,7 +224,7 @@ def _candidates(history: History, clock: "Clock", items: Items) -> Candidates:
 def _readings(history: History, clock: "Clock", items: Items, oldest: Ints, shown: Pairs) -> Readings:
     reads = np.flatnonzero(history.answered & (oldest < history.ages))
     now = clock.completed[reads] + 1
-    lasting = shown.read[np.isposinf(items.deleted_s[shown.item])]
+    lasting = shown.read[np.isposinf(items.deleted_s)[shown.item]]
     return Readings(
         read=reads,
         group=history.object[reads],
@@ -229,8 +236,8 @@ def _readings(history: History, clock: "Clock", items: Items, oldest: Ints, show
 
 
 def _owed(history: History, items: Items, pairs: Pairs) -> Bools:
-    acked = ~np.isposinf(items.acked_s[pairs.item])
-    result: Bools = acked | (items.known_s[pairs.item] <= history.invoked_s[pairs.read])
+    owed_s = np.where(np.isposinf(items.acked_s), items.known_s, -np.inf)
+    result: Bools = owed_s[pairs.item] <= history.invoked_s[pairs.read]
     return result
 
 

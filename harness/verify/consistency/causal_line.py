@@ -110,8 +110,10 @@ def _telling(answers: Answers) -> Pairs:
     soonest = np.minimum.accumulate(word[::-1])[::-1]
     newest = np.ones(len(word), dtype=bool)
     newest[:-1] = word[:-1] < soonest[1:]
+    some = np.flatnonzero(newest)
+    viewer, maker, item, read = viewer[some], maker[some], item[some], read[some]
     own = (processes.session[viewer] == processes.session[maker]) & (items.author[item] < read)
-    return Pairs(read=read, item=item).chosen(newest & ~own)
+    return Pairs(read=read, item=item).chosen(~own)
 
 
 def _when(answers: Answers) -> tuple[Ints, int]:

@@ -57,12 +57,12 @@ def causal(answers: Answers, *, at_once: int = BITS) -> Causality:
 
 
 def _certain(answers: Answers, pairs: Pairs) -> Pairs:
-    return pairs.chosen(answers.items.process[pairs.item] != UNKNOWN)
+    return pairs.chosen((answers.items.process != UNKNOWN)[pairs.item])
 
 
 def _sort_into(book: Casebook, answers: Answers, pairs: Pairs, *, met: bool) -> None:
     moved = _moved(answers)[pairs.read]
-    here = answers.same_region(answers.items.author[pairs.item], pairs.read)
+    here = answers.at_author(pairs.item, pairs.read)
     chosen = {Cohort.STICKY: ~moved & here, Cohort.REMOTE: ~moved & ~here, Cohort.MOVED: moved}
     for cohort, which in chosen.items():
         if met:

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -302,8 +303,8 @@ def _reordered(counts: Ints, seen: Ints, line: Ints) -> tuple[Ints, Ints]:
     """What was seen, in the order of the operations."""
     before = np.concatenate([[0], np.cumsum(counts)])
     start = np.concatenate([[0], np.cumsum(counts[line])])
-    moved = np.repeat(before[:-1][line] - start[:-1], counts[line]) + np.arange(len(seen))
-    return start.astype(np.int64), seen[moved]
+    moved = pa.LargeListArray.from_arrays(pa.array(before), pa.array(seen)).take(pa.array(line)).flatten()
+    return start.astype(np.int64), moved.to_numpy()
 
 
 def _region_codes(names: pd.Series, regions: Sequence[str]) -> Ints:

@@ -35,12 +35,12 @@ def _followed(answers: Answers, pairs: Pairs, place: Ints) -> Iterator[tuple[Coh
     `place` is where among the seen the later ones of the same process would be.
     """
     items, processes = answers.items, answers.processes
-    certain = items.process[pairs.item] != UNKNOWN
+    certain = (items.process != UNKNOWN)[pairs.item]
     pairs, place = pairs.chosen(certain), place[certain]
     process = items.process[pairs.item]
     yield from _same_process(answers, pairs, place)
     places = np.bincount(processes.session, minlength=len(answers.history.sessions))
-    roaming = places[processes.session[process]] > 1
+    roaming = (places > 1)[processes.session][process]
     pairs, process = pairs.chosen(roaming), process[roaming]
     for region in range(processes.at.shape[1]):
         other = processes.at[processes.session[process], region]
@@ -55,8 +55,8 @@ def _same_process(answers: Answers, pairs: Pairs, place: Ints) -> Iterator[tuple
     items = answers.items
     shows, later = _shown(answers, pairs.read, items.process[pairs.item], place)
     read, earlier, later = pairs.read[shows], pairs.item[shows], later[shows]
-    known = answers.processes.region[items.process[earlier]] != UNKNOWN
-    here = answers.same_region(items.author[earlier], read)
+    known = (answers.processes.region != UNKNOWN)[items.process[earlier]]
+    here = answers.at_author(earlier, read)
     yield Cohort.STICKY, read[known & here], earlier[known & here], later[known & here]
     yield Cohort.REMOTE, read[known & ~here], earlier[known & ~here], later[known & ~here]
     yield Cohort.MOVED, read[~known], earlier[~known], later[~known]  # two unknown regions are not known to be one

@@ -26,7 +26,7 @@ def _own(answers: Answers, pairs: Pairs) -> Pairs:
 
 
 def _of(answers: Answers, pairs: Pairs, cohort: Cohort) -> Pairs:
-    sticky = answers.same_region(answers.items.author[pairs.item], pairs.read)
+    sticky = answers.at_author(pairs.item, pairs.read)
     return pairs.chosen(sticky if cohort is Cohort.STICKY else np.logical_not(sticky))
 
 

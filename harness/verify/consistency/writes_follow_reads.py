@@ -33,7 +33,7 @@ def _cohorts(answers: Answers, second: Ints, region: int, read: Ints) -> Ints:
     """Position among the cohorts, where the author saw the first item at that region (the last one is "unknown")."""
     process = answers.items.process[second]
     stayed = (answers.processes.region[process] == region) & (region < len(answers.history.regions))
-    here = answers.same_region(answers.items.author[second], read)
+    here = answers.at_author(second, read)
     sticky, remote, moved = (list(Cohort).index(each) for each in (Cohort.STICKY, Cohort.REMOTE, Cohort.MOVED))
     return np.where(stayed, np.where(here, sticky, remote), moved)
 
@@ -50,10 +50,11 @@ def _add_judged(book: Casebook, answers: Answers, news: "_News", regions: range)
     due &= newest[second] >= answers.oldest[read]
     read, second = read[due], second[due]
     for region in regions:
-        due = by_region[region][second] >= answers.oldest[read]
-        where = _cohorts(answers, second[due], region, read[due])
+        some = np.flatnonzero((by_region[region] != NOTHING)[second])
+        some = some[by_region[region][second[some]] >= answers.oldest[read[some]]]
+        where, reader = _cohorts(answers, second[some], region, read[some]), read[some]
         for number, cohort in enumerate(Cohort):
-            book[cohort].met.append(read[due][where == number])
+            book[cohort].met.append(reader[where == number])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

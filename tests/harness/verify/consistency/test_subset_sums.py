@@ -44,7 +44,7 @@ def test_it_agrees_with_trying_every_choice() -> None:
         largest = int(chance.integers(1, 200))
         amounts = [float(each) for each in chance.integers(-largest // 4, largest, chance.integers(0, 20))]
         sums = sums_of(amounts)
-        wanted = float(chance.integers(min(sums) - 5, max(sums) + 5))
+        wanted = float(chance.integers(int(min(sums)) - 5, int(max(sums)) + 5))
         answers.append(is_sum_of_some(amounts, wanted))
 
         assert answers[-1] is (wanted in sums), (amounts, wanted)
