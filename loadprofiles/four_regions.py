@@ -59,7 +59,7 @@ def prepare(lobby: Lobby) -> None:
 class Reader(Visitor):
     """Looks at timelines where the user is."""
 
-    share = 0.36
+    share = 0.34
 
     @does("home", route="GET /timeline/home", share=4, priority=2)
     def reads_home(self, site: Site) -> None:
@@ -133,7 +133,7 @@ class Writer(Visitor):
 class Doubter(Visitor):
     """Has posted, is not sure whether it went through, and sends the same again from elsewhere."""
 
-    share = 0.04
+    share = 0.06
 
     @does("retry", route="POST /tweets/create", share=1, priority=1, fresh=True)
     def sends_again(self, site: Site) -> None:
