@@ -296,9 +296,14 @@ class RecoveryCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="
 
 
 class RetriesCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="retries"):
-    """Attempts on dependencies stay within 1 + `budget` of the calls made, second by second and overall."""
+    """Attempts on dependencies stay within 1 + `budget` of the calls made, second by second and overall.
+
+    `dependency` is the only one that is meant, as the replicas name it in their metrics; without it all are. A budget
+    of 0 % says that nothing goes out twice: then a single repetition breaks it, and no few calls are too few.
+    """
 
     budget: Ratio = Ratio(0.20)
+    dependency: str | None = None
 
 
 class Operations(StrEnum):

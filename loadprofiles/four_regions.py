@@ -14,11 +14,13 @@ from harness.load.intent import adds, raises, removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
+PEOPLE = 3000
 # Much flatter than Zipf's law: nobody posts more than one page can show, so that in the end all can be looked at.
-people = Zipf(population=3000, cast=100, exponent=0.2, homes=REGIONS)
+people = Zipf(population=PEOPLE, cast=100, exponent=0.2, homes=REGIONS)
 
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
+DOUBTED_POSTS = 4  # of the latest of each user: as old as a fail-over takes
 LIKED_POSTS = 1  # the first of each user: few counters that are raised often say more than many that are raised once
 PROFILE_PAGE = 20  # a profile with fewer posts shows all there are
 KEY = re.compile(r"#(\S+)$")
@@ -36,6 +38,10 @@ likeable: dict[str, Posted] = {}  # by key; never deleted
 shown: defaultdict[str, dict[str, Posted]] = defaultdict(dict)  # those that somebody has seen, by region
 deletable: defaultdict[int, list[Posted]] = defaultdict(list)  # by author
 again: defaultdict[int, dict[str, str]] = defaultdict(dict)  # by author: keys and texts that may be sent once more
+doubted: set[str] = set()  # keys that were sent once more: which post they stand for is not known
+taken_back: dict[str, Posted] = {}  # by key
+still_there: dict[str, Posted] = {}  # by region: taken back, and shown there since
+followed: defaultdict[int, list[int]] = defaultdict(list)  # by follower, until unfollowed
 
 
 def prepare(lobby: Lobby) -> None:
@@ -53,7 +59,7 @@ def prepare(lobby: Lobby) -> None:
 class Reader(Visitor):
     """Looks at timelines where the user is."""
 
-    share = 0.45
+    share = 0.34
 
     @does("home", route="GET /timeline/home", share=4, priority=2)
     def reads_home(self, site: Site) -> None:
@@ -73,9 +79,9 @@ class Reader(Visitor):
 
 
 class Writer(Visitor):
-    """Has something to say, likes what others say, and takes back what was said in haste."""
+    """Has something to say, likes what others say, and takes back what was said, or who was followed, in haste."""
 
-    share = 0.30
+    share = 0.39
 
     @does("post", route="POST /tweets/create", share=6, priority=1)
     def posts(self, site: Site) -> None:
@@ -83,7 +89,11 @@ class Writer(Visitor):
 
     @does("like", route="POST /tweets/{id}/like", share=3, priority=3)
     def likes(self, site: Site) -> None:
-        """What can be seen from here; before there is anything, a post from before the run that nobody counts."""
+        """What can be seen from here. First of all what its author has taken back without this region knowing: likes of
+        that count for nothing, and must not bring it back. Before there is anything, a post from before the run."""
+        if gone := still_there.pop(site.region, None):
+            site.post(f"/tweets/{gone.post}/like", {}, user=self.user)
+            return
         seen = [*shown[site.region].values()]
         if not seen:
             site.post("/tweets/us-east-1/like", {}, user=self.user)
@@ -98,20 +108,41 @@ class Writer(Visitor):
             _list_posts(site, self.user, user=self.user)
             return
         posted = deletable[self.user].pop(0)
+        del again[self.user][posted.key]  # a post that was taken back must not be sent again
         gone = removes(posted.key, of=_posts_of(self.user))
         answer = site.delete(f"/tweets/{posted.post}", user=self.user, intent=gone)
         _remember(site, answer)
+        if answer.ok:
+            taken_back[posted.key] = posted
+
+    @does("follow", route="PUT /users/{id}/follow", share=1.5, priority=3)
+    def follows(self, site: Site) -> None:
+        whom = self.draw % PEOPLE + 1
+        followed[self.user].append(whom)
+        _remember(site, site.put(f"/users/user-{whom}/follow", {}, user=self.user))
+
+    @does("unfollow", route="DELETE /users/{id}/follow", share=1.5, priority=3)
+    def unfollows(self, site: Site) -> None:
+        """The latest one, once: whatever regions were told in whichever order, in the end none of them may follow."""
+        if not followed[self.user]:
+            _list_posts(site, self.user, user=self.user)
+            return
+        _remember(site, site.delete(f"/users/user-{followed[self.user].pop()}/follow", user=self.user))
 
 
 class Doubter(Visitor):
     """Has posted, is not sure whether it went through, and sends the same again from elsewhere."""
 
-    share = 0.04
+    share = 0.06
 
     @does("retry", route="POST /tweets/create", share=1, priority=1, fresh=True)
     def sends_again(self, site: Site) -> None:
         site.travel(self.pick([region for region in REGIONS if region != self.home]))
-        key, text = next(reversed(again[self.user].items()), (f"{site.run}-{self.number}", ""))
+        latest = [*again[self.user].items()][-DOUBTED_POSTS:]
+        key, text = self.pick(latest) if latest else (f"{site.run}-{self.number}", "")
+        if text:
+            doubted.add(key)
+            deletable[self.user] = [posted for posted in deletable[self.user] if posted.key != key]
         _post(site, self, key, text=text)
 
 
@@ -183,24 +214,26 @@ def _keys(answer: Answer, posts: list[dict[str, str]]) -> list[str]:
     for key in keys:
         if key in likeable:
             shown[region][key] = likeable[key]
+        elif key in taken_back:
+            still_there[region] = taken_back[key]
     return keys
 
 
 def _post(site: Site, visitor: Visitor, key: str, *, text: str = "") -> None:
-    user, repeated = visitor.user, text != ""
+    user = visitor.user
     tweet = {"text": text or f"{visitor.pick(WORDS)} #{key}"}
     again[user].setdefault(key, tweet["text"])
     answer = site.post(
         "/tweets/create", tweet, user=user, headers={"Idempotency-Key": key}, intent=adds(key, to=_posts_of(user))
     )
     _remember(site, answer)
-    if answer.status == 201 and not repeated:
+    if answer.status == 201 and key not in doubted:
         posted = Posted(user, key, answer.json()["id"])
         if sum(other.author == user for other in likeable.values()) < LIKED_POSTS:
             likeable[key] = posted
+            del again[user][key]  # of two posts with one key one is buried, with all its likes
         else:
             deletable[user].append(posted)
-            del again[user][key]  # a post that was taken back must not be sent again
 
 
 def _remember(site: Site, answer: Answer) -> None:

@@ -1,7 +1,8 @@
 """Whether retries stay within their budget: attempts on dependencies against calls, as the replicas count them.
 
 Amplification is what keeps an overload alive after its cause is gone, so the budget has to hold in the worst seconds,
-not only on average. Counters start again at 0 with their process; attempts and calls are compared by their increases.
+not only on average. What must never be repeated has no budget: there one repetition is one too many, and a single call
+already shows something. Counters start again at 0 with their process; attempts and calls are compared by increases.
 """
 
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ class _Increases:
 
 
 def check_retries(run: Run, check: RetriesCheck) -> Verdict:
-    name = f"retries within {check.budget}"
-    counted = _increases(run)
+    name = f"retries within {check.budget}{'' if check.dependency is None else f' on {check.dependency}'}"
+    counted = [each for each in _increases(run) if check.dependency in (None, each.dependency)]
     if not counted:
-        why = "no replica exports calls and attempts of its dependencies"
+        why = f"no replica exports calls and attempts of {check.dependency or 'its dependencies'}"
         return figures.verdict_of("retries", name, [_nothing(why)], passed="")
     found: list[Figure] = []
     evidence: list[Evidence] = []
@@ -96,14 +97,15 @@ def _ratio_figure(check: RetriesCheck, counted: _Increases, where: str, mine: Bo
 
 def _decided(check: RetriesCheck, name: str, calls: float, attempts: float) -> Figure:
     limit = 1 + check.budget
+    enough, reserve = (MIN_CALLS, RESERVE) if check.budget else (1, 0.0)
     ratio = attempts / calls if calls else None
-    if calls < MIN_CALLS and attempts <= limit * calls + RESERVE:
-        outcome, why = Outcome.INCONCLUSIVE, f"fewer than {MIN_CALLS} calls"
-    elif attempts <= limit * calls + RESERVE:
-        outcome, why = Outcome.PASS, ""
-    else:
+    if attempts > limit * calls + reserve:
         outcome, why = Outcome.FAIL, f"{attempts:,.0f} attempts for {calls:,.0f} calls"
-    accept = f"at most {limit:g} (and {RESERVE:g} attempts more)"
+    elif calls < enough:
+        outcome, why = Outcome.INCONCLUSIVE, f"fewer than {MIN_CALLS} calls" if check.budget else "no call"
+    else:
+        outcome, why = Outcome.PASS, ""
+    accept = f"at most {limit:g} (and {reserve:g} attempts more)" if reserve else f"at most {limit:g}"
     return figures.stated(name, ratio, unit="", samples=int(calls), accept=accept, outcome=outcome, reason=why)
 
 

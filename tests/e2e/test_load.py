@@ -25,6 +25,7 @@ from tests.harness.load.offering import (
     GETS,
     HOST,
     POSTS,
+    PUTS,
     Offered,
     free_port,
     load_processes,
@@ -192,6 +193,8 @@ def test_a_dripping_answer_ends_at_the_deadline(gets: Path, tmp_path: Path) -> N
         ("status", {"status": 503, "headers": '{"X-Shed": "overload"}'}, POSTS, ("shed", "", 503)),
         ("status", {"status": 503, "headers": '{"X-Disabled-Feature": "new_tweets"}'}, POSTS, ("disabled", "", 503)),
         ("status", {"status": 404}, POSTS, ("failed", "status_4xx", 404)),
+        ("status", {"status": 200}, PUTS, ("ok", "", 200)),
+        ("truncate", {}, PUTS, ("unknown", "closed", 0)),
     ],
 )
 def test_how_a_request_ends_is_told_from_what_came_back(
@@ -207,7 +210,7 @@ def test_how_a_request_ends_is_told_from_what_came_back(
 
     rows = offered.requests
     assert set(zip(rows["outcome"], rows["error"], rows["status"], strict=True)) == {words}
-    assert seen["all"] == len(rows) == 10
+    assert seen["all"] == seen[str(rows["route"][0])] == len(rows) == 10
     if words[2]:
         assert set(rows["level"]) == {3}
         assert set(rows["served_by"]) == {"small-1"}

@@ -81,6 +81,9 @@ class Visit:
     ) -> Answer:
         return self._send("POST", path, body, user, headers=headers, intent=intent)
 
+    def put(self, path: str, body: object, *, user: int | None = None, intent: Intent = NOTHING) -> Answer:
+        return self._send("PUT", path, body, user, headers=None, intent=intent)
+
     def delete(self, path: str, *, user: int | None = None, intent: Intent = NOTHING) -> Answer:
         return self._send("DELETE", path, None, user, headers=None, intent=intent)
 

@@ -39,6 +39,7 @@ class Caller(Visitor):
         {call}
 """
 GETS = ONE_GET.format(method="GET", call='site.get("/", user=self.user)')
+PUTS = ONE_GET.format(method="PUT", call='site.put("/", {"text": "x"}, user=self.user)')
 POSTS = ONE_GET.format(method="POST", call='site.post("/", {"text": "x"}, user=self.user)')
 
 

@@ -51,6 +51,12 @@ class FixedSite:
         self.asked.append(("POST", path, user))
         return self.answer
 
+    def put(self, path: str, body: object, *, user: int | None = None, intent: Intent = NOTHING) -> Answer:
+        del body
+        self.intent = intent
+        self.asked.append(("PUT", path, user))
+        return self.answer
+
     def delete(self, path: str, *, user: int | None = None, intent: Intent = NOTHING) -> Answer:
         self.intent = intent
         self.asked.append(("DELETE", path, user))
@@ -126,21 +132,101 @@ def test_the_first_post_of_a_user_is_kept_and_later_ones_may_be_taken_back(profi
 
 
 def test_who_is_in_doubt_sends_the_same_again_from_elsewhere(profile: Profile) -> None:
-    first = posted(profile, 1)
+    posted(profile, 1)
+    first = posted(profile, 2)
     second = FixedSite(201, {"id": "us-east-5"})
-    perform(profile, "retry", second, number=2)
+    perform(profile, "retry", second, number=3)
 
-    assert second.intent == first.intent == adds("run-1-1", to="posts of user-7")
+    assert second.intent == first.intent == adds("run-1-2", to="posts of user-7")
     assert second.region != "europe"
 
 
-def test_what_may_be_taken_back_is_never_sent_again(profile: Profile) -> None:
+def test_who_is_in_doubt_thinks_of_the_latest_posts(profile: Profile) -> None:
+    for number in range(1, 8):
+        posted(profile, number)
+    again = set()
+    for draw in range(10):
+        site = FixedSite(201, {"id": "europe-1"})
+        perform(profile, "retry", site, number=99, draw=draw)
+        again.add(site.intent.written)
+
+    assert again == {"run-1-4", "run-1-5", "run-1-6", "run-1-7"}
+
+
+def test_who_has_nothing_to_doubt_posts_something_new(profile: Profile) -> None:
+    site = FixedSite(201, {"id": "europe-1"})
+    perform(profile, "retry", site, number=5)
+
+    assert site.intent == adds("run-1-5", to="posts of user-7")
+
+
+def test_what_is_liked_is_never_sent_again(profile: Profile) -> None:
+    """Of two posts with one key one is buried, and its likes with it."""
+    posted(profile, 1)
+    site = FixedSite(201, {"id": "europe-1"})
+    perform(profile, "retry", site, number=2)
+
+    assert site.intent.written == "run-1-2"
+
+
+def test_what_was_sent_again_is_never_taken_back(profile: Profile) -> None:
+    """Nobody knows which post its key stands for."""
     for number in (1, 2):
         posted(profile, number)
-    site = FixedSite(201, {"id": "europe-1"})
-    perform(profile, "retry", site, number=4)
+    perform(profile, "retry", FixedSite(201, {"id": "us-east-5"}))
+    site = FixedSite(200, listing())
+    perform(profile, "delete", site)
 
-    assert site.intent.written == "run-1-1"
+    assert site.asked == [("GET", "/users/user-7/posts", USER)]
+
+
+def test_what_was_taken_back_is_never_sent_again(profile: Profile) -> None:
+    for number in (1, 2, 3):
+        posted(profile, number)
+    perform(profile, "delete", FixedSite(200, {"deleted": "europe-2"}))
+    site = FixedSite(201, {"id": "europe-3"})
+    perform(profile, "retry", site)
+
+    assert site.intent.written == "run-1-3"
+
+
+def test_what_is_still_shown_where_nobody_has_heard_of_its_deletion_is_liked_there_once(profile: Profile) -> None:
+    for number in (1, 2):
+        posted(profile, number)
+    perform(profile, "delete", FixedSite(200, {"deleted": "europe-2"}))
+    perform(profile, "strange_look", FixedSite(200, listing("run-1-2"), region="us-east"))
+    likes = [FixedSite(200, {"likes": 1}, region=region) for region in ("europe", "us-east", "us-east")]
+    for site in likes:
+        perform(profile, "like", site)
+
+    there = ("POST", "/tweets/europe-2/like", USER)
+    assert [there in site.asked for site in likes] == [False, True, False]
+    assert likes[1].intent == NOTHING, "likes of what is deleted count for nothing"
+
+
+@pytest.mark.parametrize(("status", "known"), [(404, False), (500, False), (200, True)])
+def test_only_a_delete_that_was_acknowledged_makes_a_post_one_that_should_be_gone(
+    profile: Profile, status: int, known: bool
+) -> None:
+    for number in (1, 2):
+        posted(profile, number)
+    perform(profile, "delete", FixedSite(status, {}))
+    perform(profile, "own_posts", FixedSite(200, listing("run-1-2")))
+    site = FixedSite(200, {"likes": 1})
+    perform(profile, "like", site)
+
+    assert (site.asked == [("POST", "/tweets/europe-2/like", USER)]) is known
+
+
+def test_the_latest_who_was_followed_is_unfollowed_once(profile: Profile) -> None:
+    followed, unfollowed, nobody = (FixedSite(200, {"following": True, **listing()}) for _ in range(3))
+    perform(profile, "follow", followed, draw=3002)
+    perform(profile, "unfollow", unfollowed)
+    perform(profile, "unfollow", nobody)
+
+    assert followed.asked == [("PUT", "/users/user-3/follow", USER)]
+    assert unfollowed.asked == [("DELETE", "/users/user-3/follow", USER)]
+    assert nobody.asked == [("GET", "/users/user-7/posts", USER)]
 
 
 def test_only_what_a_region_has_shown_is_liked_there(profile: Profile) -> None:

@@ -45,6 +45,45 @@ def test_a_handful_of_calls_decides_nothing() -> None:
     assert "fewer than 100 calls" in verdict.sentence
 
 
+NEVER = RetriesCheck(budget=Ratio(0.0))
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "retries", "outcome", "why"),
+    [
+        (50.0, 0.0, Outcome.PASS, "nothing went out twice"),
+        (1.0, 0.0, Outcome.PASS, "few calls are enough to see that"),
+        (1.0, 0.5, Outcome.FAIL, "and to see that something did: nothing is granted"),
+    ],
+)
+def test_what_must_never_be_repeated_has_neither_budget_nor_reserve(
+    rate_per_s: float, retries: float, outcome: Outcome, why: str
+) -> None:
+    run = a_run().with_rate(rate_per_s).with_fault().with_retries(retries).built()
+
+    assert check_retries(run, NEVER).outcome is outcome, why
+
+
+def test_without_a_call_nothing_is_known_of_what_must_never_be_repeated() -> None:
+    def idle(frame: pd.DataFrame) -> pd.DataFrame:
+        counters = frame["metric"].isin(["dependency_calls_total", "dependency_attempts_total"])
+        return frame.assign(value=frame["value"].where(~counters, 0.0))
+
+    verdict = check_retries(a_run().altering_metrics(idle).built(), NEVER)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no call" in verdict.sentence
+
+
+def test_only_the_dependency_that_is_meant_is_judged() -> None:
+    run = a_run().with_fault().with_retries(2.0).built()
+    other = check_retries(run, RetriesCheck(dependency="europe.gateway"))
+
+    assert check_retries(run, RetriesCheck(dependency="redis")).outcome is Outcome.FAIL
+    assert other.outcome is Outcome.INCONCLUSIVE
+    assert "attempts of europe.gateway" in other.sentence
+
+
 def test_counters_of_a_restarted_replica_go_on_from_zero() -> None:
     def restarted(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.copy()
