@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from harness.experiment import SloCheck
 from harness.record.reader import Run
 from harness.report import drawing, story, wording
+from harness.report.agreement_lane import agreement_panel
 from harness.report.drawing import DASHES, HEIGHT, Key, Panel
 from harness.report.failover_lanes import failover_panels
 from harness.report.lanes import happenings
@@ -27,7 +28,13 @@ PRIORITY_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 
 def panels_of(run: Run, summary: Summary) -> tuple[Panel, ...]:
     """The timeline's panels from top to bottom; those with nothing to show are left out."""
-    drawn = [_rates(run, summary), _latency(run, summary), _levels(run, summary), _shedding(run, summary)]
+    drawn = [
+        _rates(run, summary),
+        _latency(run, summary),
+        agreement_panel(run, summary),
+        _levels(run, summary),
+        _shedding(run, summary),
+    ]
     shown = (panel for panel in drawn if panel is not None)
     return (*failover_panels(run, summary), *shown, happenings(run, summary))
 

@@ -19,6 +19,7 @@ from harness.report import spacetime, wording
 from harness.report.drawing import Panel
 from harness.report.palette import css_variables, light, light_to_dark
 from harness.report.summary import Summary, accounting
+from harness.report.visibility_grid import CELL_HEIGHT, grid_of
 
 HERE = Path(__file__).parent
 assert "</script" not in get_plotlyjs().lower(), "Plotly's script would end its own element"
@@ -31,6 +32,7 @@ def report_html(run: Run, summary: Summary, panels: tuple[Panel, ...]) -> str:
         summary=summary,
         run=run,
         panels=panels,
+        grid=grid_of(summary.verdicts, run.plan.target.regions),
         accounting=accounting(summary.whole),
         colours={theme: Markup(css_variables(theme)) for theme in ("light", "dark")},  # noqa: S704  # constants of ours
         css=Markup((HERE / "report.css").read_text()),  # noqa: S704  # our own file
@@ -50,7 +52,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(say=wording, spacetime=spacetime)
+    environment.globals.update(say=wording, spacetime=spacetime, CELL_HEIGHT=CELL_HEIGHT)
     return environment
 
 

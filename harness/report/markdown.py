@@ -19,6 +19,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
     sections = [
         f"## {_SIGNS[summary.outcome]}: {_plain(summary.title)}",
         _plain(summary.headline),
+        _plain(summary.hurt),
         _plain(summary.trust),
         "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
         _verdicts(summary),

@@ -4,7 +4,7 @@ Read from plan, events, metrics and logs; it judges nothing. What was asked (the
 back and the canary) stay two things.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from harness.verify import windows
 from harness.verify.delivery import Delivery, Part, deliveries
 
 Stage = Literal["before", "during", "after"]
+SAME_HOLE_S = 2.0  # scrapes missed within that time of each other are told as one
 NO_SETTINGS = ("kind", "link", "service", "region", "between", "direction", "at", "lasts")
 
 
@@ -279,6 +280,7 @@ def _logged_alerts(run: Run) -> list[Happening]:
 def services_of(run: Run) -> tuple[Happening, ...]:
     """Exits and times of ill health of services, and holes in what was scraped."""
     happenings, ill = [], dict[str, float]()
+    missed: dict[str, list[tuple[float, str]]] = {}
     for event in run.events:
         at_s = seconds(run, event.at_ns)
         match event:
@@ -292,10 +294,26 @@ def services_of(run: Run) -> tuple[Happening, ...]:
                 words = f"{event.service} unhealthy"
                 happenings.append(Happening(lane="services", start_s=ill.pop(event.service), end_s=at_s, words=words))
             case rows.ScrapeMissed():
-                words = f"no sample of {event.service}: {event.why}"
-                happenings.append(Happening(lane="scrapes missed", start_s=at_s, end_s=at_s, words=words))
+                missed.setdefault(event.service, []).append((at_s, event.why))
     end_s = reached_s(run)
     for service, since_s in sorted(ill.items()):
         words = f"{service} unhealthy to the end"
         happenings.append(Happening(lane="services", start_s=since_s, end_s=max(since_s, end_s), words=words))
-    return tuple(happenings)
+    holes = [_hole(service, hole) for service, of_it in missed.items() for hole in _holes(of_it)]
+    return (*happenings, *sorted(holes, key=lambda hole: hole.start_s))
+
+
+def _holes(missed: Sequence[tuple[float, str]]) -> Iterator[Sequence[tuple[float, str]]]:
+    """Scrapes of one service that were missed one after the other."""
+    since = 0
+    for place in range(1, len(missed) + 1):
+        if place == len(missed) or missed[place][0] - missed[place - 1][0] > SAME_HOLE_S:
+            yield missed[since:place]
+            since = place
+
+
+def _hole(service: str, missed: Sequence[tuple[float, str]]) -> Happening:
+    at_s, why = missed[0]
+    many = f", {len(missed)} times in a row" if len(missed) > 1 else ""
+    words = f"no sample of {service}{many}: {why}"
+    return Happening(lane="scrapes missed", start_s=at_s, end_s=missed[-1][0], words=words)

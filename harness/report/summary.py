@@ -16,6 +16,7 @@ from harness.record.rows import Outcome as Ending
 from harness.report import headline, story, wording
 from harness.report.counts import ERRORS, Columns, Mask, Slice, columns_of, good_mask, slice_of
 from harness.report.failovers import Failover, failovers_of
+from harness.report.hurt import who_was_hurt
 from harness.report.series import Series, series_of
 from harness.report.story import FaultStory, Happening, LevelStretch
 from harness.verify.verdict import Outcome, Verdict, Verdicts
@@ -51,6 +52,7 @@ class Summary:
     outcome: Outcome
     exit_code: ExitCode
     headline: str
+    hurt: str
     trust: str
     trusted: bool
     tally: dict[Outcome, int]
@@ -101,6 +103,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         outcome=verdicts.outcome,
         exit_code=exit_code(run, verdicts),
         headline=headline.happened(run, verdicts),
+        hurt=who_was_hurt(run),
         trust=headline.trust(run, verdicts, whole, faults),
         trusted=headline.trusted(run, verdicts),
         tally={outcome: sum(v.outcome is outcome for v in verdicts.verdicts) for outcome in Outcome},

@@ -133,6 +133,8 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     replication_lag: str = "replication_lag_seconds"  # label `link`, "us-east.postgres->europe.postgres"
     table_rows: str = "table_rows"  # label `table`
     table_digest: str = "table_digest"  # label `table`; of its rows in any order
+    key_digest: str = "key_digest"  # label `keys`, a few of a sample; of what the region answers for them
+    key_digest_at: str = "key_digest_at_seconds"  # at which instant: the same number wherever it is the same instant
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from harness.verify import statistics
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
 
+MOST_NAMED = 4  # figures in a verdict's sentence besides the first; the others are in its table
 FAR_BEYOND = 2.0  # times the share that is allowed
 STATISTICAL = (SloCheck, SheddingCheck)
 
@@ -192,7 +193,9 @@ def verdict_of(
         guilty = [figure for figure in figures if figure.outcome is outcome]
         sentence = in_words(guilty[0]) if guilty else "Nothing was measured."
         if len(guilty) > 1:
-            sentence += f" So with {len(guilty) - 1} more: {', '.join(figure.name for figure in guilty[1:])}."
+            rest = len(guilty) - 1 - MOST_NAMED
+            named = ", ".join(figure.name for figure in guilty[1 : 1 + MOST_NAMED])
+            sentence += f" So with {len(guilty) - 1} more: {named}{f' and {rest} others' if rest > 0 else ''}."
     return Verdict(
         check=check, name=name, outcome=outcome, sentence=sentence, figures=tuple(figures), evidence=tuple(evidence)
     )

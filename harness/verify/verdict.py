@@ -96,6 +96,28 @@ class Scene(_Strict, frozen=True, kw_only=True):
     arrows: tuple[Arrow, ...]
 
 
+class VisibleShare(_Strict, frozen=True, kw_only=True):
+    """Of writes whose age, when they were looked for, was between these seconds: the share that was seen, by how many
+    reads, and its interval of 95 %. `until_s` is None for the oldest."""
+
+    from_s: float
+    until_s: float | None
+    reads: int
+    share: float
+    low: float
+    high: float
+
+
+class Visibility(_Strict, frozen=True, kw_only=True):
+    """How soon strangers in the reader's region see what was written in the writer's; `disturbed`: with a fault in
+    effect at some time between the two."""
+
+    writer: str
+    reader: str
+    disturbed: bool
+    ages: tuple[VisibleShare, ...]
+
+
 class Verdict(_Strict, frozen=True, kw_only=True):
     """A check's answer. `sentence` is whole without the rest: it says what was expected and what was measured."""
 
@@ -107,6 +129,7 @@ class Verdict(_Strict, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     guarantees: tuple[Guarantee, ...] = ()
     scenes: tuple[Scene, ...] = ()
+    visibility: tuple[Visibility, ...] = ()
 
 
 class Verdicts(_Strict, frozen=True, kw_only=True):

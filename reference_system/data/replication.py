@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from reference_system.data.postgres import FAILURES, Record
-from reference_system.data.statements import COMPARED, REPLICATED
+from reference_system.data.statements import COMPARED, REPLICATED, SAMPLED_GROUPS
 
 PUBLICATIONS = "merged, owned"
 # A peer that is gone without a word is given up after 25 s. There is no limit for one that accepts and says nothing:
@@ -172,3 +172,9 @@ async def digests(run: Run, tables: Sequence[str] = COMPARED) -> dict[str, Diges
     """By table; two regions hold the same rows if these are the same."""
     rows = await run("digests", list(tables))
     return {row["name"]: Digest(row["rows"], f"{int(row['hashes']) % 2**64:016x}") for row in rows}
+
+
+async def sampled_posts(run: Run) -> tuple[int, ...]:
+    """Of each sampled group of posts a sum over their rows modulo 2^64, 0 where there are none."""
+    hashes = {row["number"]: int(row["hashes"]) % 2**64 for row in await run("sampled_posts")}
+    return tuple(hashes.get(number, 0) for number in range(SAMPLED_GROUPS))

@@ -6,6 +6,10 @@ PAGE = 20  # posts in a timeline, and results of a search
 LISTED = 100  # posts that the listing of a user shows at most
 COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
+# What readers see of a post is in three tables. One group of posts in four is compared, by a hash of their ids: few
+# enough to be read each second, and so small that a write makes only its own group differ.
+POST_GROUPS, SAMPLED_GROUPS = 256, 64
+_SAMPLED = {"posts": "id", "tombstones": "post", "likes": "post"}
 
 _POST = "p.id, p.author, p.text, p.media, p.created_at"
 _LIKES = "coalesce((SELECT sum(n) FROM likes WHERE post = p.id), 0)::int AS likes"
@@ -17,6 +21,10 @@ _NOW_S = "extract(epoch FROM clock_timestamp())::float8"
 _DIGEST = """
     SELECT '{0}' AS name, count(*) AS rows, coalesce(sum(hash_record_extended({0}, 0)), 0) AS hashes FROM {0}
     WHERE '{0}' = ANY($1::text[]) HAVING '{0}' = ANY($1::text[])"""
+
+_OF_A_GROUP = """
+    SELECT hashtext({1}) & {2} AS number, hash_record_extended({0}, 0) AS hash FROM {0}
+    WHERE hashtext({1}) & {2} < {3}"""
 
 STATEMENTS: dict[str, str] = {
     "ping": "SELECT 1",
@@ -147,4 +155,10 @@ STATEMENTS: dict[str, str] = {
         FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY($1::text[])""",
     # Of tables.
     "digests": " UNION ALL ".join(_DIGEST.format(table) for table in COMPARED),
+    # Of the sampled groups of posts that have any row.
+    "sampled_posts": "SELECT number, sum(hash) AS hashes FROM ({}) rows GROUP BY number".format(
+        " UNION ALL ".join(
+            _OF_A_GROUP.format(table, key, POST_GROUPS - 1, SAMPLED_GROUPS) for table, key in _SAMPLED.items()
+        )
+    ),
 }

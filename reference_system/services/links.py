@@ -23,7 +23,13 @@ COMPARE_EVERY_S = 1.0  # reading the tables that change all the time takes a hun
 # Postgres tells of changes up to ten seconds late (where a connection is idle afterwards), so all tables are read
 # again after half that time.
 ALL_TABLES_EVERY = 5  # comparisons
+SAMPLE_EVERY_S = 1.0  # all regions at the same instants of the clock, so that their answers can be held side by side
+# Longer than Postgres may take to tell of a change. Where nothing has changed for that long nothing is compared.
+SAMPLED_AFTER_CHANGE_S = 15.0
+SAMPLED_TABLES = ("posts", "tombstones", "likes")
 DIGEST_BITS = 53  # as many as a float holds, and metrics are floats
+LOW_BITS = (1 << DIGEST_BITS) - 1
+assert SAMPLED_AFTER_CHANGE_S > ALL_TABLES_EVERY * COMPARE_EVERY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +47,15 @@ class Links:
         self._states = {peer: link_condition.State() for peer in settings.peers}
         self._changes: Mapping[str, int] = {}
         self._comparisons = 0
+        self._changed_at_s = -math.inf
         self._lag = Gauge("replication_lag_seconds", "Age of the newest heartbeat heard", ["link"], registry=registry)
         self._unconfirmed = Gauge("replication_unconfirmed_bytes", "Not yet fetched", ["link"], registry=registry)
         self._condition = Gauge("replication_link_condition", "1: so it is", ["link", "condition"], registry=registry)
         self._conflicts = Gauge("replication_conflicts", "Rows that could not be merged", ["link"], registry=registry)
         self._rows = Gauge("table_rows", "Rows", ["table"], registry=registry)
         self._digest = Gauge("table_digest", "The same where the same rows are", ["table"], registry=registry)
+        self._key_digest = Gauge("key_digest", "The same where these posts are the same", ["keys"], registry=registry)
+        self._key_digest_at = Gauge("key_digest_at_seconds", "The instant they are of, Unix time", registry=registry)
         self._beats = Counter("heartbeats_total", "Heartbeats of this region", registry=registry)
 
     async def publish(self) -> None:
@@ -73,7 +82,7 @@ class Links:
         for outgoing in seen.outgoing:
             self._unconfirmed.labels(f"{region}.postgres->{outgoing.peer}.postgres").set(outgoing.unconfirmed_bytes)
 
-    async def compare(self) -> None:
+    async def compare(self, *, now_s: float) -> None:
         """The digests of the tables that have changed since, and now and then of all."""
         changes = {row["name"]: row["changes"] for row in await self._backends.postgres("changes", list(COMPARED))}
         all_of_them = self._comparisons % ALL_TABLES_EVERY == 0
@@ -82,8 +91,18 @@ class Links:
             for table, digest in (await replication.digests(self._backends.postgres, tables)).items():
                 self._rows.labels(table).set(digest.rows)
                 self._digest.labels(table).set(low_bits(digest))
+        if self._changes and any(changes.get(table) != self._changes.get(table) for table in SAMPLED_TABLES):
+            self._changed_at_s = now_s
         self._changes = changes
         self._comparisons += 1
+
+    async def sample(self, *, at_s: float) -> None:
+        """What this region holds of a sample of all posts at `at_s`, which is now, unless nothing changes anyway."""
+        if at_s - self._changed_at_s > SAMPLED_AFTER_CHANGE_S:
+            return
+        for number, digest in enumerate(await replication.sampled_posts(self._backends.postgres)):
+            self._key_digest.labels(f"posts {number}").set(digest & LOW_BITS)
+        self._key_digest_at.set(at_s)
 
     def _show(self, incoming: Incoming, link: str) -> None:
         observation = link_condition.Observation(
@@ -101,4 +120,9 @@ class Links:
 
 
 def low_bits(digest: Digest) -> int:
-    return int(digest.digest, 16) & ((1 << DIGEST_BITS) - 1)
+    return int(digest.digest, 16) & LOW_BITS
+
+
+def next_instant(now_s: float, *, every_s: float) -> float:
+    """The next multiple of the period: the same for everybody whose clock shows the same."""
+    return (math.floor(now_s / every_s) + 1) * every_s

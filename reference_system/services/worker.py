@@ -23,7 +23,7 @@ from reference_system.data.redis_client import RedisClient
 from reference_system.data.withdrawals import Withdrawals
 from reference_system.policies.regions import Region
 from reference_system.services import links
-from reference_system.services.links import Links, MeshSettings
+from reference_system.services.links import Links, MeshSettings, next_instant
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
 from reference_system.services.parts import WorkerParts
@@ -33,7 +33,7 @@ from reference_system.services.settings import WorkerSettings, worker_settings
 FAN_OUT_EVERY_S = 0.1
 TRENDS_EVERY_S = 3.0
 BACKLOG_EVERY_S = 1.0
-CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 6  # one a loop
+CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 7  # one a loop
 
 
 class Worker:
@@ -76,7 +76,8 @@ class Worker:
                     loops.create_task(self._links.subscribe())
                     loops.create_task(self._repeat(self._links.beat, every_s=links.BEAT_EVERY_S))
                     loops.create_task(self._repeat(self._links.watch, every_s=links.WATCH_EVERY_S))
-                    loops.create_task(self._repeat(self._links.compare, every_s=links.COMPARE_EVERY_S))
+                    loops.create_task(self._repeat(self._compare, every_s=links.COMPARE_EVERY_S))
+                    loops.create_task(self._repeat(self._sample, every_s=0.0))
         finally:
             self.healthy = False
             await self._backends.close()
@@ -108,6 +109,17 @@ class Worker:
         while await self._withdrawals.run_once():
             pass
         await caught_up.say(self._backends.redis, self._parts.caught_up(heard))
+
+    async def _compare(self) -> None:
+        assert self._links is not None
+        await self._links.compare(now_s=time.time())
+
+    async def _sample(self) -> None:
+        """At the next of the instants at which every region does."""
+        assert self._links is not None
+        at_s = next_instant(time.time(), every_s=links.SAMPLE_EVERY_S)
+        await asyncio.sleep(at_s - time.time())
+        await self._links.sample(at_s=at_s)
 
     async def _measure(self) -> None:
         backlog = await self._fan_out.backlog()

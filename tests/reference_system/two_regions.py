@@ -73,6 +73,12 @@ class Region:
         lines = httpx.get(f"{self.worker}/metrics").text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(line_start))
 
+    def metrics(self, line_start: str) -> dict[str, float]:
+        """Of one scrape, by name and labels."""
+        lines = httpx.get(f"{self.worker}/metrics").text.splitlines()
+        found = (line.rsplit(" ", 1) for line in lines if line.startswith(line_start))
+        return {name: float(value) for name, value in found}
+
     def another_replica(self, **environment: str) -> httpx.Client:
         """Behind no gateway; with a defect, say."""
         return self._mesh.start_replica(self, **environment)

@@ -6,8 +6,9 @@ import msgspec
 
 from harness.experiment import ConsistencyCheck
 from harness.record.reader import Run
-from harness.verify import figures
+from harness.verify import figures, windows
 from harness.verify.consistency import parts
+from harness.verify.consistency.agreed import agreed
 from harness.verify.consistency.answers import Answers, answers_of
 from harness.verify.consistency.findings import findings_of
 from harness.verify.consistency.history import Ending, History, Kind, misfits
@@ -15,6 +16,7 @@ from harness.verify.consistency.parts import USUAL, Part, field_of
 from harness.verify.consistency.recorded import history_of
 from harness.verify.consistency.replicas import replicas
 from harness.verify.consistency.staleness import staleness
+from harness.verify.consistency.visibility import visibility
 from harness.verify.verdict import Figure, Outcome, Verdict
 
 CHECK = "consistency"
@@ -26,7 +28,8 @@ def check_consistency(run: Run, check: ConsistencyCheck) -> Verdict:
     disorder = _disorder(history)
     if disorder is not None:
         return figures.verdict_of(CHECK, name_of(check), [disorder], passed="")
-    found = list(_parts(run, check, answers_of(history)))
+    answers = answers_of(history)
+    found = list(_parts(run, check, answers))
     verdict = figures.verdict_of(
         CHECK,
         name_of(check),
@@ -39,7 +42,12 @@ def check_consistency(run: Run, check: ConsistencyCheck) -> Verdict:
         verdict,
         guarantees=tuple(row for part in found for row in part.guarantees),
         scenes=tuple(sorted(scenes, key=lambda scene: not scene.promised)[:MOST_SCENES]),
+        visibility=visibility(answers, disturbed=_disturbances(run)),
     )
+
+
+def _disturbances(run: Run) -> list[windows.Window]:
+    return [fault.window(run.plan.duration_s) for fault in windows.fault_windows(run)]
 
 
 def name_of(check: ConsistencyCheck) -> str:
@@ -79,6 +87,7 @@ def _parts(run: Run, check: ConsistencyCheck, answers: Answers) -> Iterator[Part
         yield parts.staleness(staleness(answers), limit_s=limit_s, alpha=alpha)
     if check.converges_within is not None:
         yield replicas(run, within_s=float(check.converges_within))
+    yield agreed(run)
 
 
 def _passed(history: History, found: list[Part]) -> str:

@@ -152,6 +152,29 @@ def digest_samples(run: Run) -> list[DigestSample]:
     ]
 
 
+def key_answers(run: Run) -> pd.DataFrame:
+    """What the regions' services told of a sample of keys: columns at_s, region, key, answer, as `agreement` takes it.
+
+    A service says of which instant its answers are. Services that say the same were asked at the same time; in run time
+    that is dated to when the first of them was scraped with it, which is late by no more than the time between scrapes.
+    """
+    names = run.plan.target.metrics
+    services = run.plan.target.services
+    answers = _samples(run, names.key_digest, "keys")
+    instants = _samples(run, names.key_digest_at, "keys")[["at_s", "service", "value"]]
+    both = answers.merge(instants, on=["at_s", "service"], suffixes=("", "_instant"))
+    both = both.loc[both["value_instant"] > 0]  # a service that has told of none yet
+    region = {name: spec.region for name, spec in services.items() if spec.region is not None}
+    return pd.DataFrame(
+        {
+            "at_s": both.groupby("value_instant")["at_s"].transform("min"),
+            "region": both["service"].map(region),
+            "key": both["word"],
+            "answer": both["value"],
+        }
+    ).dropna(subset="region")
+
+
 def heartbeat_samples(run: Run) -> list[HeartbeatSample]:
     """How far behind each link was, as its subscriber told."""
     found = []

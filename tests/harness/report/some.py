@@ -25,6 +25,7 @@ from harness.verify.verdict import (
     Scene,
     Verdict,
     Verdicts,
+    Visibility,
     worst,
 )
 from tests.harness.a_run import RunBuilder, a_run
@@ -74,6 +75,11 @@ def inconsistent(*scenes: Scene) -> Verdict:
     )
     verdict = a_verdict(Outcome.FAIL, check="consistency")
     return msgspec.structs.replace(verdict, guarantees=rows, scenes=scenes or (a_scene(),))
+
+
+def consistent(*found: Visibility) -> Verdict:
+    """A verdict on consistency that tells how soon others saw what was written."""
+    return msgspec.structs.replace(a_verdict(check="consistency"), visibility=found)
 
 
 def some_verdicts(*others: Verdict, valid: bool = True, stopped: bool = False, clean: bool = True) -> Verdicts:

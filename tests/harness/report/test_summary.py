@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import ExitCode
 from harness.experiment import SloCheck
+from harness.record import rows
 from harness.record.rows import Outcome as Ending
 from harness.report.counts import percentiles
 from harness.report.summary import Summary, accounting
@@ -15,6 +16,7 @@ from harness.units import Ratio, Seconds
 from harness.verify.verdict import Outcome, Verdicts
 from tests.harness.a_run import a_run
 from tests.harness.report import some
+from tests.harness.simulation import at
 
 
 def test_every_offered_request_has_one_ending() -> None:
@@ -262,3 +264,21 @@ def test_unsent_requests_are_offered_and_errors() -> None:
 
     assert summary.whole.outcomes[Ending.NOT_SENT] == summary.whole.errors == 100
     assert summary.adds_up
+
+
+def test_scrapes_that_were_missed_one_after_the_other_are_told_once() -> None:
+    def missed(events: list[rows.Event]) -> list[rows.Event]:
+        moments = [("api-1", 30.0), ("api-2", 30.2), ("api-1", 30.5), ("api-1", 31.0), ("api-1", 50.0)]
+        return [
+            *events,
+            *(rows.ScrapeMissed(at_ns=at(at_s), service=service, why="no answer") for service, at_s in moments),
+        ]
+
+    summary = some.summary_of(a_run().altering_events(missed).built())
+
+    holes = [each for each in summary.services if each.lane == "scrapes missed"]
+    assert [(round(hole.start_s, 3), round(hole.end_s, 3), hole.words) for hole in holes] == [
+        (30.0, 31.0, "no sample of api-1, 3 times in a row: no answer"),
+        (30.2, 30.2, "no sample of api-2: no answer"),
+        (50.0, 50.0, "no sample of api-1: no answer"),
+    ]

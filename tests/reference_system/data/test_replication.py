@@ -4,7 +4,7 @@ from typing import Any
 
 from reference_system.data import replication
 from reference_system.data.replication import Digest, Incoming, Outgoing
-from reference_system.data.statements import COMPARED
+from reference_system.data.statements import COMPARED, SAMPLED_GROUPS
 
 Rows = list[dict[str, Any]]
 
@@ -51,6 +51,17 @@ def test_a_lost_slot_does_not_know_how_much_its_peer_lacks() -> None:
     _, outgoing = links(outgoing=[{**SLOT, "active": False, "wal_status": "lost", "unconfirmed_bytes": None}])
 
     assert (outgoing.slot, outgoing.unconfirmed_bytes) == ("lost", math.inf)
+
+
+def test_a_sampled_group_without_posts_is_zero_and_the_others_are_sums_modulo_2_to_the_64() -> None:
+    async def run(statement: str) -> Rows:
+        assert statement == "sampled_posts"
+        return [{"number": 0, "hashes": -1}, {"number": 3, "hashes": 2**64 + 16}]
+
+    found = asyncio.run(replication.sampled_posts(run))
+
+    assert len(found) == SAMPLED_GROUPS
+    assert {number: value for number, value in enumerate(found) if value} == {0: 2**64 - 1, 3: 16}
 
 
 def test_a_digest_is_the_sum_modulo_2_to_the_64() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from reference_system.data.statements import SAMPLED_GROUPS
 from tests.reference_system import two_regions
 from tests.reference_system.forwarder import Mode
 from tests.reference_system.two_regions import EAST, WEST, Region, TwoRegions, User
@@ -409,8 +410,20 @@ def test_workers_measure_their_links_and_tables(both: TwoRegions, east: Region, 
         )
 
     _until(the_same, within_s=15)
+    _until(lambda: _differing_groups(east, west) == 0, within_s=15)
     both.cut_data()
     _until(lambda: west.metric(f'replication_link_condition{{condition="cut",link="{to_west}"}}') == 1)
+    for _ in range(30):  # one in four is in the sample
+        _post(east, User(east.client, next(_easterners)))
+    _until(lambda: (_differing_groups(east, west) or 0) > 0, within_s=15)
+
+
+def _differing_groups(east: Region, west: Region) -> int | None:
+    """Of the sampled groups of posts; None while the two do not tell of one instant, or of none yet."""
+    here, there = ({**region.metrics("key_digest")} for region in (east, west))
+    if here.pop("key_digest_at_seconds") != there.pop("key_digest_at_seconds") or len(here) < SAMPLED_GROUPS:
+        return None
+    return sum(digest != there[group] for group, digest in here.items())
 
 
 # --- the promises can be broken ---

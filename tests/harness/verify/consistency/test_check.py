@@ -250,6 +250,66 @@ def test_staleness_is_judged_by_order_statistics_for_each_pair(late: int, of: in
     assert (told.needed_samples == 299) is (of < 299)
 
 
+# --- reported, and not judged ---------------------------------------------------------------------------------------
+
+
+def sampled(*instants: tuple[float, dict[str, float]]) -> list[Scraped]:
+    """What each region holds of one group of keys, and of another one that is the same everywhere."""
+    return [
+        sample
+        for at_s, held in instants
+        for region, digest in held.items()
+        for sample in (
+            (at_s, f"{region}-worker", "key_digest", 'keys="a"', digest),
+            (at_s, f"{region}-worker", "key_digest", 'keys="b"', 1.0),
+            (at_s, f"{region}-worker", "key_digest_at_seconds", "", 1000.0 + at_s),
+        )
+    ]
+
+
+def test_how_much_all_regions_show_alike_is_told_as_it_usually_was_and_at_worst() -> None:
+    same = dict.fromkeys(REGIONS, 7.0)
+    metrics = sampled((10.0, same), (11.0, same), (12.0, same | {"europe": 8.0}), (40.0, same | {"europe": 8.0}))
+    verdict = check_consistency(recorded(*posts(), metrics=metrics), ConsistencyCheck())
+
+    usual = figure(verdict, "alike everywhere, median of the baseline")
+    worst = figure(verdict, "alike everywhere, at worst")
+    assert (usual.value, usual.samples, usual.accept, usual.outcome) == (1.0, 6, "reported", Outcome.PASS)
+    assert (worst.value, worst.samples) == (0.5, 8)
+    assert verdict.outcome is Outcome.PASS
+
+
+def test_a_region_that_tells_nothing_leaves_nothing_to_compare() -> None:
+    metrics = sampled((10.0, {"us-east": 7.0, "europe": 7.0}))
+    verdict = check_consistency(recorded(*posts(), metrics=metrics), ConsistencyCheck())
+
+    assert not [each.name for each in verdict.figures if each.name.startswith("alike")]
+
+
+def test_how_soon_strangers_see_a_write_is_told_apart_where_a_fault_was_in_effect() -> None:
+    calm, ill = wrote(1, "p1", at_s=1.0), wrote(1, "p2", at_s=32.0)
+    looks = [
+        saw(11, "p1", at_s=2.2, region="europe"),
+        saw(12, "p1", at_s=33.2, region="europe"),
+        *(finally_saw(region, "p1", "p2") for region in REGIONS),
+    ]
+    run = recorded(calm, ill, *looks, built=a_run().with_fault(at_s=30, lasts_s=10))
+    found = check_consistency(run, ConsistencyCheck()).visibility
+
+    shares = {
+        (each.writer, each.reader, each.disturbed, age.from_s): age.share
+        for each in found
+        for age in each.ages
+        if each.reader == "europe"
+    }
+    assert shares == {
+        ("us-east", "europe", False, 1.0): 1.0,
+        ("us-east", "europe", True, 1.0): 0.0,
+        ("us-east", "europe", True, 20.0): 1.0,
+        ("us-east", "europe", True, 50.0): 1.0,
+    }
+
+
 # --- convergence ----------------------------------------------------------------------------------------------------
 
 FAULT_OVER_S = 40.0  # of a_run's fault

@@ -2,8 +2,6 @@ import pytest
 
 from harness.verify.consistency.convergence import (
     DigestSample,
-    KeySample,
-    agreement,
     converged_after_s,
     convergence,
 )
@@ -67,15 +65,3 @@ def test_the_slowest_table_decides() -> None:
     assert converged_after_s(found) == pytest.approx(3.0)
     unknown = convergence(samples, regions=REGIONS, tables=["posts", "likes", "users"], heal_s=HEAL_S)
     assert converged_after_s(unknown) is None
-
-
-def test_phi_is_the_share_of_keys_that_all_regions_answer_alike() -> None:
-    def asked(at_s: float, key: str, *answers: str | None) -> list[KeySample]:
-        pairs = zip(REGIONS, answers, strict=True)
-        return [KeySample(at_s=at_s, region=region, key=key, answer=answer) for region, answer in pairs]
-
-    samples = [*asked(1.0, "a", "x", "x", "x"), *asked(1.0, "b", "x", "y", "x"), *asked(2.0, "a", "x", None, "x")]
-    found = agreement(samples, regions=REGIONS)
-
-    assert [(each.at_s, each.asked, each.phi) for each in found] == [(1.0, 2, 0.5), (2.0, 0, None)]
-    assert agreement([], regions=REGIONS) == ()

@@ -10,7 +10,13 @@ import pytest
 from harness.record import rows
 from harness.verify.consistency.answers import answers_of
 from harness.verify.consistency.history import Ending, Kind, Operation, misfits
-from harness.verify.consistency.recorded import digest_samples, heartbeat_samples, history_of, last_change_s
+from harness.verify.consistency.recorded import (
+    digest_samples,
+    heartbeat_samples,
+    history_of,
+    key_answers,
+    last_change_s,
+)
 from harness.verify.consistency.sound import SOUND
 from tests.harness.verify.consistency.a_history import added, counted, deleted, finally_saw, saw, wrote
 from tests.harness.verify.consistency.a_recorded_history import recorded
@@ -165,6 +171,40 @@ def test_tables_and_links_are_read_from_the_metrics_that_the_target_names() -> N
         ("us-east", "europe", 0.25),
         ("us-east", "europe", np.inf),
     ]
+
+
+def sampled(at_s: float, service: str, instant: float, **answers: float) -> list[tuple[float, str, str, str, float]]:
+    """One scrape of what a service tells of a sample of keys, and of which instant."""
+    samples = [(at_s, service, "key_digest", f'keys="{key}"', value) for key, value in answers.items()]
+    return [*samples, (at_s, service, "key_digest_at_seconds", "", instant)]
+
+
+def test_answers_are_of_the_instant_that_the_services_say_dated_to_its_first_scrape() -> None:
+    frame = key_answers(
+        recorded(
+            metrics=[
+                *sampled(0.9, "europe-worker", 0.0, a=0.0),  # has told of none yet
+                *sampled(1.0, "europe-worker", 1000.0, a=5.0, b=6.0),
+                *sampled(1.4, "us-east-worker", 1000.0, a=5.0),
+                *sampled(1.5, "europe-worker", 1000.0, a=5.0, b=6.0),
+                *sampled(1.6, "nobody", 1000.0, a=9.0),
+                *sampled(1.9, "us-east-worker", 1001.0, a=7.0),
+            ]
+        )
+    )
+
+    assert [tuple(row) for row in frame.drop_duplicates().itertuples(index=False)] == [
+        (1.0, "europe", "a", 5.0),
+        (1.0, "europe", "b", 6.0),
+        (1.0, "us-east", "a", 5.0),
+        (1.9, "us-east", "a", 7.0),
+    ]
+
+
+def test_a_target_that_tells_of_no_keys_gives_no_answers() -> None:
+    frame = key_answers(recorded(metrics=[(1.0, "europe-worker", "table_rows", 'table="posts"', 7.0)]))
+
+    assert (len(frame), list(frame.columns)) == (0, ["at_s", "region", "key", "answer"])
 
 
 def test_the_last_change_is_the_end_of_the_last_request_that_may_have_changed_something() -> None:
