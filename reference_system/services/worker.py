@@ -33,7 +33,7 @@ from reference_system.services.settings import WorkerSettings, worker_settings
 FAN_OUT_EVERY_S = 0.1
 TRENDS_EVERY_S = 3.0
 BACKLOG_EVERY_S = 1.0
-CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 6  # one a loop
+CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 7  # one a loop
 
 
 class Worker:
@@ -74,6 +74,7 @@ class Worker:
                 loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
                 if self._links is not None:
                     loops.create_task(self._links.subscribe())
+                    loops.create_task(self._repeat(self._links.mend, every_s=links.MEND_EVERY_S))
                     loops.create_task(self._repeat(self._links.beat, every_s=links.BEAT_EVERY_S))
                     loops.create_task(self._repeat(self._links.watch, every_s=links.WATCH_EVERY_S))
                     loops.create_task(self._repeat(self._links.compare, every_s=links.COMPARE_EVERY_S))
