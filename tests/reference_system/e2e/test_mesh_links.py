@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -309,7 +310,7 @@ async def mending(mesh: Mesh, regions: Iterable[Region]) -> AsyncIterator[None]:
         await asyncio.gather(*early)  # an error that ended one
 
 
-async def has(region: Region, post: str) -> bool:
+async def has(region: Region, post: str | None) -> bool:
     return [row["id"] for row in await region.run("posts", [post])] == [post]
 
 
@@ -348,7 +349,7 @@ def test_a_region_that_lost_its_database_rejoins_with_all_that_anybody_has_of_it
                     fresh = await east.post("user-1", "after all that", at_s=time.time())
                     await east.run("like", everywhere, EAST)
                     for region in regions:
-                        assert await until(lambda region=region: has(region, fresh), within_s=20), region.name
+                        assert await until(functools.partial(has, region, fresh), within_s=20), region.name
                 assert await converged(regions, within_s=20)
                 assert fresh not in {everywhere, in_west, nowhere}
                 for region in regions:
