@@ -128,6 +128,10 @@ class KillFault(_ServiceFault, frozen=True, kw_only=True, tag="kill"):
     """The service's process is killed at once (SIGKILL); reverting starts it again."""
 
 
+class DestroyFault(KillFault, frozen=True, kw_only=True, tag="destroy"):
+    """The service is killed and all it has stored is lost for good; reverting starts it again on nothing."""
+
+
 class PauseFault(_ServiceFault, frozen=True, kw_only=True, tag="pause"):
     """The service is frozen: it accepts connections and says nothing; reverting lets it go on."""
 
@@ -174,6 +178,10 @@ class RegionOutageFault(_RegionFault, frozen=True, kw_only=True, tag="region_out
     """Every service of the region that may be attacked is killed at once; reverting starts all of them again."""
 
 
+class RegionDestroyedFault(_RegionFault, frozen=True, kw_only=True, tag="region_destroyed"):
+    """As `region_outage`, and all that the region has stored is lost for good; reverting starts it again on nothing."""
+
+
 class RegionCutFault(_RegionFault, frozen=True, kw_only=True, tag="region_cut"):
     """The region lives and nobody reaches it: every link into it and out of it stays open and carries nothing."""
 
@@ -208,8 +216,19 @@ class PartitionFault(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="
 
 LinkFault = LatencyFault | BandwidthFault | ResetFault | BlackholeFault | DownFault
 MomentaryFault = RestartFault | CrashFault | OutOfMemoryFault  # over by themselves, so they have no `lasts`
-ServiceFault = KillFault | PauseFault | RestartFault | CrashFault | OutOfMemoryFault | NetworkLossFault | CpuLimitFault
-RegionFault = RegionOutageFault | RegionCutFault | RegionPauseFault | RegionFlapFault | PartitionFault
+ServiceFault = (
+    KillFault
+    | DestroyFault
+    | PauseFault
+    | RestartFault
+    | CrashFault
+    | OutOfMemoryFault
+    | NetworkLossFault
+    | CpuLimitFault
+)
+RegionFault = (
+    RegionOutageFault | RegionDestroyedFault | RegionCutFault | RegionPauseFault | RegionFlapFault | PartitionFault
+)
 Fault = LinkFault | ServiceFault  # on one link or one service: what can be injected
 WrittenFault = Fault | RegionFault  # what may stand in a file; the plan writes a fault on a region out as many others
 

@@ -22,6 +22,7 @@ from harness.experiment import (
     Phases,
     Ramp,
     RegionCutFault,
+    RegionDestroyedFault,
     RegionFault,
     RegionFlapFault,
     RegionOutageFault,
@@ -115,7 +116,9 @@ class WholeFault:
         match self.fault:
             case PartitionFault(between=(first, second), direction=direction):
                 return f"{first} {_ARROWS[direction]} {second}"
-            case RegionOutageFault() | RegionCutFault() | RegionPauseFault() | RegionFlapFault():
+            case (
+                RegionOutageFault() | RegionDestroyedFault() | RegionCutFault() | RegionPauseFault() | RegionFlapFault()
+            ):
                 return self.fault.region
             case _:
                 return place_of(self.fault)

@@ -10,12 +10,14 @@ from typing import assert_never
 
 from harness.experiment import (
     BlackholeFault,
+    DestroyFault,
     Direction,
     Fault,
     KillFault,
     PartitionFault,
     PauseFault,
     RegionCutFault,
+    RegionDestroyedFault,
     RegionFault,
     RegionFlapFault,
     RegionOutageFault,
@@ -45,6 +47,11 @@ def parts_of(fault: RegionFault, target: TargetSpec) -> tuple[Part, ...]:
                 services_of(fault.region, target),
                 lambda service: KillFault(service=service, at=fault.at, lasts=fault.lasts),
             )
+        case RegionDestroyedFault():
+            return _on_each(
+                services_of(fault.region, target),
+                lambda service: DestroyFault(service=service, at=fault.at, lasts=fault.lasts),
+            )
         case RegionPauseFault():
             return _on_each(
                 services_of(fault.region, target),
@@ -67,7 +74,7 @@ def parts_of(fault: RegionFault, target: TargetSpec) -> tuple[Part, ...]:
 def whole_region(fault: WrittenFault) -> str | None:
     """The region that the fault takes from its users; None where it leaves them one that works (a partition)."""
     match fault:
-        case RegionOutageFault() | RegionPauseFault() | RegionCutFault() | RegionFlapFault():
+        case RegionOutageFault() | RegionDestroyedFault() | RegionPauseFault() | RegionCutFault() | RegionFlapFault():
             return fault.region
         case _:
             return None

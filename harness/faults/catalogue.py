@@ -16,6 +16,7 @@ from harness.experiment import (
     BlackholeFault,
     CpuLimitFault,
     CrashFault,
+    DestroyFault,
     DownFault,
     Fault,
     KillFault,
@@ -32,6 +33,7 @@ from harness.faults import canary
 from harness.faults.action import Action
 from harness.faults.container import (
     ContainerCrashAction,
+    ContainerDestroyAction,
     ContainerKillAction,
     ContainerOutOfMemoryAction,
     ContainerPauseAction,
@@ -41,7 +43,7 @@ from harness.faults.container import (
 )
 from harness.faults.cpu_canary import LimitedCpu
 from harness.faults.journal import Container, Protocol
-from harness.faults.process import KillAction, PauseAction, RestartAction
+from harness.faults.process import DestroyAction, KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
 from harness.target.runtimes import RUNTIMES, with_power
@@ -183,6 +185,12 @@ CATALOGUE: dict[type[Fault], Kind] = {
     DownFault: Kind(disables=True, expectation=_refusal),
     KillFault: Kind(
         process_action=KillAction, container_action=_acts(ContainerKillAction), power=Power.KILL, expectation=_refusal
+    ),
+    DestroyFault: Kind(
+        process_action=DestroyAction,
+        container_action=_acts(ContainerDestroyAction),
+        power=Power.DESTROY,
+        expectation=_refusal,
     ),
     PauseFault: Kind(
         process_action=PauseAction,

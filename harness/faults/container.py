@@ -8,7 +8,15 @@ import msgspec
 
 from harness import clock
 from harness.experiment import CpuLimitFault, NetworkLossFault
-from harness.faults.journal import ConnectNetwork, Container, RestoreLimits, StartContainer, Undo, UnpauseContainer
+from harness.faults.journal import (
+    ConnectNetwork,
+    Container,
+    RemoveContainer,
+    RestoreLimits,
+    StartContainer,
+    Undo,
+    UnpauseContainer,
+)
 from harness.target.target import ContainerIdentity, ContainerTarget, Limits, NetworkAttachment, RunningTarget
 
 POLICY_WITHIN_S = 20.0  # an engine waits longer and longer before each restart, at first a tenth of a second
@@ -52,6 +60,26 @@ class ContainerKillAction(_OnContainer):
         if await self._identity() is None:
             return f"{self.place} does not run"
         return "" if await self.target.is_healthy(self.place) else f"{self.place} is not healthy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerDestroyAction(ContainerKillAction):
+    """SIGKILL, and then the volumes are emptied by a container of its own; reverting makes sure that this one has
+    ended, so that it takes nothing from under the service, and starts the service again."""
+
+    def undo(self) -> tuple[Undo, ...]:
+        eraser = RemoveContainer(
+            service=self.place, engine=self.original.engine, name=self.target.eraser_name(self.place)
+        )
+        return (eraser, *ContainerKillAction.undo(self))
+
+    async def inject(self) -> int | None:
+        happened_unix_ns = await ContainerKillAction.inject(self)
+        await self.target.lose_data(self.place)
+        return happened_unix_ns
+
+    async def is_in_place(self) -> bool:
+        return await ContainerKillAction.is_in_place(self) and not await self.target.has_data(self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

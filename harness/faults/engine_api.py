@@ -60,3 +60,10 @@ def act(engine: str, path: str, body: Mapping[str, Any] | None = None) -> None:
     status, answer = call(engine, "POST", path, body)
     if status >= http.HTTPStatus.BAD_REQUEST:
         raise OSError(f"{engine}{path}: status {status}: {(answer or {}).get('message', answer)}")
+
+
+def remove(engine: str, container: str) -> None:
+    """End and remove it; OSError where the engine refuses. One that is gone already is removed enough."""
+    status, answer = call(engine, "DELETE", f"/containers/{quote(container, safe='')}?force=true")
+    if status >= http.HTTPStatus.BAD_REQUEST and status != http.HTTPStatus.NOT_FOUND:
+        raise OSError(f"{engine}: {container}: status {status}: {(answer or {}).get('message', answer)}")

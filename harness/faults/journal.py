@@ -86,6 +86,14 @@ class StartContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="st
     id: str
 
 
+class RemoveContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="remove_container"):
+    """There is no container of this name, which is one of our own: it was made to empty the service's volumes."""
+
+    service: str
+    engine: str
+    name: str
+
+
 class UnpauseContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="unpause_container"):
     service: str
     engine: str
@@ -120,6 +128,7 @@ Undo = (
     | Resume
     | StartService
     | StartContainer
+    | RemoveContainer
     | UnpauseContainer
     | ConnectNetwork
     | RestoreLimits

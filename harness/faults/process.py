@@ -54,6 +54,19 @@ class KillAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyAction(KillAction):
+    """SIGKILL, and then the service's data are removed. The undo is a kill's: what is lost cannot be brought back, and
+    a service that starts before or after the removal finds all of its data or none."""
+
+    async def inject(self) -> None:
+        await KillAction.inject(self)
+        await self.target.lose_data(self.place)
+
+    async def is_in_place(self) -> bool:
+        return await KillAction.is_in_place(self) and not await self.target.has_data(self.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartAction(KillAction):
     """SIGTERM, and wait until it has ended; reverting starts the service again."""
 

@@ -54,7 +54,7 @@ def command(undo: Data) -> str:
             return f"curl -X POST -d {shlex.quote(body)} {shlex.quote(undo['url'] + _proxy_path(undo['proxy']))}"
         case "resume":
             return f"kill -CONT {undo['pid']}"
-        case "start_container" | "unpause_container" | "connect_network" | "restore_limits":
+        case "start_container" | "remove_container" | "unpause_container" | "connect_network" | "restore_limits":
             return undo_container.command(undo)
     start = undo["start"]
     words = ["env", *(f"{name}={value}" for name, value in start["env"].items()), *start["argv"]]
@@ -206,6 +206,7 @@ _KINDS: dict[str, tuple[Callable[[Data], str], Callable[[Data], None]]] = {
     "resume": (_pause_wrong, _resume),
     "start_service": (_service_wrong, _start_service),
     "start_container": (undo_container.stopped, undo_container.start),
+    "remove_container": (undo_container.left_over, undo_container.remove),
     "unpause_container": (undo_container.paused, undo_container.unpause),
     "connect_network": (undo_container.disconnected, undo_container.connect),
     "restore_limits": (undo_container.limited, undo_container.restore_limits),

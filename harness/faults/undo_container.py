@@ -26,6 +26,15 @@ def start(undo: Data) -> None:
     engine_api.act(undo["engine"], f"/containers/{undo['id']}/start")
 
 
+def left_over(undo: Data) -> str:
+    there = engine_api.inspect(undo["engine"], undo["name"]) is not None
+    return f"{undo['name']} is still emptying the volumes of {undo['service']}" if there else ""
+
+
+def remove(undo: Data) -> None:
+    engine_api.remove(undo["engine"], undo["name"])
+
+
 def paused(undo: Data) -> str:
     found = _state(undo)
     return f"{undo['service']} is paused" if found is not None and found["State"]["Paused"] else ""
@@ -81,6 +90,8 @@ def command(undo: Data) -> str:
     match undo["kind"]:
         case "start_container":
             words = ["docker", "start", undo["id"][:12]]
+        case "remove_container":
+            words = ["docker", "rm", "--force", undo["name"]]
         case "restore_limits":
             limits = ["--cpus", f"{undo['nano_cpus'] / 1e9:g}", "--memory", str(undo["memory"])]
             words = ["docker", "update", *limits, "--memory-swap", str(undo["memory_swap"]), undo["id"][:12]]

@@ -30,13 +30,36 @@ def make_data_folder(folder: Path) -> None:
 
 
 def remove_data_folder(folder: Path) -> None:
+    if _is_ours(folder):
+        shutil.rmtree(folder)
+
+
+def has_data_of(folder: Path, service: str) -> bool:
+    return os.path.lexists(folder / service)
+
+
+def lose_data_of(folder: Path, service: str) -> None:
+    """Remove one service's own folder, `<folder>/<service>`. It goes in one step, so that a start meanwhile finds all
+    of it or nothing; what a remover leaves that is killed in the middle goes with the whole folder."""
+    own = folder / service
+    if not _is_ours(folder) or not has_data_of(folder, service):
+        return
+    if own.parent != folder or service in (".", "..") or own.is_symlink() or not own.is_dir():
+        raise TargetError(f"{own} is not the folder of a service: it is left alone.")
+    lost = Path(tempfile.mkdtemp(dir=folder, prefix=".lost-"))
+    own.rename(lost / service)
+    shutil.rmtree(lost)
+
+
+def _is_ours(folder: Path) -> bool:
+    """False where there is none; TargetError for one that somebody else made."""
     try:
         status = folder.lstat()
     except FileNotFoundError:
-        return
+        return False
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise TargetError(f"{folder} is not a folder of yours: somebody else made it. Look at it, then remove it.")
-    shutil.rmtree(folder)
+    return True
 
 
 def remove_shared_memory(creators: set[int]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import docker.errors
 
 from harness.errors import ExperimentError, TargetError
+from harness.target import volumes
 from harness.target.compose_command import Compose
 from harness.target.compose_file import read_compose_file
 from harness.target.docker_state import DockerFolder
@@ -200,6 +201,23 @@ class DockerTarget:
         await self._act(service, lambda container: container.start())
         await self.until_ready(service)
         self._excuse(service)
+
+    async def lose_data(self, service: str) -> None:
+        """What it has stored is in its named volumes; what else it wrote went with its life."""
+        if self.identity(service) is not None:
+            raise TargetError(f"{service} runs: its data are not taken from under it.")
+        if volumes.folders_of(self._inspect(service)):
+            await asyncio.to_thread(volumes.empty, self.engine, self._id(service), name=self.eraser_name(service))
+
+    async def has_data(self, service: str) -> bool:
+        if not volumes.folders_of(self._inspect(service)):
+            return False
+        name = self.eraser_name(service)
+        return not await asyncio.to_thread(volumes.are_empty, self.engine, self._id(service), name=name)
+
+    def eraser_name(self, service: str) -> str:
+        self._declared(service)
+        return f"{self._state.project}-{service}-eraser"
 
     async def is_healthy(self, service: str) -> bool:
         return await is_ready(self._declared(service), self._state.loopback)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import TargetError
 from harness.target import process_tree
-from harness.target.data_folder import remove_data_folder, remove_shared_memory
+from harness.target.data_folder import has_data_of, lose_data_of, remove_data_folder, remove_shared_memory
 from harness.target.health import is_ready
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.running_state import StateFolder
@@ -30,7 +30,7 @@ class ProcessesTarget:
     """A started target; what is on disk counts, so several processes may hold one of these for the same target."""
 
     runtime = "processes"
-    powers = frozenset({Power.KILL, Power.PAUSE, Power.RESTART})
+    powers = frozenset({Power.KILL, Power.PAUSE, Power.RESTART, Power.DESTROY})
 
     def __init__(self, spec: TargetSpec, folder: StateFolder) -> None:
         state = folder.read()
@@ -106,6 +106,19 @@ class ProcessesTarget:
             self.spawn(service)
         await self.until_ready(service)
         self._our_doing.discard(service)
+
+    async def lose_data(self, service: str) -> None:
+        """What it has stored is `<data>/<service>`, as the compose file's programs are told to keep it."""
+        known = self._known(service)
+        if known and process_tree.members(known):
+            raise TargetError(f"{service} runs: its data are not taken from under it.")
+        await asyncio.to_thread(lose_data_of, Path(self._state.data), service)
+        if known:
+            remove_shared_memory({known.pid})
+
+    async def has_data(self, service: str) -> bool:
+        self._declared(service)
+        return has_data_of(Path(self._state.data), service)
 
     async def is_healthy(self, service: str) -> bool:
         return self.identity(service) is not None and await is_ready(self._declared(service), self._state.loopback)

@@ -23,6 +23,7 @@ class Power(StrEnum):
     KILL = "kill"
     PAUSE = "pause"
     RESTART = "restart"
+    DESTROY = "destroy the data of"
     CRASH = "crash"  # as if by itself: what restarts crashed services does so
     DISCONNECT = "disconnect"  # from all its networks
     LIMIT = "limit the CPU of"
@@ -303,6 +304,15 @@ class RunningTarget(Protocol):
         """Start the service again, exactly as at first, and wait until it is healthy."""
         ...
 
+    async def lose_data(self, service: str) -> None:
+        """Remove for good all that the service has stored; TargetError while it runs. In one step: a start meanwhile
+        finds all of it or nothing."""
+        ...
+
+    async def has_data(self, service: str) -> bool:
+        """Whether anything that the service has stored is left."""
+        ...
+
     async def is_healthy(self, service: str) -> bool: ...
 
     def starts_after(self, service: str) -> frozenset[str]:
@@ -336,6 +346,10 @@ class ContainerTarget(RunningTarget, Protocol):
 
     def container(self, service: str) -> ContainerIdentity:
         """The service's container, running or not."""
+        ...
+
+    def eraser_name(self, service: str) -> str:
+        """Of the container that empties the service's volumes, while there is one."""
         ...
 
     def is_paused(self, service: str) -> bool: ...

@@ -12,6 +12,7 @@ from harness.verify.verdict import Evidence
 
 HAPPENED = {  # to the region, by the kind of the fault
     "region_outage": "died",
+    "region_destroyed": "was destroyed",
     "region_cut": "was cut off",
     "region_pause": "froze",
     "region_flap": "began to come and go",

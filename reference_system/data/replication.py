@@ -7,12 +7,15 @@ it, not by Postgres: the worker of a link that swallows every byte looks alive.
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
+from reference_system.data import incarnations
 from reference_system.data.postgres import FAILURES, Record
 from reference_system.data.statements import COMPARED, REPLICATED, SAMPLED_GROUPS
 
@@ -25,6 +28,8 @@ CONNECTION_OPTIONS = (
 )
 STATEMENT_TIMEOUT_S = 5.0
 RETRY_EVERY_S = 0.5
+COPIED_WITHIN_S = 60.0  # takes some seconds; who waits longer leaves it to Postgres
+SILENT_AFTER_S = 2.0  # eight heartbeats
 
 Run = Callable[..., Awaitable[list[Record]]]  # a statement's name and its arguments, as Postgres.run
 
@@ -34,10 +39,16 @@ def link_name(source: str, to: str) -> str:
     return f"{source}_to_{to}".replace("-", "_")
 
 
-async def publish(dsn: str, *, region: str, peers: Iterable[str]) -> None:
-    """Keep for every peer what is committed from now on, until it has fetched that. `dsn`: as the role `mesh`."""
+async def publish(dsn: str, *, region: str, peers: Mapping[str, str]) -> None:
+    """Keep for every peer what is committed from now on, until it has fetched that. `dsn`: as the role `mesh`.
+
+    A region that has lost its database keeps nothing yet: its peers copy what it has once that is complete. Which of
+    the two it is the peers know, so that at least one of them has to answer the first time.
+    """
     connection = await asyncpg.connect(dsn, timeout=STATEMENT_TIMEOUT_S)
     try:
+        if await incarnations.rejoins(connection, region=region, peers=peers):
+            return
         known = {row["slot_name"] for row in await connection.fetch("SELECT slot_name FROM pg_replication_slots")}
         for name in (link_name(region, peer) for peer in peers):
             if name not in known:
@@ -53,13 +64,27 @@ async def subscribe(dsn: str, *, region: str, peers: Mapping[str, str]) -> None:
     """
     async with asyncio.TaskGroup() as waiting:
         for peer, address in peers.items():
-            waiting.create_task(_subscribe_when_there(dsn, link_name(peer, region), address))
+            waiting.create_task(_subscribe_when_there(dsn, region, peer, address))
 
 
-async def _subscribe_when_there(dsn: str, name: str, address: str) -> None:
+async def mend(run: Run, dsn: str, *, region: str, peers: Mapping[str, str]) -> None:
+    """One look at what a lost database breaks, and its repair: to be called again and again.
+
+    Peers that are silent are asked whether they are still the same; one that is not is subscribed to anew. And where
+    this database is the new one it is declared complete once everything is copied.
+    """
+    silent = {row["region"] for row in await run("silent", [*peers], SILENT_AFTER_S)}
+    asked = [_subscribe(dsn, region, peer, address, moved=False) for peer, address in peers.items() if peer in silent]
+    await asyncio.gather(*asked, return_exceptions=True)  # the next turn tries again
+    if not all(row["complete"] for row in await run("incarnation")):
+        with contextlib.suppress(*FAILURES, asyncpg.PostgresError):
+            await incarnations.complete(dsn, links=[link_name(peer, region) for peer in peers])
+
+
+async def _subscribe_when_there(dsn: str, region: str, peer: str, address: str) -> None:
     while True:
         try:
-            await _subscribe(dsn, name, address)
+            await _subscribe(dsn, region, peer, address)
         except (*FAILURES, asyncpg.PostgresError, _NotYetError):
             await asyncio.sleep(RETRY_EVERY_S)
         else:
@@ -67,30 +92,93 @@ async def _subscribe_when_there(dsn: str, name: str, address: str) -> None:
 
 
 class _NotYetError(Exception):
-    """The peer has no tables to publish yet: it would be subscribed to nothing, for ever."""
+    """The peer has no tables to publish yet, or not all rows: it would be subscribed to nothing, or to a part."""
 
 
-async def _subscribe(dsn: str, name: str, address: str) -> None:
-    connection = await asyncpg.connect(dsn, timeout=STATEMENT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S)
-    target = f"CONNECTION '{address}{'&' if '?' in address else '?'}{CONNECTION_OPTIONS}'"
-    try:
-        async with connection.transaction():
-            if await connection.fetchval("SELECT count(*) FROM pg_subscription WHERE subname = $1", name):
-                await connection.execute(f"ALTER SUBSCRIPTION {name} {target}")  # in case it is elsewhere now
-                return
-            await connection.execute(
+async def _subscribe(dsn: str, region: str, peer: str, address: str, *, moved: bool = True) -> None:
+    """`moved`: the peer may have another address than when it was subscribed to."""
+    async with contextlib.AsyncExitStack() as connections:
+        own = await _connected(connections, dsn)
+        there = await _connected(connections, address)
+        name = link_name(peer, region)
+        await _alone(own, name)
+        ours, theirs = await incarnations.of(own), await incarnations.of(there)
+        if ours is None or theirs is None or not theirs.complete:
+            raise _NotYetError(name)
+        target = f"CONNECTION '{address}{'&' if '?' in address else '?'}{CONNECTION_OPTIONS}'"
+        known = await incarnations.known(own, peer)
+        is_there = await own.fetchval("SELECT count(*) FROM pg_subscription WHERE subname = $1", name) > 0
+        if is_there and known == theirs.id:
+            if moved:
+                await own.execute(f"ALTER SUBSCRIPTION {name} {target}")
+            return
+        copied = known is not None or theirs.rejoins or ours.rejoins
+        if copied:
+            await _alone_in_copying(there, name)
+            await _begin_anew(own, there, name, is_there=is_there)
+        async with own.transaction():
+            await own.execute(
                 f"CREATE SUBSCRIPTION {name} {target} PUBLICATION {PUBLICATIONS} WITH (slot_name = {name}, "
                 # disable_on_error would end the link at the first connection that breaks.
-                "create_slot = false, copy_data = false, origin = none, disable_on_error = false, streaming = off)"
+                f"create_slot = false, copy_data = {str(copied).lower()}, origin = none, disable_on_error = false, "
+                "streaming = off)"
             )
-            tables = await connection.fetchval(
+            tables = await own.fetchval(
                 "SELECT count(*) FROM pg_subscription s JOIN pg_subscription_rel ON srsubid = s.oid WHERE subname = $1",
                 name,
             )
             if tables != len(REPLICATED):
                 raise _NotYetError(name)
-    finally:
-        await connection.close()
+            await incarnations.learn(own, peer, theirs.id)
+        if copied:
+            await _until_copied(own, name)
+
+
+async def _alone(connection: Any, what: str) -> None:
+    """Nobody else does this on the same server until the connection closes; _NotYetError where somebody does."""
+    if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", what):
+        raise _NotYetError(what)
+
+
+async def _alone_in_copying(there: Any, name: str) -> None:
+    """One peer after the other copies. Postgres names the slot of a table that is copied by the subscriber's system
+    identifier and the subscription's number, and both are the same in all regions, whose databases are copies of one:
+    two peers would take each other's slots away, and their tables would wait for them for ever."""
+    await _alone(there, "copying")
+    if await there.fetchval("SELECT count(*) FROM pg_replication_slots WHERE slot_name ~ '^pg_[0-9]+_sync_'"):
+        raise _NotYetError(name)
+
+
+async def _until_copied(own: Any, name: str) -> None:
+    async with asyncio.timeout(COPIED_WITHIN_S):
+        while await own.fetchval(  # noqa: ASYNC110 - Postgres' own workers know, which tell nobody
+            "SELECT count(*) FROM pg_subscription s JOIN pg_subscription_rel ON srsubid = s.oid "
+            "WHERE subname = $1 AND srsubstate <> 'r'",
+            name,
+        ):
+            await asyncio.sleep(RETRY_EVERY_S)
+
+
+async def _begin_anew(own: Any, there: Any, name: str, *, is_there: bool) -> None:
+    """A slot that begins now; what was committed before is copied.
+
+    The old subscription goes first: it would connect to the new slot with its place in the lost log, and skip all that
+    the new one has until it is as long.
+    """
+    if is_there:
+        async with own.transaction():
+            await own.execute(f"ALTER SUBSCRIPTION {name} DISABLE")
+            await own.execute(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
+            await own.execute(f"DROP SUBSCRIPTION {name}")
+    drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1"
+    await there.fetch(drop, name)
+    await there.fetch("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", name)
+
+
+async def _connected(connections: contextlib.AsyncExitStack, dsn: str) -> Any:
+    connection = await asyncpg.connect(dsn, timeout=STATEMENT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, ssl=False)
+    connections.push_async_callback(connection.close)
+    return connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,5 +99,19 @@ CREATE TABLE trends (
     topics text NOT NULL          -- JSON, as it is served
 );
 
+-- Which database this is. One that was lost and made again is another one, though it has the region's name: what its
+-- peers know of the first one's log means nothing in its own.
+CREATE TABLE incarnation (
+    id text PRIMARY KEY,
+    rejoins boolean,              -- whether there was one before; null until the peers were asked
+    complete boolean NOT NULL     -- has all that the peers have
+);
+
+-- The incarnations that this database subscribes to.
+CREATE TABLE known_peers (
+    peer text PRIMARY KEY,
+    incarnation text NOT NULL
+);
+
 CREATE SEQUENCE post_numbers;
 CREATE SEQUENCE user_numbers;

@@ -137,7 +137,14 @@ STATEMENTS: dict[str, str] = {
     "beat": f"""
         INSERT INTO heartbeats (region, at) VALUES ($1, {_NOW_S})
         ON CONFLICT (region) DO UPDATE SET at = excluded.at""",
-    "heartbeats": f"SELECT region, at, {_NOW_S} - at AS age_s FROM heartbeats WHERE at > 0",
+    # Says nothing of a region whose tables are still being copied: its heartbeats come before its rows then.
+    "heartbeats": f"""
+        SELECT region, at, {_NOW_S} - at AS age_s FROM heartbeats h WHERE at > 0 AND NOT EXISTS (
+            SELECT 1 FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+            WHERE s.subname LIKE replace(h.region, '-', '_') || '\\_to\\_%' AND r.srsubstate <> 'r')""",
+    # Regions, seconds: those not heard for so long.
+    "silent": f"SELECT region FROM heartbeats WHERE region = ANY($1::text[]) AND {_NOW_S} - at > $2::float8",
+    "incarnation": "SELECT id, rejoins, complete FROM incarnation",
     "incoming": """
         SELECT s.subname AS link, s.subenabled AS enabled, w.pid IS NOT NULL AS running, e.apply_error_count AS errors,
             e.confl_insert_exists + e.confl_update_exists + e.confl_multiple_unique_conflicts AS conflicts

@@ -19,6 +19,7 @@ from reference_system.policies.regions import Region
 
 BEAT_EVERY_S = 0.25
 WATCH_EVERY_S = 0.5
+MEND_EVERY_S = 1.0
 COMPARE_EVERY_S = 1.0  # reading the tables that change all the time takes a hundredth of that
 # Postgres tells of changes up to ten seconds late (where a connection is idle afterwards), so all tables are read
 # again after half that time.
@@ -60,11 +61,16 @@ class Links:
 
     async def publish(self) -> None:
         """Before anybody is served: what is written from now on waits for every peer."""
-        await replication.publish(self._settings.dsn, region=self._settings.region, peers=self._settings.peers)
+        await replication.publish(self._settings.dsn, region=self._settings.region, peers=self._addresses)
 
     async def subscribe(self) -> None:
         """Waits for peers that are not there yet."""
         await replication.subscribe(self._settings.dsn, region=self._settings.region, peers=self._addresses)
+
+    async def mend(self) -> None:
+        """A region that has lost its database, this one or a peer, finds its way back into the mesh."""
+        run, settings = self._backends.postgres, self._settings
+        await replication.mend(run, settings.dsn, region=settings.region, peers=self._addresses)
 
     async def beat(self) -> None:
         await self._backends.postgres("beat", self._settings.region)

@@ -69,6 +69,7 @@ REPLICATION_SETTINGS = {
     "max_wal_senders": "20",
     "max_replication_slots": "20",
     "max_logical_replication_workers": "20",
+    "max_active_replication_origins": "40",  # one a link, and one a table that is being copied
     "max_worker_processes": "40",
     "track_commit_timestamp": "on",  # or conflicts are not counted
     # A peer that stays away must not fill the disk; one that comes back within this gets all it missed. A post costs

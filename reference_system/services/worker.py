@@ -74,6 +74,7 @@ class Worker:
                 loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
                 if self._links is not None:
                     loops.create_task(self._links.subscribe())
+                    loops.create_task(self._repeat(self._links.mend, every_s=links.MEND_EVERY_S))
                     loops.create_task(self._repeat(self._links.beat, every_s=links.BEAT_EVERY_S))
                     loops.create_task(self._repeat(self._links.watch, every_s=links.WATCH_EVERY_S))
                     loops.create_task(self._repeat(self._compare, every_s=links.COMPARE_EVERY_S))

@@ -13,10 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.errors import FaultError, UncleanError
+from harness.errors import FaultError, TargetError, UncleanError
 from harness.experiment import (
     BandwidthFault,
     BlackholeFault,
+    DestroyFault,
     DownFault,
     Fault,
     KillFault,
@@ -29,6 +30,7 @@ from harness.faults import procfs, salvage
 from harness.faults.journal import State, last_states, read_journal
 from harness.faults.lease import Guard
 from harness.faults.revert import leftovers, revert_leftovers
+from harness.target.data_folder import data_folder_of
 from harness.target.processes_target import ProcessesTarget
 from harness.units import BytesPerSecond, Ratio, Seconds
 from tests.harness.faults.a_target import (
@@ -124,6 +126,8 @@ def _latency(link: str, jitter_s: float = 0.0) -> Fault:
         (DownFault(link=WEB, at=AT, lasts=LASTS), 1.0, 0.0),
         (KillFault(service="redis", at=AT, lasts=LASTS), 1.0, 0.0),
         (KillFault(service="postgres", at=AT, lasts=LASTS), 1.0, 0.0),
+        (DestroyFault(service="redis", at=AT, lasts=LASTS), 1.0, 0.0),
+        (DestroyFault(service="web", at=AT, lasts=LASTS), 1.0, 0.0),
         (PauseFault(service="web", at=AT, lasts=LASTS), 1.0, 0.0),
         (PauseFault(service="postgres", at=AT, lasts=LASTS), 1.0, 0.0),
     ],
@@ -500,6 +504,7 @@ CRASHES += ["before REVERTED", "after REVERTED", "before VERIFIED", "after VERIF
     + [("kill", crash) for crash in CRASHES]
     + [(kind, crash) for kind in ("down", "pause", "blackhole", "reset") for crash in ("after ARMED", "after INJECTED")]
     + [("kill", "starting")]
+    + [("destroy", crash) for crash in ("after ARMED", "losing", "before INJECTED", "after REVERTING")]
     + [("region_outage", crash) for crash in ("after ARMED", "after INJECTED", "after REVERTING", "before VERIFIED")],
 )
 def test_everything_is_as_before_after_a_runner_was_killed(
@@ -518,6 +523,51 @@ def test_everything_is_as_before_after_a_runner_was_killed(
     assert leftovers(tmp_path) == []
     listeners = [one for one in psutil.net_connections("tcp4") if one.status == "LISTEN"]
     assert sum(one.laddr == (LOOPBACK, SPEC.services["redis"].port) for one in listeners) == 1
+
+
+def test_a_destroyed_service_comes_back_on_nothing_and_others_keep_what_they_have(
+    target: ProcessesTarget, state_dir: Path, tmp_path: Path
+) -> None:
+    data = data_folder_of(state_dir)
+    for service in ("postgres", "redis"):
+        (data / service / "mark").touch()
+    attempt = Attempt(target, tmp_path / "run-1", planned(DestroyFault(service="postgres", at=AT, lasts=LASTS)))
+
+    async def conduct() -> None:
+        await attempt.injector.prepare()
+        with pytest.raises(TargetError, match="are not taken from under it"):
+            await target.lose_data("postgres")
+        await attempt.injector.inject("fault-1")
+        assert not (data / "postgres").exists()
+        await attempt.injector.revert("fault-1")
+
+    asyncio.run(conduct())
+
+    assert attempt.edge("inject").confirmed
+    assert attempt.edge("revert").confirmed
+    assert (data / "postgres" / "data").is_dir()
+    assert not (data / "postgres" / "mark").exists()
+    assert (data / "redis" / "mark").exists()
+
+
+def test_data_that_are_not_lost_are_noticed(
+    target: ProcessesTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep(service: str) -> None:
+        """A removal that does nothing."""
+
+    monkeypatch.setattr(target, "lose_data", keep)
+    attempt = Attempt(target, tmp_path / "run-1", planned(DestroyFault(service="postgres", at=AT, lasts=LASTS)))
+
+    async def conduct() -> None:
+        await attempt.injector.prepare()
+        await attempt.injector.inject("fault-1")
+        await attempt.injector.revert("fault-1")
+
+    asyncio.run(conduct())
+
+    assert not attempt.edge("inject").confirmed
+    assert "does not read back" in attempt.edge("inject").detail
 
 
 def test_a_run_that_ends_well_releases_its_guard_at_once(

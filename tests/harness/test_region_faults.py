@@ -9,11 +9,13 @@ import pytest
 from harness.errors import ExitCode, ExperimentError
 from harness.experiment import (
     BlackholeFault,
+    DestroyFault,
     Direction,
     KillFault,
     PartitionFault,
     PauseFault,
     RegionCutFault,
+    RegionDestroyedFault,
     RegionFault,
     RegionFlapFault,
     RegionOutageFault,
@@ -58,6 +60,12 @@ def partition(direction: Direction = Direction.BOTH) -> PartitionFault:
             "an outage kills all services but the Toxiproxy and what may not be attacked",
             RegionOutageFault(region="north", at=AT, lasts=LASTS),
             KillFault,
+            SERVICES_OF_NORTH,
+        ),
+        (
+            "a region that is destroyed loses its data besides",
+            RegionDestroyedFault(region="north", at=AT, lasts=LASTS),
+            DestroyFault,
             SERVICES_OF_NORTH,
         ),
         (

@@ -81,14 +81,26 @@ class Mesh:
 
     async def connect(self, region: str) -> None:
         """What the region's worker does when it starts."""
-        peers = {
+        dsn, peers = self.dsn(region, AS_MESH), self.peers(region)
+        await connect_when_ready(lambda: replication.publish(dsn, region=region, peers=peers))
+        await replication.subscribe(dsn, region=region, peers=peers)
+
+    def peers(self, region: str) -> dict[str, str]:
+        """Where each one is seen from the region."""
+        return {
             source: f"postgresql://{AS_MESH}@{LINKS_HOST}:{link.port}/postgres"
             for (source, to), link in self.links.items()
             if to == region
         }
-        dsn = self.dsn(region, AS_MESH)
-        await connect_when_ready(lambda: replication.publish(dsn, region=region, peers=peers))
-        await replication.subscribe(dsn, region=region, peers=peers)
+
+    def destroy(self, region: str) -> None:
+        """It is killed, and its data are gone; then it starts again."""
+        self.servers[region].kill()
+        self.servers[region].wait()
+        lost = self.folder / f"{region}.lost"
+        (self.folder / region).rename(lost)
+        shutil.rmtree(lost, ignore_errors=True)  # its children may still be ending
+        self.servers[region] = self._launched(region)
 
     def restart(self, region: str) -> None:
         """As after a crash."""

@@ -14,6 +14,7 @@ import pytest
 from harness import clock
 from harness.experiment import (
     CrashFault,
+    DestroyFault,
     Fault,
     KillFault,
     NetworkLossFault,
@@ -64,6 +65,8 @@ def target(running: DockerTarget) -> Iterator[DockerTarget]:
     [
         KillFault(service=API, at=AT, lasts=LASTS),
         KillFault(service="us-east-postgres", at=AT, lasts=LASTS),
+        DestroyFault(service="us-east-postgres", at=AT, lasts=LASTS),
+        DestroyFault(service=API, at=AT, lasts=LASTS),
         PauseFault(service=API, at=AT, lasts=LASTS),
         NetworkLossFault(service=API, at=AT, lasts=LASTS),
     ],
@@ -140,6 +143,7 @@ def test_a_container_that_somebody_else_kills_is_noticed(target: DockerTarget) -
         "{kind: network_loss, service: us-east-api-1}",
         "{kind: cpu_limit, service: us-east-api-1, share: 20%}",
         "{kind: kill, service: us-east-redis}",
+        "{kind: destroy, service: us-east-postgres}",
     ],
 )
 def test_killing_the_runner_in_a_fault_reverts_it_within_ten_seconds(

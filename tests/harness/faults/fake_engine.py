@@ -34,15 +34,15 @@ class FakeEngine:
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         self.calls.append(f"{method} {path}")
-        match path.strip("/").split("/"):
+        match path.partition("?")[0].strip("/").split("/"):
             case ["containers", container, *_] if container not in self.containers:
                 return 404, {"message": f"No such container: {container}"}
             case ["containers", container, "json"]:
                 return 200, self.containers[container]
             case _ if self.refuses:
                 return 500, {"message": "not today"}
-            case ["containers", container, action]:
-                return self._act(self.containers[container], action, body)
+            case ["containers", container, *action]:
+                return self._act(container, (*action, "remove")[0], body)
             case ["networks", network, action]:
                 return self._move(network, action, body)
         return 404, {"message": "page not found"}
@@ -56,9 +56,13 @@ class FakeEngine:
         self.attach(body["Container"], network, aliases=endpoint["Aliases"], ipv4_address=address)
         return 200, None
 
-    def _act(self, container: dict[str, Any], action: str, body: dict[str, Any]) -> tuple[int, Any]:
+    def _act(self, name: str, action: str, body: dict[str, Any]) -> tuple[int, Any]:
+        container = self.containers[name]
         state = container["State"]
         match action:
+            case "remove":
+                del self.containers[name]
+                return 204, None
             case "start":
                 return (304, None) if state["Running"] else (204, state.update(Running=True))
             case "kill":
@@ -89,6 +93,9 @@ def fake_engine(folder: Path) -> Iterator[FakeEngine]:
 
         def do_POST(self) -> None:
             self._reply("POST")
+
+        def do_DELETE(self) -> None:
+            self._reply("DELETE")
 
         def address_string(self) -> str:
             return "a Unix socket"

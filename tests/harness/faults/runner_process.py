@@ -18,6 +18,7 @@ import msgspec
 from harness.errors import GamedayError
 from harness.experiment import (
     BlackholeFault,
+    DestroyFault,
     DownFault,
     KillFault,
     LatencyFault,
@@ -43,6 +44,7 @@ FAULTS: dict[str, Callable[[Seconds], WrittenFault]] = {
     "blackhole": lambda lasts: BlackholeFault(link=REDIS, at=AT, lasts=lasts),
     "reset": lambda lasts: ResetFault(link=REDIS, at=AT, lasts=lasts),
     "kill": lambda lasts: KillFault(service="redis", at=AT, lasts=lasts),
+    "destroy": lambda lasts: DestroyFault(service="postgres", at=AT, lasts=lasts),
     "pause": lambda lasts: PauseFault(service="redis", at=AT, lasts=lasts),
     "region_outage": lambda lasts: RegionOutageFault(region="here", at=AT, lasts=lasts),
 }
@@ -74,6 +76,13 @@ class MortalTarget(ProcessesTarget):
         die()
 
 
+class LosingTarget(ProcessesTarget):
+    """Ends the process when a service has been killed and its data are still there."""
+
+    async def lose_data(self, service: str) -> None:
+        die()
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -88,6 +97,8 @@ async def main(state_dir: Path, folder: Path, kind: str, crash: str, lasts_s: fl
     target = attach(SPEC, state_dir)
     if crash == "starting":
         target.__class__ = MortalTarget
+    if crash == "losing":
+        target.__class__ = LosingTarget
     journal = MortalJournal(folder / "journal.jsonl")
     journal.crash = crash
     guard = Guard.start(journal.path)

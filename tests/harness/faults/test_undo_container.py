@@ -35,6 +35,18 @@ def test_a_container_that_was_killed_is_started_once(engine: FakeEngine) -> None
     assert undo.wrong_now(data) == ""
 
 
+def test_whatever_empties_a_volume_is_ended_before_the_service_starts(engine: FakeEngine) -> None:
+    engine.add("gameday-api-eraser")
+    data = undo_of(engine, "remove_container", name="gameday-api-eraser")
+
+    assert undo.wrong_now(data) == "gameday-api-eraser is still emptying the volumes of api"
+    undo.execute(data)
+    undo.execute(data)  # 404: it is gone already
+
+    assert undo.wrong_now(data) == ""
+    assert engine.containers == {}
+
+
 def test_a_paused_container_goes_on(engine: FakeEngine) -> None:
     engine.add(ID, paused=True)
     data = undo_of(engine, "unpause_container")
@@ -108,12 +120,13 @@ def test_a_frozen_server_is_ended_and_started(engine: FakeEngine) -> None:
     ("kind", "words"),
     [
         ("start_container", "docker start 0a1b2c3d4e5f"),
+        ("remove_container", "docker rm --force gameday-api-eraser"),
         ("unpause_container", "docker unpause 0a1b2c3d4e5f"),
         ("connect_network", "docker network connect --alias api --ip 172.30.1.14 net 0a1b2c3d4e5f"),
     ],
 )
 def test_a_person_is_told_what_to_type(kind: str, words: str) -> None:
-    data = {"kind": kind, "service": "api", "id": ID, **NAMES}
+    data = {"kind": kind, "service": "api", "id": ID, "name": "gameday-api-eraser", **NAMES}
 
     assert undo.command({**data, "engine": "unix:///var/run/docker.sock"}) == words
     assert undo.command({**data, "engine": "unix:///x y.sock"}) == f"DOCKER_HOST='unix:///x y.sock' {words}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -266,6 +267,8 @@ def test_a_peer_that_has_no_tables_yet_is_waited_for() -> None:
         await mesh.ready()
         peers = {EAST: mesh.dsn(EAST, AS_MESH)}
         async with mesh.regions() as (east, west, *_):
+            for one, other in ((EAST, WEST), (WEST, EAST)):
+                await replication.publish(mesh.dsn(one, AS_MESH), region=one, peers={other: mesh.dsn(other, AS_MESH)})
             await east.connection.execute("DROP PUBLICATION owned")
             async with asyncio.TaskGroup() as workers:
                 waiting = workers.create_task(replication.subscribe(mesh.dsn(WEST, AS_MESH), region=WEST, peers=peers))
@@ -276,4 +279,89 @@ def test_a_peer_that_has_no_tables_yet_is_waited_for() -> None:
             assert [row["enabled"] for row in await west.run("incoming")] == [True]
 
     with meshes.running(connected=False) as mesh:
+        asyncio.run(experiment(mesh))
+
+
+@contextlib.asynccontextmanager
+async def mending(mesh: Mesh, regions: Iterable[Region]) -> AsyncIterator[None]:
+    """And sending heartbeats, as the workers do."""
+
+    async def mend(region: Region) -> None:
+        async with asyncio.timeout(60):
+            connection = await asyncpg.connect(mesh.dsn(region.name), timeout=5)
+            own = Region(region.name, connection)
+            try:
+                while True:
+                    dsn = mesh.dsn(region.name, AS_MESH)
+                    await own.run("beat", region.name)
+                    await replication.mend(own.run, dsn, region=region.name, peers=mesh.peers(region.name))
+                    await asyncio.sleep(0.2)
+            finally:
+                await connection.close()
+
+    turns = [asyncio.create_task(mend(region)) for region in regions]
+    try:
+        yield
+    finally:
+        early = [one for one in turns if one.done()]
+        for one in turns:
+            one.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+        await asyncio.gather(*early)  # an error that ended one
+
+
+async def has(region: Region, post: str | None) -> bool:
+    return [row["id"] for row in await region.run("posts", [post])] == [post]
+
+
+def test_a_region_that_lost_its_database_rejoins_with_all_that_anybody_has_of_it() -> None:
+    """Of three posts one is everywhere, one in a single other region, and one nowhere else: that one is lost."""
+
+    async def experiment(mesh: Mesh) -> None:
+        async with mesh.regions() as (old_east, west, europe, asia):
+            everywhere = await old_east.post("user-1", "everywhere", at_s=time.time())
+            await old_east.run("like", everywhere, EAST)
+            assert await arrived([old_east, west, europe, asia])
+            mesh.links[EAST, EUROPE].cut(Mode.REFUSES)
+            mesh.links[EAST, ASIA].cut(Mode.REFUSES)
+            in_west = await old_east.post("user-1", "in the west", at_s=time.time())
+            assert await until(lambda: has(west, in_west), within_s=10)
+            mesh.links[EAST, WEST].cut(Mode.REFUSES)
+            nowhere = await old_east.post("user-1", "nowhere else", at_s=time.time())
+
+            mesh.destroy(EAST)
+            mesh.heal()
+            while_away = await west.post("user-2", "while it was away", at_s=time.time())
+            await mesh.ready()
+            east = Region(EAST, await asyncpg.connect(mesh.dsn(EAST), timeout=5))
+            regions = [east, west, europe, asia]
+            try:
+                async with mending(mesh, regions):
+                    joining = asyncio.create_task(mesh.connect(EAST))
+
+                    async def heard_of_west() -> bool:
+                        return WEST in {row["region"] for row in await east.run("heartbeats")}
+
+                    assert await until(heard_of_west, within_s=30)
+                    assert await has(east, while_away), "it has heard of a region whose rows it does not have"
+                    await joining
+                    assert await until(lambda: has(europe, in_west), within_s=30)
+                    fresh = await east.post("user-1", "after all that", at_s=time.time())
+                    await east.run("like", everywhere, EAST)
+                    for region in regions:
+                        assert await until(functools.partial(has, region, fresh), within_s=20), region.name
+                assert await converged(regions, within_s=20)
+                assert fresh not in {everywhere, in_west, nowhere}
+                for region in regions:
+                    assert [await has(region, post) for post in (everywhere, in_west, while_away, nowhere)] == [
+                        True,
+                        True,
+                        True,
+                        False,
+                    ]
+                    assert (await region.run("posts", [everywhere]))[0]["likes"] == 2
+            finally:
+                await east.connection.close()
+
+    with meshes.running() as mesh:
         asyncio.run(experiment(mesh))
