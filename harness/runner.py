@@ -33,7 +33,7 @@ from harness.target.target import Exit, RunningTarget
 LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
 FIRST_SCRAPE_WITHIN_S = 5.0
-EXITS_EVERY_S = 0.25
+EXITS_EVERY_S = 0.5
 
 Action = Callable[[], Coroutine[None, None, None]]
 StoppedBy = Literal["operator", "stop_condition", "error"]

@@ -1,14 +1,16 @@
 """Scrapes metric endpoints on an absolute schedule, and says so where a scrape is missing.
 
 A hole that nobody notices would let a check pass on what it did not see; so every scrape either hands over samples or
-is an event. Interprets no metric.
+is an event. Interprets no metric. Subtle: scrapes are cancelled by their deadline all the time while a machine is busy,
+and a client must survive that; httpx does not (its pool keeps connections that were cancelled while they were made, and
+once there are a hundred of them nothing is ever answered again).
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import httpx
+import aiohttp
 
 from harness import clock
 from harness.observe.exposition import parse
@@ -18,6 +20,9 @@ from harness.record.writer import Sample
 
 TIMEOUT_SHARE = 0.8  # of the period: a scrape has to be over before the next one is due
 assert TIMEOUT_SHARE < 1
+# The deadline is asyncio's: where aiohttp's own strikes while the scraper is being cancelled, the cancellation is lost
+# and the scraper runs for ever (seen).
+NO_TIMEOUTS = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +60,11 @@ class Scraper:
     async def run(self) -> None:
         """Scrape until cancelled."""
         start_ns = clock.now_ns()
-        async with httpx.AsyncClient(trust_env=False, timeout=self._every_s) as client, asyncio.TaskGroup() as tasks:
+        async with aiohttp.ClientSession(timeout=NO_TIMEOUTS) as client, asyncio.TaskGroup() as tasks:
             for service, url in self._endpoints.items():
                 tasks.create_task(self._follow(client, service, url, start_ns))
 
-    async def _follow(self, client: httpx.AsyncClient, service: str, url: str, start_ns: int) -> None:
+    async def _follow(self, client: aiohttp.ClientSession, service: str, url: str, start_ns: int) -> None:
         async for skipped in moments(self._every_s, start_ns=start_ns):
             now_s = (clock.now_ns() - start_ns) / clock.NS_PER_S
             if self._hole is not None and self._hole.hides(now_s):
@@ -68,20 +73,22 @@ class Scraper:
                 self._missed(service, f"{skipped} scrapes were not made in time")
             await self._scrape(client, service, url)
 
-    async def _scrape(self, client: httpx.AsyncClient, service: str, url: str) -> None:
+    async def _scrape(self, client: aiohttp.ClientSession, service: str, url: str) -> None:
         """One scrape: samples dated to its middle, or an event that says why there are none."""
         asked_ns = clock.now_ns()
         try:
-            async with asyncio.timeout(self._every_s * TIMEOUT_SHARE):
-                answer = await client.get(url)
+            async with (
+                asyncio.timeout(self._every_s * TIMEOUT_SHARE),
+                client.get(url, raise_for_status=True) as answer,
+            ):
+                text = await answer.text()
             at_ns = (asked_ns + clock.now_ns()) // 2
-            answer.raise_for_status()
-            samples = [Sample(at_ns, service, *parsed) for parsed in parse(answer.text)]
+            samples = [Sample(at_ns, service, *parsed) for parsed in parse(text)]
         except TimeoutError:
             self._missed(service, f"no answer within {self._every_s * TIMEOUT_SHARE:g}s")
-        except httpx.HTTPStatusError as error:
-            self._missed(service, f"status {error.response.status_code}")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except aiohttp.ClientResponseError as error:
+            self._missed(service, f"status {error.status}")
+        except aiohttp.ClientError as error:
             self._missed(service, f"{type(error).__name__}: {error}")
         except ValueError as error:
             self._missed(service, f"not an exposition: {error}")

@@ -75,8 +75,9 @@ class ProcessesTarget:
         return known if process_tree.running(known) else None
 
     def exited(self) -> dict[str, Exit]:
-        ended = [service for service in self._state.services if service not in self._our_doing and self._known(service)]
-        return {service: Exit(detail=self._ending(service)) for service in ended if self.identity(service) is None}
+        others = {service: self._known(service) for service in self._state.services if service not in self._our_doing}
+        ended = [service for service, known in others.items() if known and process_tree.running(known) is None]
+        return {service: Exit(detail=self._ending(service)) for service in ended}
 
     # --- what can be done to a service ---
 

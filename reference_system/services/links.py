@@ -24,7 +24,7 @@ COMPARE_EVERY_S = 1.0  # reading the tables that change all the time takes a hun
 # Postgres tells of changes up to ten seconds late (where a connection is idle afterwards), so all tables are read
 # again after half that time.
 ALL_TABLES_EVERY = 5  # comparisons
-SAMPLE_EVERY_S = 1.0  # all regions at the same instants of the clock, so that their answers can be held side by side
+SAMPLE_EVERY_S = 2.0  # all regions at the same instants of the clock, so that their answers can be held side by side
 # Longer than Postgres may take to tell of a change. Where nothing has changed for that long nothing is compared.
 SAMPLED_AFTER_CHANGE_S = 15.0
 SAMPLED_TABLES = ("posts", "tombstones", "likes")

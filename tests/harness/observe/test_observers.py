@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -111,7 +112,7 @@ def test_samples_are_dated_to_the_middle_of_the_scrape_and_come_on_schedule(url:
         ("/broken", "status 500"),
         ("/page", "not an exposition"),
         ("/hangs", "no answer within 0.04s"),
-        ("/closes", "RemoteProtocolError"),
+        ("/closes", "ServerDisconnectedError"),
     ],
 )
 def test_a_scrape_that_fails_is_an_event_with_its_reason_and_the_others_go_on(url: str, path: str, why: str) -> None:
@@ -144,6 +145,33 @@ def test_the_planted_hole_leaves_neither_samples_nor_events(url: str) -> None:
     gaps_s = [(after.at_ns - before.at_ns) / 1e9 for before, after in zip(seen.samples, seen.samples[1:], strict=False)]
     assert max(gaps_s) >= 0.55
     assert seen.scrapes <= 12
+
+
+@pytest.mark.slow
+def test_a_time_in_which_nothing_is_in_time_leaves_nothing_behind(url: str) -> None:
+    """A loop that is held up cancels scrapes at every point on their way, also while their connections are made."""
+
+    async def held_up_and_then_not() -> None:
+        recovered = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        held_up_until_s = loop.time() + 2.0
+
+        def take(_: list[Sample]) -> None:
+            if loop.time() < held_up_until_s:
+                time.sleep(PERIOD_S / 2)
+            elif loop.time() > held_up_until_s + 10 * PERIOD_S:
+                recovered.set()
+
+        endpoints = {f"api-{number}": f"{url}/metrics" for number in range(40)}
+        scraper = Scraper(endpoints, every_s=PERIOD_S, on_samples=take, on_event=lambda _: None)
+        scraping = asyncio.create_task(scraper.run())
+        try:
+            async with asyncio.timeout(10):
+                await recovered.wait()
+        finally:
+            scraping.cancel()
+
+    asyncio.run(held_up_and_then_not())
 
 
 # --- health ---------------------------------------------------------------------------------------------------------
