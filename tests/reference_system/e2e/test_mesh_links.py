@@ -214,6 +214,7 @@ def test_a_link_that_meets_a_conflict_is_told_from_one_that_is_cut_and_flows_onc
                 assert await link.becomes(Condition.FLOWING)
             await west.connection.execute("ALTER TABLE tombstones DISABLE TRIGGER merge")
             mesh.links[EAST, EUROPE].cut(Mode.REFUSES)
+            mesh.links[WEST, EAST].cut(Mode.FREEZES)  # or East might hear of it and have nothing more to delete
             await west.run("delete_post", "asia-pacific-1", await author(west, "asia-pacific-1"), WEST, 2.0)
             await east.run("delete_post", "asia-pacific-1", await author(east, "asia-pacific-1"), EAST, 1.0)
 
