@@ -6,7 +6,7 @@ from reference_system.policies.degradation import FEATURES
 from reference_system.services.operations import Call, Operation
 from reference_system.services.outcomes import Outcome
 
-# Few: each is a line for each operation, and being scraped twice a second used to cost a replica more than its requests.
+# Few: each is a line for each operation, and being scraped twice a second cost a replica more than its requests did.
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 1.0, 2.0, 5.0)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness.experiment import Fault
 from harness.faults import procfs
 from harness.faults.injector import Injector
-from harness.faults.journal import Journal
+from harness.faults.journal import Journal, State, last_states, read_journal
 from harness.loader import load_target
 from harness.plan import PlannedFault
 from harness.record import rows
@@ -110,3 +110,7 @@ def is_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def states_in(folder: Path) -> dict[str, State]:
+    return {fault: entry.state for fault, entry in last_states(read_journal(folder / "journal.jsonl")).items()}

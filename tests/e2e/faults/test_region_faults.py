@@ -1,7 +1,6 @@
 """Faults on a region of real servers: all of it goes at once, and all of it comes back, in order."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ from harness.faults.journal import State, last_states, read_journal
 from harness.plan import PlannedFault, planned_faults
 from harness.target.processes_target import ProcessesTarget
 from harness.units import Seconds
-from tests.harness.faults.a_target import SPEC, Attempt, a_running_target, proxies, snapshot, until
+from tests.harness.faults.a_target import SPEC, Attempt, proxies
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -24,23 +23,6 @@ SPREAD_S = 1.0  # in which all parts of a fault are in place, on two busy cores
 FROM_OUTSIDE = msgspec.structs.replace(
     SPEC, links={name: msgspec.structs.replace(link, to_region="here") for name, link in SPEC.links.items()}
 )
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessesTarget]:
-    target = asyncio.run(a_running_target(tmp_path_factory.mktemp("state")))
-    try:
-        yield target
-    finally:
-        asyncio.run(target.down())
-
-
-@pytest.fixture
-def target(running: ProcessesTarget) -> Iterator[ProcessesTarget]:
-    """The target, which has to be after a test what it was before it."""
-    before = snapshot(running)
-    yield running
-    until(lambda: snapshot(running) == before, f"as before: {before}")
 
 
 def parts_of(fault: RegionFault) -> tuple[PlannedFault, ...]:
