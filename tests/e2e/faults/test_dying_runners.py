@@ -273,7 +273,8 @@ def test_a_fault_that_its_runner_forgets_ends_at_its_deadline(
 def test_two_runs_at_once_revert_their_own_faults_only(
     target: ProcessesTarget, state_dir: Path, tmp_path: Path
 ) -> None:
-    attempt = Attempt(target, tmp_path / "run-1", planned(LatencyFault(link=WEB, at=AT, lasts=LASTS, latency=Seconds(0.1))))
+    latency = LatencyFault(link=WEB, at=AT, lasts=LASTS, latency=Seconds(0.1))
+    attempt = Attempt(target, tmp_path / "run-1", planned(latency))
     runner = Runner(state_dir, tmp_path / "run-2", "kill", "hold")
     try:
         runner.expect("injected")
