@@ -38,8 +38,9 @@ def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = Fa
 
 def _regions_defect(name: str, experiment: str, check: str, why: str, *, recovery: str = "8s") -> Cell:
     """What is broken shows while regions are lost, or in the final reads; a region that is not back by then has none.
-    So where one is lost and everything has to be looked for, `recovery` is long."""
-    options = (*SHORTER, "--set", f"recovery={recovery}", "--defect", name)
+    So where one is lost and everything has to be looked for, `recovery` is long. The warm-up stays as it is: four cold
+    regions are degraded at first."""
+    options = ("--set", "baseline=8s", "--set", f"recovery={recovery}", "--defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=False)
 
 
