@@ -131,6 +131,8 @@ class DockerTarget:
         found: dict[str, Exit] = {}
         killers: set[str] = set()
         for event in self._events.all():
+            if event.service not in self.spec.services:  # the project's, and no service: what empties volumes
+                continue
             if event.service in self._our_doing or event.unix_ns <= self._excused.get(event.service, 0):
                 continue
             if event.action == "kill":  # by a call to the engine, which nobody makes but people and programs
