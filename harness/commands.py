@@ -105,7 +105,7 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
 
 def series(console: Console, folders: list[Path]) -> ExitCode:
     from harness.judging import judge_series  # noqa: PLC0415 - as in `judge`
-    from harness.verify.failover_series import exit_code, in_words  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover.series import exit_code, in_words  # noqa: PLC0415 - as in `judge`
 
     found = judge_series(folders)
     for check, series in found:

@@ -14,12 +14,12 @@ from harness.plan import Plan
 from harness.record.reader import Run, read_run
 from harness.report.summary import exit_code
 from harness.report.write import write_reports
-from harness.verify import failover_series
 from harness.verify.consistency.recorded import history_of
 from harness.verify.consistency.selftest import Noticed, Trial, selftest
 from harness.verify.consistency.sound import sound_history
-from harness.verify.failover import name_of
-from harness.verify.failover_series import Series
+from harness.verify.failover import series
+from harness.verify.failover.check import name_of
+from harness.verify.failover.series import Series
 from harness.verify.judge import judge
 from harness.verify.verdict import Verdicts
 
@@ -59,7 +59,7 @@ def judge_series(folders: Sequence[Path]) -> list[tuple[FailoverCheck, Series]]:
     checks = [] if plan is None else [check for check in plan.expect if isinstance(check, FailoverCheck)]
     if not checks:
         raise ExperimentError("The runs expect no fail-over, so there is nothing to count.")
-    return [(check, failover_series.series_of(judged, name_of(check))) for check in checks]
+    return [(check, series.series_of(judged, name_of(check))) for check in checks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from harness.report.failovers import Failover, mark
 from harness.report.lanes import LANE_HEIGHT, bar
 from harness.report.palette import light
 from harness.report.summary import Summary
-from harness.verify.failover_cohorts import BLOCK_S
-from harness.verify.failover_marks import NAMES
-from harness.verify.failover_story import Row, Story
+from harness.verify.failover.cohorts import BLOCK_S
+from harness.verify.failover.marks import NAMES
+from harness.verify.failover.story import Row, Story
 from harness.verify.moments import Moment
 
 # of T0 to T6

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness.experiment import FailoverCheck
 from harness.record.reader import Run
 from harness.report import wording
-from harness.verify.failover_marks import NAMES
-from harness.verify.failover_story import Row, Story, stories_of
+from harness.verify.failover.marks import NAMES
+from harness.verify.failover.story import Row, Story, stories_of
 from harness.verify.moments import Moment, lapse
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.record.reader import Run
 from harness.report import wording
-from harness.verify.failover_cohorts import hurt_seconds, regions_asked
+from harness.verify.failover.cohorts import hurt_seconds, regions_asked
 from harness.verify.slo import BAD
 from harness.verify.windows import column, is_word
 

@@ -34,7 +34,7 @@ from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
-from harness.verify.failover import check_failover
+from harness.verify.failover.check import check_failover
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.shedding import check_shedding

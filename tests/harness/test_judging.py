@@ -13,7 +13,7 @@ from harness.experiment import Check, FailoverCheck
 from harness.judging import judge_series
 from harness.plan import Plan
 from harness.units import Seconds, dec_hook, enc_hook
-from harness.verify.failover_series import Series
+from harness.verify.failover.series import Series
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.verify.failover_routes import Routes, routes_of
+from harness.verify.failover.routes import Routes, routes_of
 from harness.verify.moments import Moment
 from tests.harness.verify.a_failover import AWAY, HEALTHY_AGAIN, HOME, RAMP, STRUCK_S, Failover, Routing, a_failover
 

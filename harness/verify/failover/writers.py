@@ -15,8 +15,8 @@ import pandas as pd
 from harness.record.reader import Run
 from harness.record.rows import Change
 from harness.record.rows import Outcome as Ending
-from harness.verify.failover_cohorts import writing_operations
-from harness.verify.failover_routes import Routes
+from harness.verify.failover.cohorts import writing_operations
+from harness.verify.failover.routes import Routes
 from harness.verify.windows import Bools, Floats, column, is_word
 
 CHANGING_S = 0.1  # on both sides of a change of the writer: writes of both may be under way

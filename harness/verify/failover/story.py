@@ -6,11 +6,11 @@ from harness.experiment import FailoverCheck, Operations
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
-from harness.verify.failover_cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
-from harness.verify.failover_faults import Outage, outages_of
-from harness.verify.failover_loss import Loss, loss_of
-from harness.verify.failover_marks import Marks, Stretch, marks_of
-from harness.verify.failover_routes import Routes, Step, routes_of
+from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
+from harness.verify.failover.faults import Outage, outages_of
+from harness.verify.failover.loss import Loss, loss_of
+from harness.verify.failover.marks import Marks, Stretch, marks_of
+from harness.verify.failover.routes import Routes, Step, routes_of
 from harness.verify.moments import Moment
 from harness.verify.windows import Window
 

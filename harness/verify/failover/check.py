@@ -9,13 +9,14 @@ import msgspec
 
 from harness.experiment import FailoverCheck, Operations
 from harness.record.reader import Run
-from harness.verify import failover_words, figures
-from harness.verify.failover_cohorts import Cohort
-from harness.verify.failover_faults import outages_of
-from harness.verify.failover_outage import NOBODY_TELLS, RECOVERY_TIME, of_outage
-from harness.verify.failover_routes import Routes
-from harness.verify.failover_story import Story, stories_of
-from harness.verify.failover_writers import Strays, strays_of
+from harness.verify import figures
+from harness.verify.failover import words
+from harness.verify.failover.cohorts import Cohort
+from harness.verify.failover.faults import outages_of
+from harness.verify.failover.outage import NOBODY_TELLS, RECOVERY_TIME, of_outage
+from harness.verify.failover.routes import Routes
+from harness.verify.failover.story import Story, stories_of
+from harness.verify.failover.writers import Strays, strays_of
 from harness.verify.figures import bounded, unknown
 from harness.verify.verdict import Figure, Outcome, Verdict
 
@@ -34,8 +35,8 @@ def check_failover(run: Run, check: FailoverCheck) -> Verdict:
         found += own if len(stories) == 1 else [_named(figure, story.outage.fault) for figure in own]
     strays = None if routes is None else strays_of(run, routes)
     found += [*_writers(check, strays), *_flaps(check, routes)]
-    told = " ".join(failover_words.told(story) for story in stories)
-    verdict = figures.verdict_of("failover", name, found, failover_words.evidence(stories, strays), passed=told)
+    told = " ".join(words.told(story) for story in stories)
+    verdict = figures.verdict_of("failover", name, found, words.evidence(stories, strays), passed=told)
     if verdict.outcome is Outcome.PASS:
         return verdict
     return msgspec.structs.replace(verdict, sentence=f"{told} {verdict.sentence}")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.verify.failover_cohorts import first_good_window, hurt_seconds, longest_gap
+from harness.verify.failover.cohorts import first_good_window, hurt_seconds, longest_gap
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from harness.errors import ExitCode
-from harness.verify.failover_outage import RECOVERY_TIME
+from harness.verify.failover.outage import RECOVERY_TIME
 from harness.verify.statistics import CONFIDENCE
 from harness.verify.verdict import Figure, Outcome, Verdicts, worst
 

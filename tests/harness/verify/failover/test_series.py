@@ -1,7 +1,7 @@
 import pytest
 
 from harness.errors import ExitCode
-from harness.verify.failover_series import Series, exit_code, in_words, proven_share, series_of
+from harness.verify.failover.series import Series, exit_code, in_words, proven_share, series_of
 from harness.verify.verdict import Figure, Outcome, Verdict, Verdicts
 
 NAME = "failover of us-east within 15s"

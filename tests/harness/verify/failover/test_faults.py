@@ -15,7 +15,7 @@ from harness.experiment import (
     WrittenFault,
 )
 from harness.units import Seconds
-from harness.verify.failover_faults import outages_of
+from harness.verify.failover.faults import outages_of
 from harness.verify.moments import Moment
 from tests.harness.a_run import a_run
 from tests.harness.simulation import LINK

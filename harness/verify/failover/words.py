@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from harness.verify.failover_cohorts import BLOCK_S
-from harness.verify.failover_marks import NAMES
-from harness.verify.failover_story import Row, Story
-from harness.verify.failover_writers import Strays
+from harness.verify.failover.cohorts import BLOCK_S
+from harness.verify.failover.marks import NAMES
+from harness.verify.failover.story import Row, Story
+from harness.verify.failover.writers import Strays
 from harness.verify.figures import say
 from harness.verify.moments import Lapse, lapse
 from harness.verify.verdict import Evidence

@@ -7,7 +7,7 @@ import pytest
 
 from harness.experiment import FailoverCheck, Operations
 from harness.units import Ratio, Seconds
-from harness.verify.failover import check_failover
+from harness.verify.failover.check import check_failover
 from harness.verify.judge import judge
 from harness.verify.verdict import Outcome, Verdict
 from tests.harness.verify.a_failover import (

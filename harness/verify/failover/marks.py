@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.verify.failover_cohorts import BLOCK_S, Cohort, blocks_of, first_good_window
-from harness.verify.failover_routes import Routes
+from harness.verify.failover.cohorts import BLOCK_S, Cohort, blocks_of, first_good_window
+from harness.verify.failover.routes import Routes
 from harness.verify.moments import Moment
 from harness.verify.windows import Bools
 

@@ -2,8 +2,8 @@
 
 from harness.experiment import FailoverCheck
 from harness.verify import moments
-from harness.verify.failover_loss import Loss
-from harness.verify.failover_story import Return, Story
+from harness.verify.failover.loss import Loss
+from harness.verify.failover.story import Return, Story
 from harness.verify.figures import bounded, reported, say, unknown
 from harness.verify.moments import Moment, lapse
 from harness.verify.verdict import Figure
