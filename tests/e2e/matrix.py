@@ -67,8 +67,8 @@ REGIONS = (
 )
 
 CLEAN = (
-    *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS, LOSING_US_EAST)),
-    *(_clean(experiment, gate=False) for experiment in (STEADY, "silent_replica", *REGIONS)),
+    *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
+    *(_clean(experiment, gate=False) for experiment in (STEADY, "silent_replica", LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
