@@ -2,7 +2,7 @@
 #
 #   make demo     install, then run two experiments against the reference system (RUNTIME=docker: in containers)
 #   make test     everything that must hold before a change is accepted
-#   make matrix   every planted defect, each shown to be found (half an hour; RUNTIME=docker: in containers)
+#   make matrix   every planted defect, each shown to be found (more than an hour; RUNTIME=docker: in containers)
 #   make setup    install only
 #   make clean    remove what was installed and built here (runs stay)
 
