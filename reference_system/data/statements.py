@@ -7,7 +7,7 @@ LISTED = 100  # posts that the listing of a user shows at most
 COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 # What readers see of a post is in three tables. One group of posts in four is compared, by a hash of their ids: few
-# enough to be read each second, and so small that a write makes only its own group differ.
+# enough to be read every two seconds, and so small that a write makes only its own group differ.
 POST_GROUPS, SAMPLED_GROUPS = 256, 64
 _SAMPLED = {"posts": "id", "tombstones": "post", "likes": "post"}
 

@@ -18,9 +18,8 @@ from functools import reduce
 from itertools import accumulate
 
 FEW = 12  # every choice of so few is tried, however large they are
-MOST_BITS = (
-    2**28
-)  # gone through for one question, all amounts together: 32 MiB a few times over, some tenths of a second
+# Gone through for one question, all amounts together: 32 MiB a few times over, some tenths of a second.
+MOST_BITS = 2**28
 
 
 def is_sum_of_some(amounts: Sequence[float], wanted: float, *, most_bits: int = MOST_BITS) -> bool | None:

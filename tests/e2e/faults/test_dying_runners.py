@@ -13,7 +13,6 @@ import pytest
 from harness.errors import TargetError
 from harness.experiment import (
     DestroyFault,
-    DownFault,
     LatencyFault,
 )
 from harness.faults import procfs, salvage
@@ -25,7 +24,6 @@ from harness.units import Seconds
 from tests.e2e.faults.conftest import WITHIN_S
 from tests.harness.faults.a_target import (
     LOOPBACK,
-    REDIS,
     SPEC,
     WEB,
     Attempt,
@@ -40,10 +38,6 @@ from tests.harness.faults.a_target import (
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 AT, LASTS = Seconds(0), Seconds(60)
-LATENCY = LatencyFault(link=REDIS, at=AT, lasts=LASTS, latency=Seconds(0.1))
-DOWN = DownFault(link=REDIS, at=AT, lasts=LASTS)
-
-
 RUNNER = "tests.harness.faults.runner_process"
 
 
