@@ -388,6 +388,8 @@ class ConsistencyCheck(_Strict, frozen=True, kw_only=True, tag_field="check", ta
     leaves out is judged where there was occasion for it: deletes by 0, counters as `exact`, `read_your_writes`,
     `monotonic_reads` and `writes_follow_reads` as `sticky`, `monotonic_writes` as `remote`, `causal` as `none`.
 
+    `rpo` is for regions whose data are destroyed: what one had acknowledged in that time before, and no other region
+    ever showed, may be gone. Without it nothing may.
     `staleness_p99` bounds how long a write is missing in another region, for each pair of regions.
     `converges_within`: after the last revert every link carries new writes within that time, and after the last write
     all regions hold the same rows.
@@ -404,6 +406,7 @@ class ConsistencyCheck(_Strict, frozen=True, kw_only=True, tag_field="check", ta
     writes_follow_reads: Reach | None = None
     causal: Reach | None = None
     counters: Counting | None = None
+    rpo: Seconds | None = None
     staleness_p99: Seconds | None = None
     converges_within: Seconds | None = None
 

@@ -5,6 +5,7 @@ verdict is made later, from the record alone.
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -158,6 +159,8 @@ class Conductor:
     async def _prepare(self) -> None:
         self._guard = await asyncio.to_thread(Guard.start, self._journal.path)
         await self._injector.prepare()
+        gc.collect()
+        gc.freeze()  # what exists now stays for the run: looking through it takes a tenth of a second, again and again
 
     async def _load_and_disturb(self) -> None:
         """Observers first, then the load: what happens in the first second is as much evidence as the rest."""

@@ -14,12 +14,14 @@ from harness.experiment import (
     ConsistencyCheck,
     CpuLimitFault,
     DegradationCheck,
+    DestroyFault,
     Experiment,
     FailoverCheck,
     LatencyFault,
     MomentaryFault,
     Ramp,
     RecoveryCheck,
+    RegionDestroyedFault,
     RegionFault,
     ResetFault,
     ServiceFault,
@@ -324,6 +326,11 @@ def _consistency(
     for key in ("lost", "duplicated", "unexpected", "resurrected", "undeleted"):
         if (getattr(check, key) or 0) < 0:
             yield (*where, key), f"{getattr(check, key)} is below 0.", ""
+    if check.rpo is not None and not any(
+        isinstance(fault, DestroyFault | RegionDestroyedFault) for fault in experiment.faults
+    ):
+        hint = "Leave it out, or add a fault of the kind region_destroyed or destroy."
+        yield (*where, "rpo"), "no fault destroys data, so nothing acknowledged may be gone.", hint
     for key in ("staleness_p99", "converges_within"):
         if getattr(check, key) is not None and len(target.regions) < 2:
             yield (*where, key), f"{target.name} has one region only, so nothing travels between regions.", ""

@@ -131,6 +131,7 @@ class MetricsWriter:
         self._stream: pa.RecordBatchStreamWriter | None = None
         self._words: tuple[dict[str, int], ...] = ()
         self._waiting: list[Sample] = []
+        pa.array(())  # the first one loads pandas: half a second in which a run could observe nothing
 
     def append(self, samples: Iterable[Sample]) -> None:
         self._waiting.extend(samples)

@@ -128,6 +128,11 @@ _LIKES_REVIVE = """
     CREATE OR REPLACE TRIGGER revive AFTER INSERT OR UPDATE ON likes FOR EACH ROW EXECUTE FUNCTION revive();
     ALTER TABLE likes ENABLE REPLICA TRIGGER revive"""
 
+# As a region that has never been there before, which has nothing to copy.
+_TAKES_ITSELF_FOR_NEW = """
+    INSERT INTO incarnation (id, rejoins, complete)
+    SELECT gen_random_uuid()::text, false, true WHERE NOT EXISTS (SELECT 1 FROM incarnation)"""
+
 
 def _then(prepare: Prepare, script: str) -> Prepare:
     """The tables with their rules changed."""
@@ -218,5 +223,9 @@ DEFECTS: dict[str, Defect] = {
     "likes_revive_deleted_posts": Defect(
         breaks="A deleted post stays deleted; with this a like that arrives afterwards brings it back.",
         worker=_with_rules(_LIKES_REVIVE),
+    ),
+    "comes_back_empty": Defect(
+        breaks="A region that has lost its data gets them from its peers; with this it goes on without them.",
+        worker=_with_rules(_TAKES_ITSELF_FOR_NEW),
     ),
 }

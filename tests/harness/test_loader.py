@@ -406,6 +406,7 @@ def test_a_wrong_override_is_refused(written: Written, overrides: dict[str, str]
     ("words", "sentence"),
     [
         ("lost: -1", "$.expect[0].lost: -1 is below 0"),
+        ("rpo: 2s", "$.expect[0].rpo: no fault destroys data, so nothing acknowledged may be gone"),
         ("converges_within: 6s", "$.expect[0].converges_within: 6s is longer than the phase final_reads (5s)"),
     ],
 )

@@ -10,6 +10,7 @@ from harness.verify import figures, windows
 from harness.verify.consistency import parts
 from harness.verify.consistency.agreed import agreed
 from harness.verify.consistency.answers import Answers, answers_of
+from harness.verify.consistency.destroyed import Gone, destructions_of, without_what_is_gone
 from harness.verify.consistency.findings import findings_of
 from harness.verify.consistency.history import Ending, History, Kind, misfits
 from harness.verify.consistency.parts import USUAL, Part, field_of
@@ -28,14 +29,15 @@ def check_consistency(run: Run, check: ConsistencyCheck) -> Verdict:
     disorder = _disorder(history)
     if disorder is not None:
         return figures.verdict_of(CHECK, name_of(check), [disorder], passed="")
+    history, gone = _without_what_is_gone(run, check, history)
     answers = answers_of(history)
-    found = list(_parts(run, check, answers))
+    found = [*_parts(run, check, answers), *([] if gone is None else [parts.went_down(gone)])]
     verdict = figures.verdict_of(
         CHECK,
         name_of(check),
         [figure for part in found for figure in part.figures],
         [moment for part in found for moment in part.evidence],
-        passed=_passed(history, found),
+        passed=_passed(history, found, gone),
     )
     scenes = [scene for part in found for scene in part.scenes]
     return msgspec.structs.replace(
@@ -44,6 +46,13 @@ def check_consistency(run: Run, check: ConsistencyCheck) -> Verdict:
         scenes=tuple(sorted(scenes, key=lambda scene: not scene.promised)[:MOST_SCENES]),
         visibility=visibility(answers, disturbed=_disturbances(run)),
     )
+
+
+def _without_what_is_gone(run: Run, check: ConsistencyCheck, history: History) -> tuple[History, Gone | None]:
+    destroyed = destructions_of(run)
+    if check.rpo is None or not destroyed:
+        return history, None
+    return without_what_is_gone(history, destroyed, rpo_s=float(check.rpo))
 
 
 def _disturbances(run: Run) -> list[windows.Window]:
@@ -55,6 +64,8 @@ def name_of(check: ConsistencyCheck) -> str:
     for name in ("resurrected", "undeleted", *map(field_of, USUAL), "counters"):
         if getattr(check, name) is not None:
             words.append(f"{name.replace('_', ' ')} {getattr(check, name)}")
+    if check.rpo is not None:
+        words.append(f"RPO ≤ {check.rpo}")
     if check.staleness_p99 is not None:
         words.append(f"staleness p99 ≤ {check.staleness_p99}")
     if check.converges_within is not None:
@@ -90,7 +101,7 @@ def _parts(run: Run, check: ConsistencyCheck, answers: Answers) -> Iterator[Part
     yield agreed(run)
 
 
-def _passed(history: History, found: list[Part]) -> str:
+def _passed(history: History, found: list[Part], gone: Gone | None) -> str:
     acked = int(((history.kind == Kind.WRITE) & (history.ending == Ending.OK)).sum())
     answers, regions = int(history.answered.sum()), len(history.regions)
     rows = [row for part in found for row in part.guarantees]
@@ -108,6 +119,11 @@ def _passed(history: History, found: list[Part]) -> str:
     ]
     if allowed:
         said += f" Within what is allowed: {', '.join(allowed)}."
+    if gone is not None and gone.names:
+        said += (
+            f" {len(gone.names):,} more went down with {' and '.join(gone.regions)}, acknowledged at most "
+            f"{figures.say(gone.reaches_back_s, 's')} before."
+        )
     if beyond:
         said += f" Beyond what was promised, {beyond:,} answers were not consistent either."
     return said

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.experiment import ConsistencyCheck, Counting, Reach
 from harness.verify import figures, statistics
 from harness.verify.consistency.counters import CountedAtRegion
+from harness.verify.consistency.destroyed import Gone
 from harness.verify.consistency.durability import AtRegion, Durability
 from harness.verify.consistency.finding import Caught, Cohort, Finding, Tally, Witness
 from harness.verify.consistency.findings import CAUSAL, SESSIONS, cohorts_of
@@ -134,6 +135,17 @@ def _where(places: Sequence[tuple[str, int, Caught]]) -> str:
     """`europe 2, us-west 1: `, or nothing where it was looked for everywhere at once."""
     found = [f"{where} {len(caught):,}" for where, _, caught in places if len(caught) and where != EVERYWHERE]
     return f"{', '.join(found)}: " if found else ""
+
+
+def went_down(gone: Gone) -> Part:
+    """What was lost with a destroyed region. It is none of the `lost`: the objective allows for it."""
+    where = " and ".join(gone.regions)
+    told = [figures.reported(f"went down with {where}", len(gone.names), unit="", samples=gone.acknowledged)]
+    if gone.names:
+        told.append(
+            figures.reported("acknowledged before it went down", gone.reaches_back_s, unit="s", samples=len(gone.names))
+        )
+    return Part(figures=tuple(told))
 
 
 # --- what sessions see ----------------------------------------------------------------------------------------------

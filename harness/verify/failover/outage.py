@@ -24,6 +24,7 @@ def of_outage(check: FailoverCheck, story: Story) -> list[Figure]:
         *_phases(story),
         *_harm(story),
         *_lost(check, story.loss, story.stretch.began),
+        *_lag(story),
         *_returned(story.returned),
         *_back(check, story),
     ]
@@ -121,6 +122,14 @@ def _lost(check: FailoverCheck, loss: Loss, began: Moment) -> list[Figure]:
         name = "acknowledged writes missing in the end"
         found.append(reported(name, loss.missing_in_the_end, unit="", samples=loss.known_in_the_end))
     return found
+
+
+def _lag(story: Story) -> list[Figure]:
+    """Beside the loss: no more than this was to be expected."""
+    if not story.lags:
+        return []
+    worst = max(story.lags, key=lambda lag: lag.lag_s)
+    return [reported(f"{worst.to} was behind by", worst.lag_s, unit="s", samples=len(story.lags))]
 
 
 # --- the way home ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
 from harness.verify.failover.faults import Outage, outages_of
+from harness.verify.failover.lag import Lag, lags_before
 from harness.verify.failover.loss import Loss, loss_of
 from harness.verify.failover.marks import Marks, Stretch, marks_of
 from harness.verify.failover.routes import Routes, Step, routes_of
@@ -50,7 +51,10 @@ class Return:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """`cohort` is the one that is judged; `parts` are its reads and writes, `others` the users of all other regions."""
+    """`cohort` is the one that is judged; `parts` are its reads and writes, `others` the users of all other regions.
+
+    `lags`: how far each other region was behind when the cohort's was lost.
+    """
 
     outage: Outage
     stretch: Stretch
@@ -60,6 +64,7 @@ class Story:
     others: tuple[Row, ...]
     returned: Return | None
     loss: Loss
+    lags: tuple[Lag, ...]
 
 
 def stories_of(run: Run, check: FailoverCheck) -> list[Story]:
@@ -114,6 +119,7 @@ def _story(run: Run, outage: Outage, stretch: Stretch, cohorts: _Cohorts) -> Sto
         others=tuple(_spared(_row(other, None, stretch, baseline)) for other in cohorts.others),
         returned=returned,
         loss=_loss(run, outage, judged, returned, stretch),
+        lags=lags_before(run, judged.cohort.region, stretch.began),
     )
 
 

@@ -57,6 +57,7 @@ class Failover:
     injected: bool = True
     confirmed: bool = True
     replicated_within_s: float = 0.5
+    lags_s: tuple[tuple[str, float], ...] = ()  # of what us-east wrote, by region, as their workers tell
     changes: tuple[Change, ...] = ()
     log_changes: tuple[Callable[[Lines], Lines], ...] = ()
 
@@ -155,6 +156,9 @@ class Failover:
     def _routed(self, frame: pd.DataFrame) -> pd.DataFrame:
         """What the edge says of us-east, or nothing at all of any region."""
         frame = _as_text(frame)
+        frame = pd.concat(
+            [frame, *(self._lagging(frame, region, lag_s) for region, lag_s in self.lags_s)], ignore_index=True
+        )
         edge = frame["service"] == EDGE
         if not self.scraped:
             return frame.loc[~edge]
@@ -166,6 +170,15 @@ class Failover:
         ]
         frame.loc[own, "value"] = values
         return frame
+
+    @staticmethod
+    def _lagging(frame: pd.DataFrame, region: str, lag_s: float) -> pd.DataFrame:
+        samples = frame.drop_duplicates("at_s").assign(
+            service=f"{region}-postgres",
+            metric="replication_lag_seconds",
+            labels=f'link="us-east.postgres->{region}.postgres"',
+        )
+        return samples.assign(value=lag_s + (samples["at_s"] - STRUCK_S).clip(lower=0.0))
 
     def _log(self) -> Lines:
         lines: Lines = []

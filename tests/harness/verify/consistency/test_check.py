@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from harness.experiment import ConsistencyCheck, Counting, Reach
+from harness.experiment import ConsistencyCheck, Counting, DestroyFault, Reach
 from harness.units import Seconds
 from harness.verify.consistency.check import check_consistency
 from harness.verify.consistency.history import Ending, Operation
@@ -56,6 +56,27 @@ def test_a_counter_of_which_nobody_can_tell_whether_it_is_right_is_inconclusive(
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert guilty(verdict) == ["counters off", "counters that nobody can tell"]
+
+
+@pytest.mark.parametrize(
+    ("rpo", "outcome", "red"),
+    [(Seconds(2.0), Outcome.PASS, []), (Seconds(1.0), Outcome.FAIL, ["lost"]), (None, Outcome.FAIL, ["lost"])],
+)
+def test_what_went_down_with_destroyed_data_is_held_against_the_objective(
+    rpo: Seconds | None, outcome: Outcome, red: list[str]
+) -> None:
+    fault = DestroyFault(service="us-east-worker", at=Seconds(5.0), lasts=Seconds(10.0))
+    phases = {"warm_up": 5.0, "baseline": 20.0, "disturbed": 50.0, "recovery": 25.0, "final_reads": 10.0}
+    run = recorded(
+        *posts(wrote(2, "p2", at_s=28.5), saw(3, "p2", at_s=29.0)),
+        built=a_run().with_phases(**phases).with_fault(fault),
+    )
+    verdict = check_consistency(run, ConsistencyCheck(rpo=rpo))
+
+    assert (verdict.outcome, guilty(verdict)) == (outcome, red)
+    if outcome is Outcome.PASS:
+        assert "1 more went down with us-east, acknowledged at most 1.4" in verdict.sentence
+        assert figure(verdict, "went down with us-east").value == 1
 
 
 GUILTY = {

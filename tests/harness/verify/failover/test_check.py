@@ -103,6 +103,15 @@ def test_an_objective_within_the_error_of_the_scrapes_is_undecided() -> None:
     assert _judged(a_failover(), check).outcome is Outcome.PASS
 
 
+def test_how_far_the_others_were_behind_stands_beside_the_loss() -> None:
+    failover = replace(a_failover(), lags_s=(("europe", 0.4), ("us-west", 0.1)))
+    behind = figure(_judged(failover), "europe was behind")
+
+    assert behind.value is not None
+    assert 0.4 <= behind.value <= 1.0  # and what passed since the last scrape
+    assert (behind.accept, behind.samples) == ("reported", 2)
+
+
 # --- nothing measured -----------------------------------------------------------------------------------------------
 
 
