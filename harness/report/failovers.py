@@ -9,7 +9,7 @@ from harness.experiment import FailoverCheck
 from harness.record.reader import Run
 from harness.report import wording
 from harness.verify.failover.marks import NAMES
-from harness.verify.failover.story import Row, Story, stories_of
+from harness.verify.failover.story import Return, Row, Story, stories_of
 from harness.verify.moments import Moment, lapse
 
 
@@ -91,5 +91,12 @@ def _way_home(story: Story) -> str:
         return "Its users did not come back in this run."
     steps = ", ".join(f"{wording.ratio(step.share)} at {wording.moment(step.since.at_s)}" for step in returned.steps)
     held = "" if returned.held_down_s is None else f" It was held down for {wording.duration(returned.held_down_s)}."
-    latency = f" Latency p99 meanwhile {wording.duration(returned.latency_s_p99)}, in the baseline "
-    return f"Its users came back: {steps}.{held}{latency}{wording.duration(returned.latency_s_p99_before)}."
+    return f"Its users came back: {steps}.{held}{_latency(returned)}"
+
+
+def _latency(returned: Return) -> str:
+    if returned.latency_s_p99 is None:
+        return ""
+    before = returned.latency_s_p99_before
+    compared = "" if before is None else f", in the baseline {wording.duration(before)}"
+    return f" Latency p99 meanwhile {wording.duration(returned.latency_s_p99)}{compared}."

@@ -12,6 +12,7 @@ from harness.report.story import Edge, FaultStory, Happening
 from harness.report.summary import Summary
 
 LANE_HEIGHT = 34
+LONGEST_TICK = 12  # letters
 _LANE_ROLES = {"alerts": "alert", "services": "unhealthy", "scrapes missed": "slowest"}
 _LANE_TICKS = {"scrapes missed": "no scrape"}
 
@@ -43,7 +44,7 @@ def happenings(run: Run, summary: Summary) -> Panel:
         categoryarray=lanes[::-1],
         range=[-0.6, len(lanes) - 0.4],
         tickvals=lanes,
-        ticktext=[_LANE_TICKS.get(lane, lane) for lane in lanes],
+        ticktext=[_tick(lane) for lane in lanes],
     )
     figure.update_layout(hovermode="closest")
     caption = (
@@ -59,6 +60,13 @@ def happenings(run: Run, summary: Summary) -> Panel:
         figure=figure,
         height=70 + LANE_HEIGHT * len(lanes),
     )
+
+
+def _tick(lane: str) -> str:
+    """A fault's name in two lines where it is too long for the margin, which is the same for all panels."""
+    word = _LANE_TICKS.get(lane, lane)
+    first, below, rest = word.rpartition("_")
+    return f"{first}{below}<br>{rest}" if below and len(word) > LONGEST_TICK else word
 
 
 def _fault_lane(fault: FaultStory) -> list[go.Scatter]:
