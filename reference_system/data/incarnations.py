@@ -8,14 +8,16 @@ numbers go on from the clock's, so that nothing gets a name that the lost databa
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from reference_system.data.postgres import FAILURES
 from reference_system.data.statements import REPLICATED, STATEMENTS
+
+Given = TypeVar("Given")
 
 ASKED_WITHIN_S = 2.0
 SEQUENCES = ("post_numbers", "user_numbers")
@@ -65,7 +67,9 @@ async def rejoins(connection: Any, *, region: str, peers: Mapping[str, str]) -> 
 
 
 async def complete(dsn: str, *, links: Sequence[str]) -> bool:
-    """Declare the database complete if every table has been copied over every link; whether it is."""
+    """Declare the database complete if every table has been copied over every one of these links; whether it is."""
+    if not links:
+        return False
     connection = await asyncpg.connect(dsn, timeout=ASKED_WITHIN_S, command_timeout=ASKED_WITHIN_S, ssl=False)
     try:
         copied = await connection.fetchval(
@@ -96,18 +100,35 @@ async def learn(connection: Any, peer: str, incarnation: str) -> None:
     )
 
 
+async def incomplete(peers: Mapping[str, str]) -> set[str]:
+    """Those that say that they have lost their database and are still getting everything from the others."""
+
+    async def is_incomplete(connection: Any) -> bool:
+        theirs = await of(connection)
+        return theirs is not None and theirs.rejoins and not theirs.complete
+
+    return {peer for peer, answer in zip(peers, await _asked(peers, is_incomplete), strict=True) if answer is True}
+
+
 async def _somebody_knew_another(own: str, region: str, peers: Mapping[str, str]) -> bool:
-    async def ask(address: str) -> str | None:
+    answers = await _asked(peers, lambda connection: known(connection, region))
+    said = [answer for answer in answers if not isinstance(answer, BaseException)]
+    if not said:
+        raise _NobodyAnswersError(f"no peer of {region} says whether there was a database before this one")
+    return any(answer not in (None, own) for answer in said)
+
+
+async def _asked(peers: Mapping[str, str], question: Callable[[Any], Awaitable[Given]]) -> list[Given | BaseException]:
+    """Each peer's answer, or why there is none (one of `FAILURES`, or Postgres' own); in the order of `peers`."""
+
+    async def ask(address: str) -> Given:
         async with contextlib.AsyncExitStack() as stack, asyncio.timeout(ASKED_WITHIN_S):
             connection = await asyncpg.connect(address, timeout=ASKED_WITHIN_S, ssl=False)
             stack.push_async_callback(connection.close)
-            return await known(connection, region)
+            return await question(connection)
 
     answers = await asyncio.gather(*(ask(address) for address in peers.values()), return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, (*FAILURES, asyncpg.PostgresError)):
             raise answer
-    said = [answer for answer in answers if not isinstance(answer, BaseException)]
-    if not said:
-        raise _NobodyAnswersError(f"no peer of {region} says whether there was a database before this one")
-    return any(answer not in (None, own) for answer in said)
+    return answers

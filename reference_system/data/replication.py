@@ -71,14 +71,16 @@ async def mend(run: Run, dsn: str, *, region: str, peers: Mapping[str, str]) -> 
     """One look at what a lost database breaks, and its repair: to be called again and again.
 
     Peers that are silent are asked whether they are still the same; one that is not is subscribed to anew. And where
-    this database is the new one it is declared complete once everything is copied.
+    this database is the new one it is declared complete once everything is copied, from all but those that are new
+    themselves: of two that were lost at once neither could wait for the other.
     """
     silent = {row["region"] for row in await run("silent", [*peers], SILENT_AFTER_S)}
     asked = [_subscribe(dsn, region, peer, address, moved=False) for peer, address in peers.items() if peer in silent]
     await asyncio.gather(*asked, return_exceptions=True)  # the next turn tries again
     if not all(row["complete"] for row in await run("incarnation")):
+        empty = await incarnations.incomplete(peers)
         with contextlib.suppress(*FAILURES, asyncpg.PostgresError):
-            await incarnations.complete(dsn, links=[link_name(peer, region) for peer in peers])
+            await incarnations.complete(dsn, links=[link_name(peer, region) for peer in peers if peer not in empty])
 
 
 async def _subscribe_when_there(dsn: str, region: str, peer: str, address: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from harness.verify.consistency.history import Bools, Ints
 
 WORD_BITS = 63
+SORTED_AT_ONCE = 500_000  # rows
 AT_ONCE = 4_000_000  # rows that are spread out together, to bound memory
 
 
@@ -36,14 +37,27 @@ def sorted_rows(*columns: tuple[Ints, int]) -> tuple[Ints, ...]:
     return _columns_of(_sorted_words(columns, widths), widths)
 
 
-def first_rows(*columns: tuple[Ints, int]) -> tuple[Ints, ...]:
-    """Of the rows that differ in the last column only, the one where it is least; in order."""
+def first_rows(*columns: tuple[Ints, int], at_once: int = SORTED_AT_ONCE) -> tuple[Ints, ...]:
+    """Of the rows that differ in the last column only, the one where it is least; in order.
+
+    Some rows at a time: what is sorted then fits into the processor's cache, and few of millions of rows stay.
+    """
     widths = [bits_for(size) for _, size in columns]
     if sum(widths) > WORD_BITS:
         rows = sorted_rows(*columns)
         return tuple(column[starts(*rows[:-1])] for column in rows)
-    word = _sorted_words(columns, widths)
-    return _columns_of(word[starts(word >> widths[-1])], widths)
+    parts = []
+    for start in range(0, max(1, len(columns[0][0])), at_once):
+        some = tuple((column[start : start + at_once], size) for column, size in columns)
+        parts.append(_first_words(_sorted_words(some, widths), widths[-1]))
+    word = np.concatenate(parts)
+    word.sort()
+    return _columns_of(_first_words(word, widths[-1]), widths)
+
+
+def _first_words(word: Ints, width: int) -> Ints:
+    """Of the words that differ in their last bits only, the least."""
+    return word[starts(word >> width)]
 
 
 def _sorted_words(columns: tuple[tuple[Ints, int], ...], widths: list[int]) -> Ints:

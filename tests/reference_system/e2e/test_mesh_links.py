@@ -366,3 +366,32 @@ def test_a_region_that_lost_its_database_rejoins_with_all_that_anybody_has_of_it
 
     with meshes.running() as mesh:
         asyncio.run(experiment(mesh))
+
+
+def test_two_regions_that_lost_their_databases_at_once_do_not_wait_for_each_other() -> None:
+    async def experiment(mesh: Mesh) -> None:
+        async with mesh.regions() as regions:
+            before = await regions[0].post("user-1", "before", at_s=time.time())
+            assert await arrived(regions)
+            _, _, europe, asia = regions
+            mesh.destroy(EAST)
+            mesh.destroy(WEST)
+            await mesh.ready()
+            east = Region(EAST, await asyncpg.connect(mesh.dsn(EAST), timeout=5))
+            west = Region(WEST, await asyncpg.connect(mesh.dsn(WEST), timeout=5))
+            try:
+                async with mending(mesh, [east, west, europe, asia]), asyncio.TaskGroup() as joining:
+                    joining.create_task(mesh.connect(EAST))
+                    joining.create_task(mesh.connect(WEST))
+                fresh = [await region.post("user-2", f"of {region.name}", at_s=time.time()) for region in (east, west)]
+                async with mending(mesh, [east, west, europe, asia]):
+                    for region in (east, west, europe, asia):
+                        for post in (before, *fresh):
+                            assert await until(functools.partial(has, region, post), within_s=30), region.name
+                    assert await converged([east, west, europe, asia], within_s=30)
+            finally:
+                await east.connection.close()
+                await west.connection.close()
+
+    with meshes.running() as mesh:
+        asyncio.run(experiment(mesh))

@@ -31,6 +31,14 @@ def test_rows_are_sorted_alike_whether_they_fit_in_a_word_or_not() -> None:
         expected = firsts
 
 
+def test_first_rows_are_the_same_however_many_are_sorted_at_once() -> None:
+    columns = [(column, 6) for column in _rows(200, 6)]
+    whole = [column.tolist() for column in first_rows(*columns)]
+
+    for at_once in (1, 7, 199, 200):
+        assert [column.tolist() for column in first_rows(*columns, at_once=at_once)] == whole
+
+
 def test_starts_are_where_rows_change() -> None:
     assert starts(np.array([1, 1, 2, 2]), np.array([3, 3, 3, 4])).tolist() == [True, False, True, True]
     assert starts(np.array([], dtype=np.int64)).tolist() == []
