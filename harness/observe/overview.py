@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import httpx
+import aiohttp
 
 from harness.observe.exposition import parse
 from harness.target.target import RunningTarget
@@ -42,7 +42,7 @@ class LinkView:
 
 async def overview(target: RunningTarget, healthy: Iterable[str]) -> tuple[list[RegionView], list[LinkView]]:
     """`healthy`: the services that are known to be."""
-    async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_S) as client:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as client:
         samples, states = await asyncio.gather(_samples(client, target), _link_states(client, target))
     return _regions(target, set(healthy), samples), _links(target, samples, states)
 
@@ -76,26 +76,26 @@ def _links(target: RunningTarget, samples: Samples, states: dict[str, str]) -> l
     ]
 
 
-async def _samples(client: httpx.AsyncClient, target: RunningTarget) -> Samples:
+async def _samples(client: aiohttp.ClientSession, target: RunningTarget) -> Samples:
     async def of(service: str, path: str) -> Samples:
         try:
-            answer = await client.get("http://{}:{}{}".format(*target.address(service), path))
-            answer.raise_for_status()
-            return [(service, dict(_LABEL.findall(labels)), name, value) for name, labels, value in parse(answer.text)]
-        except (httpx.HTTPError, ValueError):
+            url = "http://{}:{}{}".format(*target.address(service), path)
+            async with client.get(url, raise_for_status=True) as answer:
+                told = parse(await answer.text())
+        except (aiohttp.ClientError, TimeoutError, ValueError):
             return []
+        return [(service, dict(_LABEL.findall(labels)), name, value) for name, labels, value in told]
 
     asked = [of(name, service.metrics) for name, service in target.spec.services.items() if service.metrics]
     return [sample for samples in await asyncio.gather(*asked) for sample in samples]
 
 
-async def _link_states(client: httpx.AsyncClient, target: RunningTarget) -> dict[str, str]:
+async def _link_states(client: aiohttp.ClientSession, target: RunningTarget) -> dict[str, str]:
     async def of(url: str) -> dict[str, str]:
         try:
-            answer = await client.get(f"{url}/proxies")
-            answer.raise_for_status()
-            proxies = answer.json()
-        except (httpx.HTTPError, ValueError):
+            async with client.get(f"{url}/proxies", raise_for_status=True) as answer:
+                proxies = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError):
             return {}
         return {name: _state(proxy) for name, proxy in proxies.items() if isinstance(proxy, dict) and "toxics" in proxy}
 

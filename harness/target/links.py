@@ -4,16 +4,17 @@ A link that exists as declared is left alone, with whatever is on it; one that e
 changing it would drop its connections behind somebody's back.
 """
 
-import ssl
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
+import aiohttp
 
 from harness.errors import TargetError
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 5.0  # for all of them
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, whose ports are published on loopback only
 
 
@@ -28,28 +29,24 @@ class LinkAddresses:
 async def ensure_links(toxiproxy_url: str, links: Mapping[str, LinkAddresses]) -> None:
     """Create what is missing."""
     try:
-        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; the default one reads all certificates first
-        async with httpx.AsyncClient(
-            base_url=toxiproxy_url, timeout=TIMEOUT_S, trust_env=False, verify=no_tls
-        ) as client:
-            answer = await client.get("/proxies")
-            answer.raise_for_status()
-            existing = answer.json()
+        async with asyncio.timeout(TIMEOUT_S), aiohttp.ClientSession(toxiproxy_url) as client:
+            async with client.get("/proxies", raise_for_status=True) as answer:
+                existing = await answer.json()
             for name, addresses in links.items():
-                if name in existing:
-                    _check(toxiproxy_url, name, addresses, existing[name])
-                else:
-                    await _create(client, name, addresses)
-    except httpx.HTTPError as error:
+                found = existing[name] if name in existing else await _created(client, name, addresses)
+                _check(toxiproxy_url, name, addresses, found)
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise TargetError(f"Toxiproxy at {toxiproxy_url} did not answer as expected: {error!r}") from error
 
 
-async def _create(client: httpx.AsyncClient, name: str, addresses: LinkAddresses) -> None:
+async def _created(client: aiohttp.ClientSession, name: str, addresses: LinkAddresses) -> Mapping[str, Any]:
     wanted = {"name": name, "listen": addresses.listen, "upstream": addresses.upstream, "enabled": True}
-    answer = await client.post("/proxies", json=wanted)
-    if answer.status_code != httpx.codes.CREATED:
-        raise TargetError(f'The link "{name}" could not be created at {addresses.listen}: {answer.text.strip()}')
-    _check(str(client.base_url), name, addresses, answer.json())
+    async with client.post("/proxies", json=wanted) as answer:
+        if answer.status != HTTPStatus.CREATED:
+            said = (await answer.text()).strip()
+            raise TargetError(f'The link "{name}" could not be created at {addresses.listen}: {said}')
+        found: Mapping[str, Any] = await answer.json()
+        return found
 
 
 def _check(toxiproxy_url: str, name: str, wanted: LinkAddresses, found: Mapping[str, Any]) -> None:
