@@ -41,7 +41,6 @@ again: defaultdict[int, dict[str, str]] = defaultdict(dict)  # by author: keys a
 doubted: set[str] = set()  # keys that were sent once more: which post they stand for is not known
 taken_back: dict[str, Posted] = {}  # by key
 still_there: dict[str, Posted] = {}  # by region: taken back, and shown there since
-followed: defaultdict[int, list[int]] = defaultdict(list)  # by follower, until unfollowed
 
 
 def prepare(lobby: Lobby) -> None:
@@ -117,17 +116,12 @@ class Writer(Visitor):
 
     @does("follow", route="PUT /users/{id}/follow", share=1.5, priority=3)
     def follows(self, site: Site) -> None:
-        whom = self.draw % PEOPLE + 1
-        followed[self.user].append(whom)
-        _remember(site, site.put(f"/users/user-{whom}/follow", {}, user=self.user))
+        _remember(site, site.put(f"/users/user-{_favourite_of(self.user)}/follow", {}, user=self.user))
 
     @does("unfollow", route="DELETE /users/{id}/follow", share=1.5, priority=3)
     def unfollows(self, site: Site) -> None:
-        """The latest one, once: whatever regions were told in whichever order, in the end none of them may follow."""
-        if not followed[self.user]:
-            _list_posts(site, self.user, user=self.user)
-            return
-        _remember(site, site.delete(f"/users/user-{followed[self.user].pop()}/follow", user=self.user))
+        """The one and only whom this user ever follows: so regions that do not hear of each other change the same."""
+        _remember(site, site.delete(f"/users/user-{_favourite_of(self.user)}/follow", user=self.user))
 
 
 class Doubter(Visitor):
@@ -205,6 +199,10 @@ def _posts_of(user: int) -> str:
 
 def _likes_of(key: str) -> str:
     return f"likes of {key}"
+
+
+def _favourite_of(user: int) -> int:
+    return user % PEOPLE + 1
 
 
 def _keys(answer: Answer, posts: list[dict[str, str]]) -> list[str]:
