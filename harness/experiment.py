@@ -270,7 +270,8 @@ class SloCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="slo")
     """Objectives on what users saw in a phase (or in the window `from`–`to` seconds of it).
 
     Latency counts from the scheduled time over answered requests; `error_ratio` counts failed, unknown and unsent
-    over all offered; `goodput_ratio` is the share of offered requests answered correctly within `within`.
+    over all offered; `goodput_ratio` is the share of offered requests answered correctly within `within`. What fails,
+    fails within `fails_within`: nobody waits long for an error.
     """
 
     phase: str = "baseline"
@@ -284,6 +285,7 @@ class SloCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="slo")
     error_ratio: Ratio | None = None
     goodput_ratio: Ratio | None = None
     within: Seconds = Seconds(1.0)
+    fails_within: Seconds | None = None
 
 
 class DegradationCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="degradation"):
@@ -341,8 +343,9 @@ class FailoverCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="
     `holds` in which at most `error_ratio` of the cohort's requests are failed, unknown or unsent; the same holds while
     its users return. `first_success_within` and `detect_within` are for parts of the way. `rpo` and `rpo_writes` bound
     how far back acknowledged writes are missing elsewhere, and how many. `split_brain_writes` counts acknowledged
-    writes by more than the one region that was to take them. `back_within` counts from the revert. `others_error_ratio`
-    is for the users of all other regions together.
+    writes by more than the one region that was to take them. `back_within` counts from the revert, and
+    `behind_at_return` bounds how old the region's knowledge of the others may be when its users are sent to it again.
+    `others_error_ratio` is for the users of all other regions together.
     """
 
     cohort: str
@@ -357,6 +360,7 @@ class FailoverCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="
     split_brain_writes: int | None = 0
     fail_overs_at_most: int | None = None
     back_within: Seconds | None = None
+    behind_at_return: Seconds | None = None
     others_error_ratio: Ratio | None = None
 
 

@@ -260,9 +260,9 @@ def _slo(check: SloCheck, where: Where, experiment: Experiment) -> Iterator[Mist
         yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
     elif not (check.start or 0.0) < (check.end or length_s) <= length_s + EPSILON_S:
         yield where, f"start and end must lie in this order within {check.phase}, which takes {length_s:g}s.", ""
-    objectives = (check.p50, check.p95, check.p99, check.error_ratio, check.goodput_ratio)
+    objectives = (check.p50, check.p95, check.p99, check.error_ratio, check.goodput_ratio, check.fails_within)
     if all(objective is None for objective in objectives):
-        yield where, "names no objective.", "Known: error_ratio, goodput_ratio, p50, p95, p99."
+        yield where, "names no objective.", "Known: error_ratio, fails_within, goodput_ratio, p50, p95, p99."
     if check.priority is not None and not 1 <= check.priority <= 4:
         yield (*where, "priority"), f"{check.priority} is not between 1 and 4.", ""
 

@@ -23,6 +23,7 @@ from harness.verify.windows import Bools, Floats, Window, column, first_disturba
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 BAD = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_SENT)
+LATE_ERRORS = "errors later than"
 GIVEN_UP = (ErrorClass.DEADLINE, ErrorClass.CLIENT_LIMIT)
 
 
@@ -65,6 +66,8 @@ def name_of(check: SloCheck) -> str:
         limits.append(f"errors ≤ {check.error_ratio}")
     if check.goodput_ratio is not None:
         limits.append(f"goodput ≥ {check.goodput_ratio}")
+    if check.fails_within is not None:
+        limits.append(f"fails within {check.fails_within}")
     return f"slo in {', '.join(about)}: {', '.join(limits) or 'no objective'}"
 
 
@@ -219,10 +222,19 @@ def _share_tests(check: SloCheck, chosen: Slice) -> list[Tested]:
 
 
 def _exact_figures(check: SloCheck, chosen: Slice) -> list[Figure]:
-    """ "No error at all" is no hypothesis about a share: one error breaks it."""
-    if check.error_ratio is None or check.error_ratio > 0:
-        return []
-    return [figures.never("errors", int(chosen.bad.sum()), len(chosen.bad))]
+    """ "No error at all" is no hypothesis about a share: one error breaks it. Nor is how long it may take to fail."""
+    found = []
+    if check.error_ratio is not None and check.error_ratio <= 0:
+        found.append(figures.never("errors", int(chosen.bad.sum()), len(chosen.bad)))
+    if check.fails_within is not None:
+        took_s = chosen.latency_s[chosen.bad & ~np.isnan(chosen.latency_s)]
+        late = took_s > check.fails_within
+        worst_s = float(took_s.max(initial=0.0))
+        slowest = f"the slowest after {say(worst_s, 's')}" if np.isfinite(worst_s) else "there was no answer at all"
+        name = f"{LATE_ERRORS} {check.fails_within}"
+        nothing = "nothing failed"
+        found.append(figures.at_most(name, int(late.sum()), len(took_s), allowed=0, reason=slowest, nothing=nothing))
+    return found
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
@@ -256,6 +268,9 @@ def _evidence(check: SloCheck, chosen: Slice, found: list[Figure]) -> list[Evide
             evidence += _worst_second(
                 chosen, chosen.timed, chosen.latency_s > limits[name], f"above {figure.accept[8:]}"
             )
+        elif name.startswith(LATE_ERRORS):
+            late = chosen.bad & (chosen.latency_s > (check.fails_within or 0.0))
+            evidence += _worst_second(chosen, chosen.bad, late, "failed late")
         elif name.startswith("error"):
             evidence += _worst_second(chosen, chosen.ok | ~chosen.ok, chosen.bad, "failed, unknown or never sent")
         else:

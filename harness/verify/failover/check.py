@@ -33,7 +33,8 @@ def check_failover(run: Run, check: FailoverCheck) -> Verdict:
     for story in stories:
         own = [*of_outage(check, story), *_shares(check, story)]
         found += own if len(stories) == 1 else [_named(figure, story.outage.fault) for figure in own]
-    strays = None if routes is None else strays_of(run, routes)
+    refuge = stories[0].cohort.marks.taken_over_by
+    strays = None if routes is None else strays_of(run, routes, refuge=refuge)
     found += [*_writers(check, strays), *_flaps(check, routes)]
     told = " ".join(words.told(story) for story in stories)
     verdict = figures.verdict_of("failover", name, found, words.evidence(stories, strays), passed=told)

@@ -1,4 +1,4 @@
-"""How far the others were behind with what a region had written, as it was lost: the loss that was to be expected."""
+"""How far regions were behind with each other's writes at the moments that matter: when one was lost, and was back."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,35 @@ from harness.record.reader import Run
 from harness.verify.consistency.recorded import heartbeat_samples
 from harness.verify.moments import Moment
 
-STALE_AFTER_S = 5.0  # a sample that old says nothing of the moment of the loss
+STALE_AFTER_S = 5.0  # a sample that old says nothing of the moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """What `region` had written before `lag_s` before the loss was surely in region `to`."""
+    """What was written `lag_s` before the moment had surely arrived, in `other` or from there."""
 
-    to: str
+    other: str
     lag_s: float
 
 
-def lags_before(run: Run, region: str, began: Moment) -> tuple[Lag, ...]:
-    """By the last sample of each other region, to which the time from the sample to the loss is added."""
+def lags_of_others(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
+    """How far each other region was behind with what `region` had written: the loss to be expected if it goes down."""
+    return _lags(run, when, source=region)
+
+
+def lags_of_its_own(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
+    """How far `region` was behind with what each other one had written."""
+    return _lags(run, when, target=region)
+
+
+def _lags(run: Run, when: Moment, *, source: str = "", target: str = "") -> tuple[Lag, ...]:
+    """By the last sample of each link, to which the time from the sample to the moment is added."""
     last = {
-        sample.target: sample
+        sample.target if source else sample.source: sample
         for sample in sorted(heartbeat_samples(run), key=lambda sample: sample.at_s)
-        if sample.source == region and began.at_s - STALE_AFTER_S < sample.at_s < began.at_s
+        if (source or sample.source, target or sample.target) == (sample.source, sample.target)
+        and when.at_s - STALE_AFTER_S < sample.at_s < when.at_s
     }
-    return tuple(Lag(to=to, lag_s=sample.age_s + began.at_s - sample.at_s) for to, sample in sorted(last.items()))
+    return tuple(
+        Lag(other=other, lag_s=sample.age_s + when.at_s - sample.at_s) for other, sample in sorted(last.items())
+    )

@@ -12,6 +12,7 @@ RECOVERY_TIME = "recovery time"  # what a series of runs counts
 FIRST_SUCCESS = "first success elsewhere after"
 DETECTED = "detected after"
 MISSING = "acknowledged writes missing elsewhere"
+BEHIND = "behind when its users returned"
 BACK_HOME = "all users back home after"
 NOBODY_TELLS = "nobody tells where users are sent"
 
@@ -26,6 +27,7 @@ def of_outage(check: FailoverCheck, story: Story) -> list[Figure]:
         *_lost(check, story.loss, story.stretch.began),
         *_lag(story),
         *_returned(story.returned),
+        *_behind(check, story.returned),
         *_back(check, story),
     ]
 
@@ -129,7 +131,7 @@ def _lag(story: Story) -> list[Figure]:
     if not story.lags:
         return []
     worst = max(story.lags, key=lambda lag: lag.lag_s)
-    return [reported(f"{worst.to} was behind by", worst.lag_s, unit="s", samples=len(story.lags))]
+    return [reported(f"{worst.other} was behind by", worst.lag_s, unit="s", samples=len(story.lags))]
 
 
 # --- the way home ---------------------------------------------------------------------------------------------------
@@ -144,6 +146,17 @@ def _returned(returned: Return | None) -> list[Figure]:
         ("latency p99 in the baseline", returned.latency_s_p99_before, returned.samples_before),
     ]
     return [reported(name, value, unit="s", samples=samples) for name, value, samples in times if value is not None]
+
+
+def _behind(check: FailoverCheck, returned: Return | None) -> list[Figure]:
+    """A region that gets its users back too early shows them an old world, and takes writes that know nothing of it."""
+    limit_s = check.behind_at_return
+    if returned is None or not returned.behind:
+        why = "its users never returned" if returned is None else "nobody told how far it was behind"
+        return [] if limit_s is None else [unknown(BEHIND, unit="s", accept=f"at most {say(limit_s, 's')}", reason=why)]
+    worst = max(returned.behind, key=lambda lag: lag.lag_s)
+    why = f"so old was what it knew of {worst.other}"
+    return [bounded(BEHIND, worst.lag_s, limit_s, unit="s", samples=len(returned.behind), reason=why)]
 
 
 def _back(check: FailoverCheck, story: Story) -> list[Figure]:

@@ -8,7 +8,7 @@ from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
 from harness.verify.failover.faults import Outage, outages_of
-from harness.verify.failover.lag import Lag, lags_before
+from harness.verify.failover.lag import Lag, lags_of_its_own, lags_of_others
 from harness.verify.failover.loss import Loss, loss_of
 from harness.verify.failover.marks import Marks, Stretch, marks_of
 from harness.verify.failover.routes import Routes, Step, routes_of
@@ -28,9 +28,11 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
     """How users came back: each step of the ramp, since when the region was healthy again, and the cohort's latency
-    meanwhile and in the baseline (p99; None where too few were answered)."""
+    meanwhile and in the baseline (p99; None where too few were answered). `behind`: how far it was behind with what
+    each other region had written, when the first users were sent to it."""
 
     steps: tuple[Step, ...]
+    behind: tuple[Lag, ...]
     healthy: Moment | None
     back: Moment | None  # it has all its users
     until_s: float  # for a while after that, as a herd shows only then
@@ -109,7 +111,7 @@ def _story(run: Run, outage: Outage, stretch: Stretch, cohorts: _Cohorts) -> Sto
     routes = routes_of(run, cohorts.judged.region)
     baseline = cohorts.baseline
     judged = _row(cohorts.judged, routes, stretch, baseline)
-    returned = _return(cohorts, routes, judged.marks, stretch)
+    returned = _return(run, cohorts, routes, judged.marks, stretch)
     return Story(
         outage=outage,
         stretch=stretch,
@@ -119,7 +121,7 @@ def _story(run: Run, outage: Outage, stretch: Stretch, cohorts: _Cohorts) -> Sto
         others=tuple(_spared(_row(other, None, stretch, baseline)) for other in cohorts.others),
         returned=returned,
         loss=_loss(run, outage, judged, returned, stretch),
-        lags=lags_before(run, judged.cohort.region, stretch.began),
+        lags=lags_of_others(run, judged.cohort.region, stretch.began),
     )
 
 
@@ -135,7 +137,7 @@ def _spared(row: Row) -> Row:
     return replace(row, marks=replace(row.marks, succeeded=None, taken_over_by=""))
 
 
-def _return(cohorts: _Cohorts, routes: Routes | None, marks: Marks, stretch: Stretch) -> Return | None:
+def _return(run: Run, cohorts: _Cohorts, routes: Routes | None, marks: Marks, stretch: Stretch) -> Return | None:
     """None where its users never left, or none of them came back."""
     if routes is None or marks.routed is None:
         return None
@@ -154,6 +156,7 @@ def _return(cohorts: _Cohorts, routes: Routes | None, marks: Marks, stretch: Str
         before = latency_p99(cohorts.judged, baseline.start_s, baseline.end_s)
     return Return(
         steps=steps,
+        behind=lags_of_its_own(run, cohorts.judged.region, steps[0].since),
         healthy=routes.healthy_since(marks.routed, steps[0].since),
         back=back,
         until_s=end_s,

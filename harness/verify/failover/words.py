@@ -69,7 +69,10 @@ def _home(story: Story) -> list[str]:
         return [f"in the end {share} of them were back home"]
     if story.outage.reverted_s is None:
         return []
-    return [f"all were back home {_say(story.returned.back.at_s - story.outage.reverted_s)} after it was well again"]
+    after_s = story.returned.back.at_s - story.outage.reverted_s
+    if after_s < 0:
+        return [f"all were back home {_say(-after_s)} before the fault was over"]
+    return [f"all were back home {_say(after_s)} after it was well again"]
 
 
 def _listed(words: list[str]) -> str:

@@ -1,13 +1,14 @@
 """Whether one region took the writes at a time: the writer changes twice in an outage, and never are there two.
 
-While the writes of a region's users go elsewhere, an acknowledged one that the region took itself is one too many. So
-are two of one user's that two regions took at the same time. Counters are raised in whatever region a user is, so as
-long as some users are sent to the region, only what is added or removed there is a mistake. Writes that were sent while
-the routes were changing prove nothing.
+While the writes of a region's users go elsewhere, an acknowledged one that the region took itself is one too many. What
+one user adds or removes is taken by one region as long as the writer does not change, wherever that user is; and who
+had the lost region for a writer has the one that took over for it now. Counters are raised in whatever region a user
+is: they are mistakes only where none of its users were sent to the region. Writes that were sent while the routes were
+changing prove nothing.
 """
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -48,24 +49,26 @@ class _Write:
     def __str__(self) -> str:
         return f"{self.operation} {self.written}" if self.written else f"{self.operation} of user {self.user}"
 
-    def meets(self, other: "_Write") -> bool:
-        """Each was sent before the other one was acknowledged."""
-        return self.sent_s < other.finished_s and other.sent_s < self.finished_s
+
+def strays_of(run: Run, routes: Routes, *, refuge: str) -> Strays:
+    """`refuge`: the region that took over, empty where none did."""
+    writes = _acknowledged(run)
+    concerned = _concerned(writes, routes.region)
+    found = [*_by_the_lost_region(writes.loc[concerned], routes), *_by_another_region(writes, routes, refuge)]
+    found = list({(stray.at_s, stray.sentence.partition(",")[0]): stray for stray in reversed(found)}.values())
+    return Strays(judged=int(concerned.sum()), found=tuple(sorted(found, key=lambda stray: stray.at_s)))
 
 
-def strays_of(run: Run, routes: Routes) -> Strays:
-    writes = _acknowledged(run, routes.region)
-    found = [*_by_the_lost_region(writes, routes), *_by_two_regions(writes, routes)]
-    return Strays(judged=len(writes), found=tuple(sorted(found, key=lambda stray: stray.at_s)))
-
-
-def _acknowledged(run: Run, region: str) -> pd.DataFrame:
-    """Of users who ask for the region, or by it."""
+def _acknowledged(run: Run) -> pd.DataFrame:
     frame = run.requests
     done = is_word(frame["outcome"], Ending.OK) & is_word(frame["operation"], *writing_operations(run))
-    own = is_word(frame["region_asked"], region) & ~is_word(frame["region_served"], "")
     columns = ["user", "operation", "change", "written", "sent_s", "finished_s", "region_asked", "region_served"]
-    return frame.loc[done & (own | is_word(frame["region_served"], region)), columns]
+    return frame.loc[done & ~is_word(frame["region_served"], ""), columns]
+
+
+def _concerned(writes: pd.DataFrame, region: str) -> Bools:
+    """Of users who ask for the region, or by it."""
+    return is_word(writes["region_asked"], region) | is_word(writes["region_served"], region)
 
 
 def _by_the_lost_region(writes: pd.DataFrame, routes: Routes) -> list[Stray]:
@@ -93,27 +96,27 @@ def _surely_empty(routes: Routes, at_s: Floats) -> Bools:
     return empty
 
 
-def _by_two_regions(writes: pd.DataFrame, routes: Routes) -> list[Stray]:
-    """Pairs of one user's that met, in a time of one writer."""
-    sent_s = column(writes, "sent_s")
+def _by_another_region(writes: pd.DataFrame, routes: Routes, refuge: str) -> list[Stray]:
+    """What was added or removed by another region than the user's writer of that time."""
     switches = [after.since for before, after in pairwise(routes.steps) if before.takes_writes != after.takes_writes]
-    changing = np.zeros(len(writes), dtype=bool)
+    sent_s = column(writes, "sent_s")
+    sure = is_word(writes["change"], Change.ADD, Change.REMOVE)
     for switch in switches:
-        changing |= (sent_s >= switch.earliest_s - CHANGING_S) & (sent_s <= switch.latest_s + CHANGING_S)
-    placed = is_word(writes["change"], Change.ADD, Change.REMOVE) & is_word(writes["region_asked"], routes.region)
-    mine = writes.assign(writer=np.searchsorted([switch.latest_s for switch in switches], sent_s))
-    mine = mine.loc[placed & ~changing]
-    regions = mine.groupby(["user", "writer"])["region_served"].transform("nunique").to_numpy()
-    found = []
-    for _, own in mine.loc[regions > 1].groupby(["user", "writer"]):
-        for one, other in combinations(_each(own), 2):
-            if one.region != other.region and one.meets(other):
-                sentence = (
-                    f"{one} was taken by {one.region} and {other} by {other.region}, "
-                    f"both of user {one.user} and at the same time"
-                )
-                found.append(Stray(at_s=max(one.sent_s, other.sent_s), sentence=sentence))
-    return found
+        sure = sure & ((sent_s < switch.earliest_s - CHANGING_S) | (sent_s > switch.latest_s + CHANGING_S))
+    placed = writes.loc[sure].assign(
+        turn=np.searchsorted([switch.latest_s for switch in switches], sent_s[sure]),
+        taken_by=writes.loc[sure, "region_served"].astype(str),
+    )
+    at_home = placed["turn"] % 2 == (0 if routes.steps[0].takes_writes else 1)
+    homes = placed.loc[at_home].groupby("user")["taken_by"].agg(frozenset)
+    lost = placed["user"].isin(homes.index[homes == frozenset({routes.region})])
+    usual = placed.groupby(["user", "turn"])["taken_by"].transform(lambda regions: regions.mode().iat[0])
+    writer = usual.mask(lost & ~at_home, refuge) if refuge else usual
+    wrong = placed["taken_by"] != writer
+    return [
+        Stray(at_s=write.finished_s, sentence=f"{write} was taken by {write.region}, while {region} was to take it")
+        for write, region in zip(_each(placed.loc[wrong]), writer[wrong], strict=True)
+    ]
 
 
 def _each(writes: pd.DataFrame) -> list[_Write]:

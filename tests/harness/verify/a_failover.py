@@ -57,7 +57,8 @@ class Failover:
     injected: bool = True
     confirmed: bool = True
     replicated_within_s: float = 0.5
-    lags_s: tuple[tuple[str, float], ...] = ()  # of what us-east wrote, by region, as their workers tell
+    lags_s: tuple[tuple[str, float], ...] = ()  # by region, with what us-east wrote; not more until it is struck
+    behind_s: tuple[tuple[str, float], ...] = ()  # by region, of us-east with what that wrote, all the time
     changes: tuple[Change, ...] = ()
     log_changes: tuple[Callable[[Lines], Lines], ...] = ()
 
@@ -156,9 +157,12 @@ class Failover:
     def _routed(self, frame: pd.DataFrame) -> pd.DataFrame:
         """What the edge says of us-east, or nothing at all of any region."""
         frame = _as_text(frame)
-        frame = pd.concat(
-            [frame, *(self._lagging(frame, region, lag_s) for region, lag_s in self.lags_s)], ignore_index=True
-        )
+        lags = [_lagging(frame, f"us-east.postgres->{region}.postgres", lag_s) for region, lag_s in self.lags_s]
+        lags += [
+            _lagging(frame, f"{region}.postgres->us-east.postgres", lag_s, grows=False)
+            for region, lag_s in self.behind_s
+        ]
+        frame = pd.concat([frame, *lags], ignore_index=True)
         edge = frame["service"] == EDGE
         if not self.scraped:
             return frame.loc[~edge]
@@ -170,15 +174,6 @@ class Failover:
         ]
         frame.loc[own, "value"] = values
         return frame
-
-    @staticmethod
-    def _lagging(frame: pd.DataFrame, region: str, lag_s: float) -> pd.DataFrame:
-        samples = frame.drop_duplicates("at_s").assign(
-            service=f"{region}-postgres",
-            metric="replication_lag_seconds",
-            labels=f'link="us-east.postgres->{region}.postgres"',
-        )
-        return samples.assign(value=lag_s + (samples["at_s"] - STRUCK_S).clip(lower=0.0))
 
     def _log(self) -> Lines:
         lines: Lines = []
@@ -203,6 +198,14 @@ def failed(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, outcome: str = "fa
     """These requests ended in an error, and nobody served them."""
     words = {"outcome": outcome, "error": "closed", "region_served": "", "served_by": ""}
     return frame.assign(**{column: frame[column].mask(chosen, word) for column, word in words.items()})
+
+
+def _lagging(frame: pd.DataFrame, link: str, lag_s: float, *, grows: bool = True) -> pd.DataFrame:
+    """A sample at each scrape; `grows`: once us-east is struck."""
+    samples = frame.drop_duplicates("at_s").assign(
+        service="worker", metric="replication_lag_seconds", labels=f'link="{link}"'
+    )
+    return samples.assign(value=lag_s + (samples["at_s"] - STRUCK_S).clip(lower=0.0) * grows)
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:

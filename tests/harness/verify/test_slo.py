@@ -117,6 +117,25 @@ def _fail_one(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(outcome=frame["outcome"].mask(frame.index == 1000, "failed"))
 
 
+@pytest.mark.parametrize(
+    ("limit_s", "error", "outcome"),
+    [(0.5, "status_5xx", Outcome.PASS), (0.001, "status_5xx", Outcome.FAIL), (5.0, "deadline", Outcome.FAIL)],
+)
+def test_what_fails_has_to_fail_soon(limit_s: float, error: str, outcome: Outcome) -> None:
+    run = a_run().with_errors(from_s=25, to_s=55, share=0.05, error=error)
+    verdict = check_slo(run.built(), SloCheck(phase="disturbed", fails_within=Seconds(limit_s)))
+
+    assert verdict.outcome is outcome, verdict.sentence
+    assert bool(verdict.evidence) == (outcome is Outcome.FAIL)
+
+
+def test_where_nothing_failed_nobody_knows_how_soon_it_would_have() -> None:
+    verdict = check_slo(a_run().built(), SloCheck(fails_within=Seconds(1.0)))
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nothing failed" in verdict.sentence
+
+
 def test_objectives_can_be_about_an_operation_a_priority_or_a_part_of_the_phase() -> None:
     run = a_run().with_slowness(from_s=25, to_s=35, service_s=0.5)
     limit = SloCheck(phase="disturbed", p99=Seconds(0.15))

@@ -112,6 +112,33 @@ def test_how_far_the_others_were_behind_stands_beside_the_loss() -> None:
     assert (behind.accept, behind.samples) == ("reported", 2)
 
 
+@pytest.mark.parametrize(
+    ("behind_s", "outcome"),
+    [
+        ((("europe", 0.3), ("us-west", 1.2)), Outcome.PASS),
+        ((("europe", 0.3), ("us-west", 9.0)), Outcome.FAIL),
+        ((), Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_region_that_gets_its_users_back_has_to_know_what_the_others_wrote(
+    behind_s: tuple[tuple[str, float], ...], outcome: Outcome
+) -> None:
+    check = FailoverCheck(cohort="us-east", rto=Seconds(5.0), holds=Seconds(10.0), behind_at_return=Seconds(3.0))
+    verdict = _judged(replace(a_failover(), behind_s=behind_s), check)
+
+    assert (verdict.outcome, guilty(verdict)) == (
+        outcome,
+        [] if outcome is Outcome.PASS else ["behind when its users returned"],
+    )
+
+
+def test_users_who_were_home_before_the_fault_was_over_are_said_to_have_been() -> None:
+    early = tuple(replace(step, at_s=step.at_s - 32.0) for step in (HEALTHY_AGAIN, *RAMP, HOME))
+    verdict = _judged(a_failover().routed(AWAY, *early), FailoverCheck(cohort="us-east", rto=Seconds(5.0)))
+
+    assert "all were back home 4.1 s before the fault was over" in verdict.sentence
+
+
 # --- nothing measured -----------------------------------------------------------------------------------------------
 
 
@@ -181,6 +208,18 @@ def _twice_at_once(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, row.assign(region_served="europe", written="key-again")], ignore_index=True)
 
 
+def _by_a_third_region(frame: pd.DataFrame) -> pd.DataFrame:
+    """While us-east is away its users are sent to us-west, and their posts to europe, one and all."""
+    away = (frame["operation"] == "post") & (frame["region_asked"] == "us-east") & (frame["region_served"] == "us-west")
+    return frame.assign(region_served=frame["region_served"].mask(away, "europe"))
+
+
+def _wherever_they_are(frame: pd.DataFrame) -> pd.DataFrame:
+    """Users of us-east who post from elsewhere for a while have their posts taken there."""
+    abroad = (frame["operation"] == "post") & (frame["region_asked"] == "us-east") & frame["scheduled_s"].between(6, 12)
+    return frame.assign(region_served=frame["region_served"].mask(abroad, "europe"))
+
+
 def _forgotten(frame: pd.DataFrame) -> pd.DataFrame:
     """Nobody but us-east ever shows what it acknowledged in the ten seconds before it was lost."""
     own = (frame["region_served"] == "us-east") & (frame["change"] == "add") & frame["finished_s"].between(20, 30)
@@ -221,6 +260,8 @@ def _forgotten(frame: pd.DataFrame) -> pd.DataFrame:
             a_failover().altering(_post_of_us_east_at(75.5, 77.5, "us-east")),
             "writes by more than one region",
         ),
+        ("a third region", a_failover().altering(_by_a_third_region), "writes by more than one region"),
+        ("wherever users are", a_failover().altering(_wherever_they_are), "writes by more than one region"),
         ("two regions at once", a_failover().altering(_twice_at_once), "writes by more than one region"),
         (
             "it flaps",
