@@ -1,12 +1,11 @@
 """Planted defects: name → the promise it breaks, in a sentence → the part it replaces at start-up.
 
 A verdict is worth something only if it can be red. Ordinary code knows nothing of this table: services hand their parts
-through `for_api`, `for_worker`, `for_controller`, `for_edge` or `for_database` once, before they start. The names and
-sentences are repeated in target.yaml, for the harness; a test holds the two together.
+through `for_api`, `for_worker`, `for_controller` or `for_edge` once, before they start. The names and sentences are
+repeated in target.yaml, for the harness; a test holds the two together.
 """
 
 from reference_system.defects import edge, one_region, regions
-from reference_system.services.database_parts import DatabaseParts
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
@@ -41,8 +40,3 @@ def for_controller(name: str, parts: ControllerParts) -> ControllerParts:
 def for_edge(name: str, parts: EdgeParts) -> EdgeParts:
     check(name)
     return DEFECTS[name].edge(parts) if name else parts
-
-
-def for_database(name: str, parts: DatabaseParts) -> DatabaseParts:
-    check(name)
-    return DEFECTS[name].database(parts) if name else parts

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reference_system.services.database_parts import DatabaseParts
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
@@ -24,10 +23,6 @@ def _untouched_edge(parts: EdgeParts) -> EdgeParts:
     return parts
 
 
-def _untouched_database(parts: DatabaseParts) -> DatabaseParts:
-    return parts
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     breaks: str
@@ -35,4 +30,3 @@ class Defect:
     worker: Callable[[WorkerParts], WorkerParts] = _untouched_worker
     controller: Callable[[ControllerParts], ControllerParts] = _untouched_controller
     edge: Callable[[EdgeParts], EdgeParts] = _untouched_edge
-    database: Callable[[DatabaseParts], DatabaseParts] = _untouched_database

@@ -162,8 +162,6 @@ DEFECTS: dict[str, Defect] = {
     "acknowledges_before_disk": Defect(
         breaks="What is acknowledged survives a crash of the database; with this it may not be on disk yet.",
         api=lambda parts: replace(parts, commits="off"),
-        worker=lambda parts: replace(parts, commits="off"),  # its heartbeats would bring everything to the disk
-        database=lambda parts: replace(parts, settings={**parts.settings, "wal_writer_delay": "2s"}),
     ),
     "drops_the_token": Defect(
         breaks="Users see what they have written wherever they are; with this their token is not looked at.",

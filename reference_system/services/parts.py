@@ -81,7 +81,6 @@ class WorkerParts:
     """`prepare` makes the tables; `caught_up` is what the caches are said to have, given what they do."""
 
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
-    commits: Commits = "on"
     prepare: Prepare = seed.prepare
     caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
 

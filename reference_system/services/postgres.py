@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TypedDict
 
 from reference_system.services.binaries import LauncherError, become, in_wheel, service_folder
-from reference_system.services.database_parts import DatabaseParts
 
 SUPERUSER = "cluster_owner"  # no line of pg_hba.conf lets it in over the network
 FIRST_STATEMENTS = """\
@@ -243,9 +242,9 @@ def _forget_dead_server(data: Path) -> None:
         lock.unlink()
 
 
-def arguments(data: Path, parts: DatabaseParts) -> list[str]:
+def arguments(data: Path) -> list[str]:
     place = {"listen_addresses": os.environ["HOST"], "port": os.environ["PORT"]}
-    return ["-D", str(data), *_options({**place, **SETTINGS, **REPLICATION_SETTINGS, **parts.settings})]
+    return ["-D", str(data), *_options({**place, **SETTINGS, **REPLICATION_SETTINGS})]
 
 
 def _options(settings: dict[str, str]) -> list[str]:
@@ -258,21 +257,12 @@ def main() -> None:
     if sys.argv[1:] == ["template"]:  # for an image: the first start of a container need not make it
         template(where, folder, who)
         return
-    parts = _parts(os.environ.get("DEFECT", ""))
     data = database(where, folder, who)
     if who:
         os.setgroups(who["extra_groups"])
         os.setgid(who["group"])
         os.setuid(who["user"])
-    become(where / "postgres", *arguments(data, parts))
-
-
-def _parts(defect: str) -> DatabaseParts:
-    if not defect:
-        return DatabaseParts()
-    from reference_system import defects  # noqa: PLC0415 - and with them all that replicas are made of
-
-    return defects.for_database(defect, DatabaseParts())
+    become(where / "postgres", *arguments(data))
 
 
 if __name__ == "__main__":

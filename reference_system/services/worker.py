@@ -43,9 +43,7 @@ class Worker:
         self._region = Region(settings.place.region)
         self._log = Log(settings.place.service)
         connections = CONNECTIONS_WITH_PEERS if settings.peers else CONNECTIONS
-        self._postgres = Postgres(
-            settings.postgres_dsn, statements=parts.statements, connections=connections, commits=parts.commits
-        )
+        self._postgres = Postgres(settings.postgres_dsn, statements=parts.statements, connections=connections)
         self._backends = Backends(
             redis=RedisClient(settings.redis_url, connections=1),
             postgres=self._postgres,

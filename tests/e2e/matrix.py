@@ -123,9 +123,9 @@ REGIONS_DEFECTS = (
     _regions_defect("goes_on_routing_to_the_dead", LOSING_US_EAST, "failover", "recovery time"),
     _regions_defect("no_hold_down", "a_flapping_region", "failover", "fail-overs in the run"),
     _regions_defect("comes_back_empty", "destroying_us_east", "consistency", "lost", recovery="65s"),
-    _regions_defect("hides_its_lag", "coming_back_behind", "failover", "behind when its users returned"),
+    _regions_defect("hides_its_lag", "coming_back_behind", "failover", "surely behind when its users returned"),
     _regions_defect(
-        "comes_back_without_catching_up", "coming_back_behind", "failover", "behind when its users returned"
+        "comes_back_without_catching_up", "coming_back_behind", "failover", "surely behind when its users returned"
     ),
 )
 

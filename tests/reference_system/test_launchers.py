@@ -19,7 +19,6 @@ import pytest
 import redis as redis_client
 
 from reference_system.services import binaries, nginx, postgres
-from reference_system.services.database_parts import DatabaseParts
 from tests.loopback import loopback
 
 HOST = loopback(12)
@@ -216,7 +215,7 @@ def test_arguments_of_postgres_say_where_to_listen(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOST", HOST)
     monkeypatch.setenv("PORT", "1")
 
-    arguments = postgres.arguments(Path("/data"), DatabaseParts())
+    arguments = postgres.arguments(Path("/data"))
 
     assert arguments[:6] == ["-D", "/data", "-c", f"listen_addresses={HOST}", "-c", "port=1"]
     assert not [argument for argument in arguments if "fsync" in argument], "durability stays on"

@@ -23,8 +23,18 @@ def lags_of_others(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
 
 
 def lags_of_its_own(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
-    """How far `region` was behind with what each other one had written."""
-    return _lags(run, when, target=region)
+    """How far `region` surely was behind with what each other one had written: what it knew between two scrapes nobody
+    tells, and it may have caught up at any moment in between."""
+    known = {lag.other: lag for lag in _lags(run, when, target=region)}
+    next_ones = {
+        sample.source: sample.age_s - (sample.at_s - when.at_s)
+        for sample in sorted(heartbeat_samples(run), key=lambda sample: -sample.at_s)
+        if sample.target == region and when.at_s <= sample.at_s < when.at_s + STALE_AFTER_S
+    }
+    return tuple(
+        Lag(other=other, lag_s=max(0.0, min(lag.lag_s, next_ones.get(other, lag.lag_s))))
+        for other, lag in known.items()
+    )
 
 
 def _lags(run: Run, when: Moment, *, source: str = "", target: str = "") -> tuple[Lag, ...]:

@@ -12,7 +12,7 @@ RECOVERY_TIME = "recovery time"  # what a series of runs counts
 FIRST_SUCCESS = "first success elsewhere after"
 DETECTED = "detected after"
 MISSING = "acknowledged writes missing elsewhere"
-BEHIND = "behind when its users returned"
+BEHIND = "surely behind when its users returned"
 BACK_HOME = "all users back home after"
 NOBODY_TELLS = "nobody tells where users are sent"
 

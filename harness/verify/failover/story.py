@@ -28,8 +28,8 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
     """How users came back: each step of the ramp, since when the region was healthy again, and the cohort's latency
-    meanwhile and in the baseline (p99; None where too few were answered). `behind`: how far it was behind with what
-    each other region had written, when the first users were sent to it."""
+    meanwhile and in the baseline (p99; None where too few were answered). `behind`: how far it surely was behind with
+    what each other region had written, when the first users were sent to it."""
 
     steps: tuple[Step, ...]
     behind: tuple[Lag, ...]

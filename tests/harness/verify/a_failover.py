@@ -58,7 +58,8 @@ class Failover:
     confirmed: bool = True
     replicated_within_s: float = 0.5
     lags_s: tuple[tuple[str, float], ...] = ()  # by region, with what us-east wrote; not more until it is struck
-    behind_s: tuple[tuple[str, float], ...] = ()  # by region, of us-east with what that wrote, all the time
+    behind_s: tuple[tuple[str, float], ...] = ()  # by region, of us-east with what that wrote
+    caught_up_s: float = END_S  # when it no longer was
     changes: tuple[Change, ...] = ()
     log_changes: tuple[Callable[[Lines], Lines], ...] = ()
 
@@ -159,7 +160,7 @@ class Failover:
         frame = _as_text(frame)
         lags = [_lagging(frame, f"us-east.postgres->{region}.postgres", lag_s) for region, lag_s in self.lags_s]
         lags += [
-            _lagging(frame, f"{region}.postgres->us-east.postgres", lag_s, grows=False)
+            _lagging(frame, f"{region}.postgres->us-east.postgres", lag_s, grows=False, until_s=self.caught_up_s)
             for region, lag_s in self.behind_s
         ]
         frame = pd.concat([frame, *lags], ignore_index=True)
@@ -200,12 +201,15 @@ def failed(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, outcome: str = "fa
     return frame.assign(**{column: frame[column].mask(chosen, word) for column, word in words.items()})
 
 
-def _lagging(frame: pd.DataFrame, link: str, lag_s: float, *, grows: bool = True) -> pd.DataFrame:
+def _lagging(
+    frame: pd.DataFrame, link: str, lag_s: float, *, grows: bool = True, until_s: float = END_S
+) -> pd.DataFrame:
     """A sample at each scrape; `grows`: once us-east is struck."""
     samples = frame.drop_duplicates("at_s").assign(
         service="worker", metric="replication_lag_seconds", labels=f'link="{link}"'
     )
-    return samples.assign(value=lag_s + (samples["at_s"] - STRUCK_S).clip(lower=0.0) * grows)
+    value = lag_s + (samples["at_s"] - STRUCK_S).clip(lower=0.0) * grows
+    return samples.assign(value=value.where(samples["at_s"] < until_s, 0.2))
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
