@@ -6,7 +6,7 @@ on which a call timed out is thrown away, since its answer may still come. Knows
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import asyncpg
 
@@ -16,7 +16,6 @@ TIMEOUT_S = 1.9  # as for Redis: slow storage still works, silent storage does n
 CONNECTIONS = 10
 
 Record = Any  # asyncpg ships no types
-Commits = Literal["on", "off"]  # Postgres' `synchronous_commit`: whether an answer waits until it is on disk
 
 FAILURES: tuple[type[Exception], ...] = (
     OSError,  # TimeoutError is one
@@ -47,13 +46,11 @@ class Postgres:
         dsn: str,
         *,
         statements: Mapping[str, str] = STATEMENTS,
-        commits: Commits = "on",
         connections: int = CONNECTIONS,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._dsn = dsn
         self._statements = statements
-        self._commits = commits
         self._connections = connections
         self._timeout_s = timeout_s
         self._pool: Any = None
@@ -75,7 +72,6 @@ class Postgres:
                 "jit": "off",
                 "max_parallel_workers_per_gather": "0",  # starting one takes longer than all that they could do
                 "application_name": "reference_system",
-                "synchronous_commit": self._commits,
             },
         )
 

@@ -1,11 +1,14 @@
 """Defects of several regions: where is written and read, what is forwarded, and what replication brings."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 
+from reference_system.data.postgres import Postgres, Record
 from reference_system.data.statements import STATEMENTS
 from reference_system.defects.defect import Defect
 from reference_system.policies import data_placement, retry_budget
@@ -13,6 +16,9 @@ from reference_system.policies.data_placement import Datum, Freshness, Reading
 from reference_system.policies.regions import Region
 from reference_system.policies.write_token import WriteToken
 from reference_system.services.parts import Prepare, WorkerParts
+
+COMMITTED_AFTER_S = 1.5
+_COMMITTING: set[asyncio.Task[None]] = set()  # the loop alone would let them be collected
 
 # Regions: where is written and read.
 
@@ -57,6 +63,27 @@ def _a_fresh_key(key: str) -> str:
 
 def _no_lag(lag_s: Mapping[Region, float]) -> Mapping[Region, float]:
     return dict.fromkeys(lag_s, 0.0)
+
+
+class _LateCommits(Postgres):
+    """Says that a post is made as soon as it has its number, and commits it a while later."""
+
+    async def run(self, name: str, *arguments: Any) -> list[Record]:
+        if name != "post":
+            return await super().run(name, *arguments)
+        connection = await self._pool.acquire()
+        transaction = connection.transaction()
+        await transaction.start()
+        rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
+        committing = asyncio.create_task(self._commit(connection, transaction))
+        _COMMITTING.add(committing)
+        committing.add_done_callback(_COMMITTING.discard)
+        return rows
+
+    async def _commit(self, connection: Any, transaction: Any) -> None:
+        await asyncio.sleep(COMMITTED_AFTER_S)
+        await transaction.commit()
+        await self._pool.release(connection)
 
 
 # Regions: what replication brings.
@@ -161,7 +188,7 @@ def _with_statement(statements: Mapping[str, str], name: str, sql: str) -> Mappi
 DEFECTS: dict[str, Defect] = {
     "acknowledges_before_disk": Defect(
         breaks="What is acknowledged survives a crash of the database; with this it may not be on disk yet.",
-        api=lambda parts: replace(parts, commits="off"),
+        api=lambda parts: replace(parts, postgres=_LateCommits),
     ),
     "drops_the_token": Defect(
         breaks="Users see what they have written wherever they are; with this their token is not looked at.",

@@ -26,7 +26,7 @@ from reference_system import defects
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.caught_up import CaughtUp
 from reference_system.data.heartbeats import Heartbeats
-from reference_system.data.postgres import Postgres, connect_when_ready
+from reference_system.data.postgres import connect_when_ready
 from reference_system.data.reads import Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.writes import Writes
@@ -59,7 +59,7 @@ class Api:
     def __init__(self, settings: ApiSettings, parts: ApiParts) -> None:
         place, region = settings.place, Region(settings.place.region)
         registry = CollectorRegistry()
-        self._postgres = Postgres(settings.postgres_dsn, statements=parts.statements, commits=parts.commits)
+        self._postgres = parts.postgres(settings.postgres_dsn, statements=parts.statements)
         self._backends = Backends(
             redis=RedisClient(settings.redis_url),
             postgres=self._postgres,

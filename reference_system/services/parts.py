@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from reference_system.data import seed
 from reference_system.data.dependency import DependencyPolicies
-from reference_system.data.postgres import Commits
+from reference_system.data.postgres import Postgres
 from reference_system.data.reads import OnCacheLoss, fall_back
 from reference_system.data.statements import STATEMENTS
 from reference_system.policies import degradation, load_shedding
@@ -69,7 +69,7 @@ class ApiParts:
     dependencies: DependencyPolicies = field(default_factory=DependencyPolicies)
     on_cache_loss: OnCacheLoss = fall_back
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
-    commits: Commits = "on"
+    postgres: Callable[..., Postgres] = Postgres
     key_taken: KeyTaken = the_clients
     decisions: Decisions = field(default_factory=Decisions)
     forwarding: Forwarding = field(default_factory=Forwarding)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from reference_system.data.postgres import Postgres
 from reference_system.data.seed import REGIONS
 from reference_system.defects import for_api, for_worker
 from reference_system.services.parts import ApiParts, WorkerParts
@@ -121,7 +120,7 @@ def test_planted_likes_in_one_row() -> None:
 def test_planted_acknowledgement_of_what_is_not_on_disk(defect: str) -> None:
     async def made_and_found(mesh: Mesh) -> tuple[set[str], set[str]]:
         await mesh.ready()
-        postgres = Postgres(mesh.dsn(EAST), connections=1, commits=for_api(defect, ApiParts()).commits)
+        postgres = for_api(defect, ApiParts()).postgres(mesh.dsn(EAST), connections=10)
         await postgres.connect()
         made = {str((await postgres.run("post", EAST, AUTHOR, "", None, [], 2e9, f"{n}"))[0]["id"]) for n in range(10)}
         mesh.restart(EAST)
