@@ -218,15 +218,15 @@ def test_only_a_delete_that_was_acknowledged_makes_a_post_one_that_should_be_gon
     assert (site.asked == [("POST", "/tweets/europe-2/like", USER)]) is known
 
 
-def test_the_latest_who_was_followed_is_unfollowed_once(profile: Profile) -> None:
-    followed, unfollowed, nobody = (FixedSite(200, {"following": True, **listing()}) for _ in range(3))
-    perform(profile, "follow", followed, draw=3002)
-    perform(profile, "unfollow", unfollowed)
-    perform(profile, "unfollow", nobody)
+def test_who_wavers_wavers_about_one_person_for_a_while(profile: Profile) -> None:
+    followed, unfollowed, later = (FixedSite(200, {"following": True}) for _ in range(3))
+    perform(profile, "follow", followed, number=0)
+    perform(profile, "unfollow", unfollowed, number=1499)
+    perform(profile, "unfollow", later, number=1500)
 
-    assert followed.asked == [("PUT", "/users/user-3/follow", USER)]
-    assert unfollowed.asked == [("DELETE", "/users/user-3/follow", USER)]
-    assert nobody.asked == [("GET", "/users/user-7/posts", USER)]
+    assert followed.asked == [("PUT", "/users/user-8/follow", USER)]
+    assert unfollowed.asked == [("DELETE", "/users/user-8/follow", USER)]
+    assert later.asked == [("DELETE", "/users/user-9/follow", USER)]
 
 
 def test_only_what_a_region_has_shown_is_liked_there(profile: Profile) -> None:
