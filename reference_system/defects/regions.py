@@ -17,7 +17,7 @@ from reference_system.policies.regions import Region
 from reference_system.policies.write_token import WriteToken
 from reference_system.services.parts import Prepare, WorkerParts
 
-COMMITTED_AFTER_S = 4.0
+COMMITTED_AFTER_S = 1.5
 _COMMITTING: set[asyncio.Task[None]] = set()  # the loop alone would let them be collected
 
 # Regions: where is written and read.
