@@ -1,8 +1,10 @@
 """How far regions were behind with each other's writes at the moments that matter: when one was lost, and was back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.record.reader import Run
+from harness.verify.consistency.liveness import HeartbeatSample
 from harness.verify.consistency.recorded import heartbeat_samples
 from harness.verify.moments import Moment
 
@@ -19,32 +21,32 @@ class Lag:
 
 def lags_of_others(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
     """How far each other region was behind with what `region` had written: the loss to be expected if it goes down."""
-    return _lags(run, when, source=region)
+    return _lags(
+        {each.target: each for each in _around(run, when) if _before(each, when) and each.source == region}, when
+    )
 
 
 def lags_of_its_own(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
     """How far `region` surely was behind with what each other one had written: what it knew between two scrapes nobody
     tells, and it may have caught up at any moment in between."""
-    known = {lag.other: lag for lag in _lags(run, when, target=region)}
-    next_ones = {
-        sample.source: sample.age_s - (sample.at_s - when.at_s)
-        for sample in sorted(heartbeat_samples(run), key=lambda sample: -sample.at_s)
-        if sample.target == region and when.at_s <= sample.at_s < when.at_s + STALE_AFTER_S
-    }
-    return tuple(
-        Lag(other=other, lag_s=max(0.0, min(lag.lag_s, next_ones.get(other, lag.lag_s))))
-        for other, lag in known.items()
-    )
+    samples = [each for each in _around(run, when) if each.target == region]
+    last = _lags({each.source: each for each in samples if _before(each, when)}, when)
+    following = _lags({each.source: each for each in reversed(samples) if not _before(each, when)}, when)
+    next_s = {lag.other: lag.lag_s for lag in following}
+    return tuple(Lag(other=lag.other, lag_s=min(lag.lag_s, next_s.get(lag.other, lag.lag_s))) for lag in last)
 
 
-def _lags(run: Run, when: Moment, *, source: str = "", target: str = "") -> tuple[Lag, ...]:
-    """By the last sample of each link, to which the time from the sample to the moment is added."""
-    last = {
-        sample.target if source else sample.source: sample
-        for sample in sorted(heartbeat_samples(run), key=lambda sample: sample.at_s)
-        if (source or sample.source, target or sample.target) == (sample.source, sample.target)
-        and when.at_s - STALE_AFTER_S < sample.at_s < when.at_s
-    }
+def _around(run: Run, when: Moment) -> list[HeartbeatSample]:
+    near = [each for each in heartbeat_samples(run) if abs(each.at_s - when.at_s) < STALE_AFTER_S]
+    return sorted(near, key=lambda sample: sample.at_s)
+
+
+def _before(sample: HeartbeatSample, when: Moment) -> bool:
+    return sample.at_s < when.at_s
+
+
+def _lags(of: Mapping[str, HeartbeatSample], when: Moment) -> tuple[Lag, ...]:
+    """What was the newest known at the sample is as much older at the moment as that is later."""
     return tuple(
-        Lag(other=other, lag_s=sample.age_s + when.at_s - sample.at_s) for other, sample in sorted(last.items())
+        Lag(other=other, lag_s=max(0.0, each.age_s + when.at_s - each.at_s)) for other, each in sorted(of.items())
     )

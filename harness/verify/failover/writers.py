@@ -54,9 +54,8 @@ def strays_of(run: Run, routes: Routes, *, refuge: str) -> Strays:
     """`refuge`: the region that took over, empty where none did."""
     writes = _acknowledged(run)
     concerned = _concerned(writes, routes.region)
-    found = [*_by_the_lost_region(writes.loc[concerned], routes), *_by_another_region(writes, routes, refuge)]
-    found = list({(stray.at_s, stray.sentence.partition(",")[0]): stray for stray in reversed(found)}.values())
-    return Strays(judged=int(concerned.sum()), found=tuple(sorted(found, key=lambda stray: stray.at_s)))
+    found = _by_another_region(writes, routes, refuge) | _by_the_lost_region(writes.loc[concerned], routes)
+    return Strays(judged=int(concerned.sum()), found=tuple(sorted(found.values(), key=lambda stray: stray.at_s)))
 
 
 def _acknowledged(run: Run) -> pd.DataFrame:
@@ -71,19 +70,20 @@ def _concerned(writes: pd.DataFrame, region: str) -> Bools:
     return is_word(writes["region_asked"], region) | is_word(writes["region_served"], region)
 
 
-def _by_the_lost_region(writes: pd.DataFrame, routes: Routes) -> list[Stray]:
+def _by_the_lost_region(writes: pd.DataFrame, routes: Routes) -> dict[int, Stray]:
+    """By the write's row."""
     sent_s = column(writes, "sent_s")
     away = np.zeros(len(writes), dtype=bool)
     for stretch in routes.away():
         away |= stretch.surely_holds(sent_s)
     wrong_there = is_word(writes["change"], Change.ADD, Change.REMOVE) | _surely_empty(routes, sent_s)
     stray = away & is_word(writes["region_served"], routes.region) & wrong_there
-    return [
-        Stray(
-            at_s=write.finished_s, sentence=f"{write} was taken by {write.region}, while another region was to take it"
-        )
-        for write in _each(writes.loc[stray])
-    ]
+    strays = writes.loc[stray]
+    return {row: _stray(write, "another region") for row, write in zip(strays.index, _each(strays), strict=True)}
+
+
+def _stray(write: _Write, writer: str) -> Stray:
+    return Stray(at_s=write.finished_s, sentence=f"{write} was taken by {write.region}, while {writer} was to take it")
 
 
 def _surely_empty(routes: Routes, at_s: Floats) -> Bools:
@@ -96,8 +96,8 @@ def _surely_empty(routes: Routes, at_s: Floats) -> Bools:
     return empty
 
 
-def _by_another_region(writes: pd.DataFrame, routes: Routes, refuge: str) -> list[Stray]:
-    """What was added or removed by another region than the user's writer of that time."""
+def _by_another_region(writes: pd.DataFrame, routes: Routes, refuge: str) -> dict[int, Stray]:
+    """What was added or removed by another region than the user's writer of that time; by the write's row."""
     switches = [after.since for before, after in pairwise(routes.steps) if before.takes_writes != after.takes_writes]
     sent_s = column(writes, "sent_s")
     sure = is_word(writes["change"], Change.ADD, Change.REMOVE)
@@ -112,11 +112,11 @@ def _by_another_region(writes: pd.DataFrame, routes: Routes, refuge: str) -> lis
     lost = placed["user"].isin(homes.index[homes == frozenset({routes.region})])
     usual = placed.groupby(["user", "turn"])["taken_by"].transform(lambda regions: regions.mode().iat[0])
     writer = usual.mask(lost & ~at_home, refuge) if refuge else usual
-    wrong = placed["taken_by"] != writer
-    return [
-        Stray(at_s=write.finished_s, sentence=f"{write} was taken by {write.region}, while {region} was to take it")
-        for write, region in zip(_each(placed.loc[wrong]), writer[wrong], strict=True)
-    ]
+    strays = placed.loc[placed["taken_by"] != writer]
+    return {
+        row: _stray(write, region)
+        for row, write, region in zip(strays.index, _each(strays), writer[strays.index], strict=True)
+    }
 
 
 def _each(writes: pd.DataFrame) -> list[_Write]:
