@@ -2,7 +2,8 @@
 
 Run from the checkout: `python -m benchmarks.judge_history [operations]`. The run is synthetic, of a system that is
 sound, so that what is broken in a column that promises anything shows an error of the checks. It starts from the record
-as the reader gives it, frames in memory. Seconds are of CPU, so that a busy machine does not change them much.
+as the reader gives it, frames in memory, and freed memory is kept as `gameday judge` keeps it. Seconds are of CPU, so
+that a busy machine does not change them much.
 """
 
 import sys
@@ -33,6 +34,7 @@ from harness.verify.consistency.own_writes import read_your_writes
 from harness.verify.consistency.recorded import history_of
 from harness.verify.consistency.staleness import staleness
 from harness.verify.consistency.writes_follow_reads import writes_follow_reads
+from harness.verify.memory import keep_freed_memory
 from tests.harness.simulation import LOAD_START_NS, frame_of
 from tests.harness.verify.consistency.a_recorded_history import CHANGES, IN_THE_END, OPERATIONS, OUTCOMES, recorded
 from tests.harness.verify.consistency.a_replicated_system import REGIONS, Told, told_by_a_replicated_system
@@ -105,6 +107,7 @@ def _nothing(column: str, size: int) -> np.ndarray:
 
 
 def main() -> None:
+    keep_freed_memory()
     run = a_recorded_system(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
     together_s = time.process_time()
     history, took_s = _timed(history_of, run)

@@ -21,6 +21,7 @@ from harness.verify.failover import series
 from harness.verify.failover.check import name_of
 from harness.verify.failover.series import Series
 from harness.verify.judge import judge
+from harness.verify.memory import keep_freed_memory
 from harness.verify.verdict import Verdicts
 
 
@@ -36,6 +37,7 @@ class Judged:
 
 def judge_run(folder: Path) -> Judged:
     """Judge a record and write its reports; made from the record alone, so it can be repeated any time."""
+    keep_freed_memory()
     run = read_run(folder)
     verdicts = judge(run)
     report = write_reports(run, verdicts)
@@ -45,6 +47,7 @@ def judge_run(folder: Path) -> Judged:
 def judge_series(folders: Sequence[Path]) -> list[tuple[FailoverCheck, Series]]:
     """What runs of one experiment prove together about each of its fail-overs; ExperimentError where they are of
     several. Nothing is written."""
+    keep_freed_memory()
     judged: list[Verdicts] = []
     plan: Plan | None = None
     for folder in folders:

@@ -19,7 +19,7 @@ from harness.target.spawn import noted_identity_in_time, spawn
 from harness.target.target import Exit, Power, ProcessIdentity, ServiceSpec, ServiceStatus, StartCommand, TargetSpec
 
 START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
-READY_POLL_S = 0.02
+READY_POLL_S = 0.05
 DOWN_S = 2.5  # for everybody to end by themselves; then they are killed
 LAST_LINES = 15
 # What a program needs of its surroundings, besides what the compose file gives it.
@@ -166,10 +166,12 @@ class ProcessesTarget:
         """Wait for the first good answer (of a Toxiproxy: for its links too); TargetError if it ends before."""
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not await self.is_healthy(service):
-                    if self.identity(service) is None:
-                        raise TargetError(self._obituary(service, f"{self._ending(service)} while it was starting"))
+                while self.identity(service):
+                    if await is_ready(self._declared(service), self._state.loopback):
+                        break
                     await asyncio.sleep(READY_POLL_S)
+                else:
+                    raise TargetError(self._obituary(service, f"{self._ending(service)} while it was starting"))
         except TimeoutError:
             late = f"was not healthy within {START_TIMEOUT_S:g} s"
             raise TargetError(self._obituary(service, late)) from None

@@ -32,7 +32,11 @@ GRANT pg_monitor TO postgres;
 ALTER DATABASE postgres OWNER TO postgres;
 CREATE ROLE mesh LOGIN REPLICATION PASSWORD '{mesh_password}';
 GRANT pg_create_subscription, postgres TO mesh;
-"""
+ALTER DATABASE template0 IS_TEMPLATE false;
+ALTER DATABASE template1 IS_TEMPLATE false;
+DROP DATABASE template0;
+DROP DATABASE template1;
+"""  # nobody makes a second database here, and these two would be most of the files that each first start copies
 # `local` is for the seed: a server that has started has no socket but the network's.
 WHO_MAY_CONNECT = """\
 local postgres postgres trust
@@ -44,7 +48,10 @@ INITDB_OPTIONS = (
     "--wal-segsize=1",  # megabyte: less to copy
 )
 # Nothing is logged of rows that are copied into a table made in the same transaction.
-SETTINGS_FOR_THE_SEED = {"listen_addresses": "", "wal_level": "minimal", "max_wal_senders": "0", "fsync": "off"}
+SETTINGS_FOR_THE_SEED = {
+    **{"listen_addresses": "", "wal_level": "minimal", "max_wal_senders": "0", "fsync": "off"},
+    "wal_recycle": "off",  # no spare segments to copy
+}
 READY_WITHIN_S = 30.0
 SEEDED_FROM = ("schema.sql", "indexes.sql", "mesh.sql", "seed.py", "passwords.py")
 
@@ -130,7 +137,9 @@ def template(where: Path, folder: Path, who: Rights) -> Path:
     """A fresh database, from the cache where it has been made before with the same version and options."""
     data = Path(__file__).parents[1] / "data"
     seed = [(data / name).read_text() for name in SEEDED_FROM]
-    recipe = repr((_version(where, who), INITDB_OPTIONS, first_statements(), WHO_MAY_CONNECT, seed))
+    recipe = repr(
+        (_version(where, who), INITDB_OPTIONS, first_statements(), WHO_MAY_CONNECT, SETTINGS_FOR_THE_SEED, seed)
+    )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gameday"
     cached = cache / f"postgres-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not cached.exists():
