@@ -3,13 +3,14 @@
 #   make demo     install, then run two experiments against the reference system (RUNTIME=docker: in containers)
 #   make test     everything that must hold before a change is accepted
 #   make matrix   every planted defect, each shown to be found (more than an hour; RUNTIME=docker: in containers)
-#   make setup    install only
+#   make setup    install only, without what tests need
 #   make clean    remove what was installed and built here (runs stay)
 
 RUNTIME := processes
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+RUNNABLE := $(VENV)/.runnable
+TESTABLE := $(VENV)/.testable
 # The first of these that is new enough; override with `make PYTHON=/path/to/python3.12`.
 ifeq ($(origin PYTHON), undefined)
 PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -24,45 +25,49 @@ demo: setup
 	$(BIN)/gameday run experiments/broken_redis.yaml --short --runtime $(RUNTIME)
 	$(BIN)/gameday run experiments/losing_us_east.yaml --short --runtime $(RUNTIME)
 
-setup: $(INSTALLED)
+setup: $(RUNNABLE)
 	@$(BIN)/python -m harness.target.toxiproxy_binary
 
 test: lint types imports unit e2e docker
 
-lint: $(INSTALLED)
+lint: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)
+types: $(TESTABLE)
 	$(BIN)/mypy
 
-imports: $(INSTALLED)
+imports: $(TESTABLE)
 	$(BIN)/pytest -q tests/harness/test_imports.py
 
-unit: $(INSTALLED)
+unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
 # The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run three at a time.
-e2e: setup
+e2e: setup $(TESTABLE)
 	$(BIN)/pytest -q -n 3 --dist loadfile -m "e2e and not docker" --ignore tests/e2e/test_matrix.py
 	$(BIN)/pytest -q -m "e2e and not nightly" tests/e2e/test_matrix.py
 
 # The same in containers, where an engine runs. Where there is none this says what it leaves out.
-docker: setup
+docker: setup $(TESTABLE)
 	$(BIN)/pytest -q -m docker
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
-matrix: setup
+matrix: setup $(TESTABLE)
 	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
 # made over another of a different Python is neither: for a new PYTHON, `make clean` first.
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNNABLE): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or say where it is:" \
 		"make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu:" \
 		"apt install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference]'
+	@touch $@
+
+$(TESTABLE): $(RUNNABLE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference,dev]'
 	@touch $@
 
