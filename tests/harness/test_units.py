@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.units import BytesPerSecond, PerSecond, Quantity, Ratio, Seconds, dec_hook, enc_hook
+from harness.units import (
+    Bytes,
+    BytesPerSecond,
+    Count,
+    Days,
+    PerSecond,
+    Quantity,
+    Ratio,
+    Seconds,
+    dec_hook,
+    enc_hook,
+)
 
-KINDS = (Seconds, PerSecond, Ratio, BytesPerSecond)
+KINDS = (Seconds, PerSecond, Ratio, BytesPerSecond, Days, Bytes)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +43,22 @@ KINDS = (Seconds, PerSecond, Ratio, BytesPerSecond)
         (Ratio, "100%", 1.0),
         (BytesPerSecond, "64KB/s", 64_000.0),
         (BytesPerSecond, "2MB/s", 2_000_000.0),
+        (Days, "7d", 7.0),
+        (Days, "3y", 1095.0),
+        (Bytes, "500B", 500.0),
+        (Bytes, "1KB", 1024.0),
+        (Bytes, "200GB", 200.0 * 1024**3),
+        (Bytes, "1PB", 1024.0**5),
+        (Count, "200M", 200_000_000.0),
+        (Count, "1.5k", 1500.0),
+        (Count, "1.001k", 1001.0),
+        (Count, "1500", 1500.0),
+        (Count, 1500, 1500.0),
+        (Count, 2e8, 200_000_000.0),
+        (Count, 0, 0.0),
     ],
 )
-def test_a_number_with_its_unit_is_read_in_the_base_unit(kind: type[Quantity], text: str, value: float) -> None:
+def test_a_number_with_its_unit_is_read_in_the_base_unit(kind: type[Quantity], text: object, value: float) -> None:
     quantity = kind.parse(text)
 
     assert quantity == pytest.approx(value, rel=1e-12)
@@ -61,6 +85,19 @@ def test_a_number_with_its_unit_is_read_in_the_base_unit(kind: type[Quantity], t
         (Seconds, "1e999s", "must be finite and not negative"),
         (Seconds, None, "has no unit"),
         (Seconds, True, "has no unit"),
+        (Days, "3 years", '"years" is not a unit of a number of days (known: d, y)'),
+        (Days, 7, '7 has no unit: write "7d"'),
+        (Bytes, "200GiB", '"GiB" is not a unit of a size (known: B, KB, MB, GB, TB, PB)'),
+        (Bytes, 500, '500 has no unit: write "500B"'),
+        (Count, "200 million", '"million" is not a unit of a count (known: k, M, G)'),
+        (Count, "200_000", "is not a unit of a count"),
+        (Count, 1.5, '"1.5" is not a whole number'),
+        (Count, "M", '"M" is not a count'),
+        (Count, -1, '"-1" must be finite and not negative'),
+        (Count, True, 'True is not a count: write it like 1500 or "200M"'),
+        (Count, None, "None is not a count"),
+        (Count, math.nan, '"nan" is not a count'),
+        (Count, math.inf, '"inf" is not a count'),
     ],
 )
 def test_what_is_no_quantity_is_refused_with_what_to_write(kind: type[Quantity], text: object, sentence: str) -> None:
@@ -79,6 +116,15 @@ def test_what_is_no_quantity_is_refused_with_what_to_write(kind: type[Quantity],
         (PerSecond(40.0), "40/s"),
         (Ratio(0.001), "0.1%"),
         (BytesPerSecond(64_000.0), "64000B/s"),
+        (Days(7.0), "7d"),
+        (Days(1095.0), "3y"),
+        (Days(0.5), "0.5d"),
+        (Bytes(1000.0), "1000B"),
+        (Bytes(200.0 * 1024**3), "200GB"),
+        (Count(200_000_000.0), "200M"),
+        (Count(1_500_000.0), "1500k"),
+        (Count(20.0), "20"),
+        (Count(0.0), "0"),
     ],
 )
 def test_a_quantity_is_written_as_a_person_would(quantity: Quantity, text: str) -> None:
@@ -96,6 +142,11 @@ def test_what_was_read_is_written_so_that_it_reads_back_the_very_same(
     quantity = kind.parse(f"{number:.{digits}g}{unit}")
 
     assert kind.parse(str(quantity)) == quantity
+
+
+@given(number=st.integers(0, 10**12))
+def test_a_count_reads_back_as_it_was_written(number: int) -> None:
+    assert Count.parse(str(Count(number))) == number
 
 
 def test_msgspec_reads_and_writes_quantities_inside_other_types() -> None:
