@@ -19,6 +19,7 @@ PARTS = {
     "harness.errors": "errors",
     "harness.units": "units",
     "harness.clock": "clock",
+    "harness.capacity": "capacity",
     "harness.experiment": "experiment",
     "harness.loader": "loader",
     "harness.loading": "loader",
@@ -47,6 +48,7 @@ PARTS = {
     "harness.judging": "cli",
     "harness.commands": "cli",
     "harness.display": "cli",
+    "harness.display_capacity": "cli",
     "harness.cli": "cli",
     "reference_system": "package",
     "reference_system.policies": "policies",
@@ -68,9 +70,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
     "clock": set(),
+    "capacity": set(),
     "experiment": set(),
     "region faults": {"experiment", "target types"},
-    "loader": {"experiment", "region faults", "target types"},
+    "loader": {"capacity", "experiment", "region faults", "target types"},
     "plan": {"experiment", "region faults", "target types"},
     "record": _PLANNED,
     "target": {"target types"},
@@ -83,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verify": {"record", *_PLANNED},
     "report": {"verify", "record", *_PLANNED},
     "runner": {"loader", "load", "faults", "observe", "guard", *_LIVE},
-    "cli": {"loader", "load", "faults", "observe", "guard", "verify", "report", "runner", *_LIVE},
+    "cli": {"capacity", "loader", "load", "faults", "observe", "guard", "verify", "report", "runner", *_LIVE},
     "policies": set(),
     "data": {"policies"},
     "services": {"policies", "data"},
@@ -113,7 +116,8 @@ RESERVED = {
     "time": {"clock", "guard", "inside_locust", "services"},  # elsewhere time is an argument
     **{module: {"inside_locust"} for module in LOCUST},
 }
-FORBIDDEN = {"verify": {"time", "os", "random", "asyncio", "subprocess", *NETWORK}}
+_PURE = {"time", "os", "random", "asyncio", "subprocess", *NETWORK}
+FORBIDDEN = {"verify": _PURE, "capacity": _PURE}
 
 # (module, what it imports) → why it may
 EXEMPTIONS = {
@@ -239,6 +243,8 @@ PLANTED = [
     ("harness/plan.py", "from harness.loader import load_target", "plan may not import loader"),
     ("harness/plan.py", "from harness.target.processes import up", "plan may not import target"),
     ("harness/plan.py", "from reference_system.policies import capacity", "meet in files only"),
+    ("harness/capacity/plan.py", "from harness.loader import load_target", "capacity may not import loader"),
+    ("harness/capacity/plan.py", "import os", "capacity may not import os"),
     ("harness/misc.py", "", "harness.misc belongs to no part"),
     ("reference_system/services/api.py", "from harness.units import Seconds", "meet in files only"),
     ("reference_system/policies/ranking.py", "from reference_system.data import posts", "policies may not import data"),

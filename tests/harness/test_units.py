@@ -144,6 +144,7 @@ def test_what_was_read_is_written_so_that_it_reads_back_the_very_same(
     assert kind.parse(str(quantity)) == quantity
 
 
+@settings(deadline=None)
 @given(number=st.integers(0, 10**12))
 def test_a_count_reads_back_as_it_was_written(number: int) -> None:
     assert Count.parse(str(Count(number))) == number
