@@ -157,6 +157,19 @@ def inject(
 
 
 @app.command()
+def capacity(
+    inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="Inputs in place of the defaults.")] = None,
+    years: Annotated[int, typer.Option(help="Years to come, with growth; a row each.")] = 0,
+    rps_per_server: Annotated[
+        str | None, typer.Option(metavar="RATE", help="What one API server does, e.g. 1234/s, instead of the assumed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan with all its inputs as JSON.")] = False,
+) -> None:
+    """Say how many servers, cache nodes and terabytes so many users need."""
+    _end(commands.capacity(console, inputs, years=years, rps_per_server=rps_per_server, as_json=as_json))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of experiment files, for editors."""
     _end(commands.print_schema())

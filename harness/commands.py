@@ -9,16 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import display, gameday
+from harness import display, display_capacity, gameday
+from harness.capacity.inputs import Inputs, TimelineApiInputs, why_out_of_range
+from harness.capacity.plan import MAX_YEARS
+from harness.capacity.plan import plan as capacity_plan
+from harness.capacity.timeline_api import ServerRate
 from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.faults.revert import leftovers, revert_leftovers
-from harness.loader import load_fault, load_target
+from harness.loader import load_capacity_inputs, load_fault, load_target
 from harness.loading.schema import json_schema
 from harness.observe.overview import overview
 from harness.plan import Plan
 from harness.target import runtimes
 from harness.target.lock import locked
-from harness.units import Seconds, enc_hook
+from harness.units import PerSecond, Seconds, enc_hook
 
 
 def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
@@ -34,10 +38,14 @@ def _assignments(overrides: list[str]) -> dict[str, str]:
 
 def show_plan(console: Console, plan: Plan, *, as_json: bool) -> ExitCode:
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(plan, enc_hook=enc_hook)) + b"\n")
+        _print_json(plan)
     else:
         display.show_plan(plan, console)
     return ExitCode.PASS
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=enc_hook)) + b"\n")
 
 
 def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None) -> ExitCode:
@@ -181,6 +189,31 @@ def inject(console: Console, text: str, *, lasts: str, target: Path, loopback: s
     return ExitCode.PASS
 
 
+def capacity(
+    console: Console, inputs: Path | None, *, years: int, rps_per_server: str | None, as_json: bool
+) -> ExitCode:
+    if not 0 <= years <= MAX_YEARS:
+        raise ExperimentError(f"--years {years}: must be from 0 to {MAX_YEARS}.")
+    server = None if rps_per_server is None else _server_rate(rps_per_server)
+    plan = capacity_plan(Inputs() if inputs is None else load_capacity_inputs(inputs), years=years, server=server)
+    if as_json:
+        _print_json(plan)
+    else:
+        display_capacity.show_capacity(plan, console)
+    return ExitCode.PASS
+
+
+def _server_rate(text: str) -> ServerRate:
+    try:
+        rps = PerSecond.parse(text)
+    except ValueError as error:
+        raise ExperimentError(f"--rps-per-server: {error}.") from None
+    wrong = why_out_of_range(TimelineApiInputs, "rps_per_server", rps)
+    if wrong:
+        raise ExperimentError(f"--rps-per-server {text}: {wrong}.")
+    return ServerRate(rps=rps, source="given with --rps-per-server")
+
+
 def print_schema() -> ExitCode:
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(json_schema())) + b"\n")
+    _print_json(json_schema())
     return ExitCode.PASS

@@ -1,4 +1,4 @@
-"""Experiment and target files to types: every word checked, and every mistake told with file, line and nearest word.
+"""Files that people write to types: every word checked, and every mistake told with file, line and nearest word.
 
 Reads files and nothing else: no clock, no network, nothing is started. What is loaded here holds together (links,
 services, levels and phases that are named exist, faults fit into their phase), so later steps need not ask again.
@@ -12,11 +12,12 @@ from typing import get_args
 
 import msgspec
 
+from harness.capacity.inputs import Inputs, out_of_range
 from harness.errors import ExperimentError
 from harness.experiment import Experiment, MomentaryFault, Variable, WrittenFault
 from harness.loading.crosscheck import experiment_mistakes, fault_mistakes
 from harness.loading.crosscheck_target import target_mistakes
-from harness.loading.mistakes import convert, did_you_mean, shortened
+from harness.loading.mistakes import at, convert, did_you_mean, shortened
 from harness.loading.target_part import part_of
 from harness.loading.yaml_file import Document, Where, parsed, plain, read_document
 from harness.target.target import TargetPart, TargetSpec
@@ -114,6 +115,15 @@ def load_fault(text: str, *, lasts: Seconds, target: TargetSpec) -> WrittenFault
     fault = convert(document, {"fault": {**document.value, **times}}, _ByHand).fault
     _raise_all(fault_mistakes(document, fault, target))
     return fault
+
+
+def load_capacity_inputs(path: Path) -> Inputs:
+    """Read the inputs of a capacity plan, defaults for all that is left out; ExperimentError for what is wrong."""
+    document = read_document(path)
+    inputs = convert(document, document.value, Inputs)
+    wrong = [(where, why, at(document.value, where)) for where, why in out_of_range(inputs)]
+    _raise_all([document.mistake(where, f"{shortened(value)} {why}.") for where, why, value in wrong])
+    return inputs
 
 
 def _raise_all(mistakes: list[ExperimentError]) -> None:

@@ -116,7 +116,8 @@ def _decoded(path: Path, data: bytes) -> str:
         line = text.count("\n", 0, bad.start()) + 1
         raise mistake_in(path, f"the control character {bad.group()!r} does not belong in YAML.", line=line)
     if not text.strip():
-        raise mistake_in(path, "is empty.", hint="An experiment starts with `title:`, a target with `name:`.")
+        hint = "An experiment starts with `title:`, a target with `name:`, a capacity plan's inputs with `demand:`."
+        raise mistake_in(path, "is empty.", hint=hint)
     return text
 
 
