@@ -33,7 +33,7 @@ def show_capacity(plan: CapacityPlan, console: Console) -> None:
     _table(
         console,
         "Database",
-        ("tweets a day", "tweets", "with indexes", "required", ""),
+        ("tweets a day", "tweets", "with indexes", "required", "in PB"),
         [(year.year, *_database(year)) for year in plan.years],
         _database_formulas(plan.inputs),
     )
@@ -99,7 +99,7 @@ def _database(year: Year) -> tuple[str, ...]:
     database = year.database
     sizes = (database.tweets_bytes, database.with_indexes_bytes, database.required_bytes)
     amounts = (f"{_amount(size / TB)} TB" for size in sizes)
-    return (f"{year.tweets_per_day:,}", *amounts, f"= {_amount(database.required_pb)} PB")
+    return (f"{year.tweets_per_day:,}", *amounts, f"{_amount(database.required_pb)} PB")
 
 
 def _database_formulas(inputs: Inputs) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _about_inputs(inputs: Inputs) -> Iterator[str]:
     yield f"Year 0 is today. Users, tweets a day and hot users grow by {growth} a year."
     yield "GB, TB and PB are 1024^3, 1024^4 and 1024^5 bytes."
     changed = list(_changed(inputs))
-    yield "Every input is the default." if not changed else "Inputs other than the default:"
+    yield "No file of inputs changes a default." if not changed else "Inputs other than the default:"
     yield from changed
 
 

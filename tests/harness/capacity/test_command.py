@@ -32,10 +32,10 @@ def test_the_specifications_figures_are_printed_when_nothing_is_said(gameday: Ga
     assert rows == [
         ["0", "200,000,000", "46,296", "138,888", "180,555", "91", "22", "or", "23"],
         ["0", "10,430.8", "GB", "3,259.6", "GB", "4.657", "GB", "41,085.3", "GB", "206"],
-        ["0", "500,000,000", "497.9", "TB", "647.3", "TB", "1,942.0", "TB", "=", "1.896", "PB"],
+        ["0", "500,000,000", "497.9", "TB", "647.3", "TB", "1,942.0", "TB", "1.896", "PB"],
     ]
     assert "servers = with headroom ÷ 2000/s (assumed), rounded up" in out
-    assert "Every input is the default." in out
+    assert "No file of inputs changes a default." in out
 
 
 def test_each_table_has_a_row_for_today_and_each_year_to_come(gameday: Gameday) -> None:
