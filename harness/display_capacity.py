@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from harness.capacity.inputs import Inputs
@@ -44,13 +45,15 @@ def show_capacity(plan: CapacityPlan, console: Console) -> None:
 def _table(
     console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]], formulas: tuple[str, ...]
 ) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("year", *columns):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
+    natural = Measurement.get(console, console.options.update(max_width=1000), table)
+    table.width = natural.maximum  # even on a narrow terminal a figure may not lose its last digits
     console.print(f"[bold]{title}[/]")
-    console.print(table)
+    console.print(table, crop=False)
     for line in formulas:
         _say(console, f"[dim]{escape(line)}[/]")
     console.print()

@@ -17,7 +17,7 @@ def gameday(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["gameday", *arguments])
-        monkeypatch.setattr(cli, "console", Console(width=100))  # `main` turns it to stderr when there is an error
+        monkeypatch.setattr(cli, "console", Console(width=80))  # `main` turns it to stderr when there is an error
         with pytest.raises(SystemExit) as ended:
             cli.main()
         sys.stdout.flush()

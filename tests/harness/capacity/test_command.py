@@ -45,10 +45,19 @@ def test_each_table_has_a_row_for_today_and_each_year_to_come(gameday: Gameday) 
     assert years == ["0", "1", "2"] * 3
 
 
+def test_no_digit_is_lost_where_a_table_is_wider_than_the_terminal(gameday: Gameday) -> None:
+    _, out, _ = gameday("capacity", "--years", "20")
+
+    last = [line.split() for line in out.splitlines() if line.strip().startswith("20 ")]
+    assert last[0][1:3] == ["17,347,234,759", "4,015,563"]  # 200 M × 1.25^20, × 20 / 86,400
+    assert last[0][-4:] == ["7,831", "1,957", "or", "1,958"]
+    assert "…" not in out
+
+
 def test_a_servers_rate_that_is_given_says_so_beside_its_result(gameday: Gameday) -> None:
     _, out, _ = gameday("capacity", "--rps-per-server", "1234/s")
 
-    assert " 147   36 or 37" in out  # 180,555.6 / 1,234 = 146.3
+    assert " 147  36 or 37" in out  # 180,555.6 / 1,234 = 146.3
     assert "÷ 1234/s (given with --rps-per-server)" in out
 
 
@@ -58,7 +67,7 @@ def test_regions_that_all_get_the_same_show_one_figure(gameday: Gameday, tmp_pat
 
     _, out, _ = gameday("capacity", "--inputs", str(path))
 
-    assert any(line.endswith(" 91         13") for line in out.splitlines()), out
+    assert any(line.endswith(" 91        13") for line in out.splitlines()), out
 
 
 def test_a_file_overrides_what_it_names_and_the_rest_stays(gameday: Gameday, tmp_path: Path) -> None:
