@@ -55,6 +55,7 @@ PARTS = {
     "reference_system.data": "data",
     "reference_system.services": "services",
     "reference_system.defects": "defects",
+    "reference_system.observability": "observability",
 }
 
 _PLANNED = {
@@ -91,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"policies"},
     "services": {"policies", "data"},
     "defects": {"policies", "data", "services"},
+    "observability": {"policies"},
 }
 FOR_ALL_OF_THE_HARNESS = {"errors", "units"}
 CONSTANTS = {"harness.clock.NS_PER_S"}  # reads no clock
