@@ -171,7 +171,12 @@ def _log_figures(run: Run, promise: DegradationPromise, service: str, evaluation
 def _read_log(promise: DegradationPromise, lines: Sequence[Line], evaluations: list[Evaluation]) -> _LogFindings:
     """Between each evaluation and the next one seen, the lines have to lead from the one level to the other."""
     changed = [line for line in lines if line.get("event") == "level_changed"]
-    alerts = [line for line in lines if line.get("event") in ("alert_fired", "alert_resolved")]
+    of_levels = (LEVEL_ALERT, None)  # the only alert of systems that give it no name
+    alerts = [
+        line
+        for line in lines
+        if line.get("event") in ("alert_fired", "alert_resolved") and line.get("alert") in of_levels
+    ]
     found = _LogFindings()
     for before, after in pairwise(evaluations):
         if after.number <= before.number:

@@ -75,6 +75,12 @@ class Postgres:
             },
         )
 
+    @property
+    def busy_ratio(self) -> float:
+        """Connections in use ÷ all; 1 while there are none, because then nobody gets one."""
+        size = self._pool.get_size() if self._pool is not None else 0
+        return 1 - self._pool.get_idle_size() / size if size else 1.0
+
     async def run(self, name: str, *arguments: Any) -> list[Record]:
         if self._pool is None:
             raise ConnectionError("Postgres is not connected yet")

@@ -57,6 +57,10 @@ STATEMENTS: dict[str, str] = {
           AND NOT EXISTS (
               SELECT 1 FROM follows mine WHERE mine.follower = $1 AND mine.followee = f.followee AND mine.following)
         GROUP BY f.followee ORDER BY mutual DESC, id LIMIT 5""",
+    "database_use": """
+        SELECT xact_commit + xact_rollback AS transactions, numbackends AS connections,
+          current_setting('max_connections')::int AS allowed
+        FROM pg_stat_database WHERE datname = current_database()""",
     "trends": "SELECT topics FROM trends WHERE region = $1",
     # Two regions that could not see each other may both have given a name away; the older account is asked first.
     "password": "SELECT id, password, home_region FROM users WHERE name = $1 ORDER BY created_at, id",

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from reference_system.data.dependency import DependencyError
 from reference_system.defects.defect import Defect
-from reference_system.policies import circuit_breaker, degradation, load_shedding, retry_budget
+from reference_system.policies import alerting, circuit_breaker, degradation, load_shedding, retry_budget
+from reference_system.policies.alerting import Input, Rule
 from reference_system.policies.degradation import Level
 from reference_system.services.admission import Desk
 from reference_system.services.answers import SHED, Answer
@@ -54,12 +55,8 @@ def _no_banner(level: int) -> str | None:
     return None
 
 
-def _from_advisory(level: int) -> bool:
-    return level >= Level.ADVISORY
-
-
-def _from_critical(level: int) -> bool:
-    return level >= Level.CRITICAL
+def _alerted_from(level: Level) -> tuple[Rule, ...]:
+    return tuple(replace(rule, bound=level - 1) if rule.input is Input.LEVEL else rule for rule in alerting.RULES)
 
 
 def _never(level: int) -> bool:
@@ -147,11 +144,11 @@ DEFECTS: dict[str, Defect] = {
     ),
     "alerts_already_at_advisory": Defect(
         breaks="Operations are alerted from WARNING up; with this already at ADVISORY.",
-        controller=lambda parts: replace(parts, alert_fires=_from_advisory),
+        controller=lambda parts: replace(parts, alert_rules=_alerted_from(Level.ADVISORY)),
     ),
     "no_alert_at_warning": Defect(
         breaks="Operations are alerted from WARNING up; with this only from CRITICAL up.",
-        controller=lambda parts: replace(parts, alert_fires=_from_critical),
+        controller=lambda parts: replace(parts, alert_rules=_alerted_from(Level.CRITICAL)),
     ),
     "no_level_log": Defect(
         breaks="A level change is logged with old level, new level and inputs; with this it is not.",

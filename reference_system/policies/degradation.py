@@ -70,7 +70,6 @@ FEATURES: dict[str, Level] = {
 
 BANNER = "some features are temporarily limited"
 BANNER_FROM = Level.ADVISORY
-ALERT_FROM = Level.WARNING
 LEAVE_AFTER = 5  # evaluations; ours, the source has no hysteresis
 
 
@@ -119,10 +118,6 @@ def features_off(level: int) -> frozenset[str]:
 
 def banner(level: int) -> str | None:
     return BANNER if level >= BANNER_FROM else None
-
-
-def alert_fires(level: int) -> bool:
-    return level >= ALERT_FROM
 
 
 def exact_p99(values: Sequence[float]) -> float:

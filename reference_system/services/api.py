@@ -105,6 +105,7 @@ class Api:
             parts=parts,
             handlers=self._handlers,
             placing=placing if self._has_peers else None,
+            pool_ratio=lambda: self._postgres.busy_ratio,
             registry=registry,
         )
         self._parts = parts

@@ -1,13 +1,16 @@
-"""The only decider of the degradation level: `python -m reference_system.services.controller`.
+"""The only decider of the degradation level and of alerts: `python -m reference_system.services.controller`.
 
 Once a period it asks every replica for its raw observations and tells it the level, merges what came, decides, and
 tells a changed level at once. Depends on neither Redis nor Postgres. A replica that does not answer in time is left
-out; an evaluation that nobody answered is none, and the level stays.
+out; an evaluation that nobody answered is none, and the level stays. What waits and how full things are, for alerts,
+it asks the worker.
 """
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -16,15 +19,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from reference_system import defects
 from reference_system.policies import degradation
 from reference_system.services import exchange
-from reference_system.services.exchange import Instruction, Observations
+from reference_system.services.alerts import Alerts, inputs_of
+from reference_system.services.exchange import Backlogs, Instruction, Observations
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
 from reference_system.services.parts import ControllerParts
 from reference_system.services.server import run
 from reference_system.services.settings import ControllerSettings, controller_settings
 
-ANSWER_WITHIN = 0.6  # share of the period; the rest is for deciding and telling
-ALERT = "degradation_level"
+# Shares of the period.
+ANSWER_WITHIN = 0.6  # the rest is for deciding and telling
+WORKER_ANSWERS_WITHIN = 0.2  # a silent worker must not delay the level
+WORKER_HOLDS_FOR = 3.0  # a busy worker's last answer is still worth something
+Told = TypeVar("Told", Observations, Backlogs)
 
 
 class ControllerMetrics:
@@ -33,10 +40,9 @@ class ControllerMetrics:
         self.level = Gauge("degradation_level", "Level decided by the last evaluation", registry=registry)
         self.input = Gauge("degradation_input", "Inputs of the last evaluation", ["input"], registry=registry)
         self.feature = Gauge("feature_enabled", "1 if the feature is on", ["feature"], registry=registry)
-        self.alert = Gauge("alert_firing", "1 while the alert fires", ["alert"], registry=registry)
         self.replicas = Gauge("degradation_input_replicas", "Replicas that answered", registry=registry)
 
-    def show(self, evaluated: "Evaluated", *, features_off: frozenset[str], alert: bool) -> None:
+    def show(self, evaluated: "Evaluated", *, features_off: frozenset[str]) -> None:
         """All of one evaluation in one step: no await in here, so no scrape sees half of it."""
         self.evaluations.inc()
         self.level.set(evaluated.decision.level)
@@ -44,7 +50,6 @@ class ControllerMetrics:
             self.input.labels(name).set(value)
         for feature in degradation.FEATURES:
             self.feature.labels(feature).set(feature not in features_off)
-        self.alert.labels(ALERT).set(alert)
         self.replicas.set(evaluated.replicas)
 
 
@@ -71,7 +76,9 @@ class Controller:
         self._log = Log(settings.place.service)
         self._state = degradation.State()
         self._evaluations = 0
-        self._alerting = False
+        self._alerts = Alerts(parts.alert_rules, registry=registry, log=self._log)
+        self._backlogs: Backlogs | None = None
+        self._backlogs_at_s = -math.inf
         self.healthy = False
 
     async def work(self) -> None:
@@ -88,21 +95,36 @@ class Controller:
 
     async def turn(self, client: httpx.AsyncClient) -> None:
         """One evaluation, from asking to telling."""
-        answers = await self._ask_all(client)
-        if not answers:
+        answers, backlogs = await asyncio.gather(self._ask_all(client), self._ask_worker(client))
+        now_s = asyncio.get_running_loop().time()
+        evaluated = self._evaluate(answers) if answers else None
+        # No await from here until all is shown, so that a scrape sees all of one evaluation.
+        if evaluated is None:
             self._metrics.replicas.set(0)
-            return
-        evaluated = self._evaluate(answers)
-        self._show(evaluated)
-        if evaluated.decision.changed:
+        else:
+            self._show(evaluated)
+        inputs = inputs_of(evaluated.inputs if evaluated else None, answers, backlogs, level=self._state.level)
+        self._alerts.evaluate(inputs, now_s)
+        if evaluated is not None and evaluated.decision.changed:
             await self._ask_all(client)
 
     async def _ask_all(self, client: httpx.AsyncClient) -> list[Observations]:
         """Tell every replica the present level and take its observations."""
         level = self._parts.announced(self._state.level)
         instruction = msgspec.json.encode(Instruction(level=level, window_s=self._settings.input_window_s))
-        asked = (_ask(client, url, instruction) for url in self._settings.replicas)
+        asked = (_replica(client, url, instruction) for url in self._settings.replicas)
         return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+
+    async def _ask_worker(self, client: httpx.AsyncClient) -> Backlogs | None:
+        """The worker's answer, or its last one if that is not old."""
+        url, period_s = self._settings.worker, self._settings.evaluation_period_s
+        if not url:
+            return None
+        asked = client.get(f"{url}{exchange.BACKLOGS_PATH}", timeout=WORKER_ANSWERS_WITHIN * period_s)
+        told, now_s = await _told(asked, Backlogs), asyncio.get_running_loop().time()
+        if told is not None:
+            self._backlogs, self._backlogs_at_s = told, now_s
+        return self._backlogs if now_s - self._backlogs_at_s < WORKER_HOLDS_FOR * period_s else None
 
     def _evaluate(self, answers: Sequence[Observations]) -> Evaluated:
         self._evaluations += 1
@@ -113,14 +135,10 @@ class Controller:
 
     def _show(self, evaluated: Evaluated) -> None:
         decision = evaluated.decision
-        alert = self._parts.alert_fires(decision.level)
-        self._metrics.show(evaluated, features_off=self._parts.features_off(decision.level), alert=alert)
+        self._metrics.show(evaluated, features_off=self._parts.features_off(decision.level))
         if decision.changed and self._parts.logs_change_to(decision.level):
             facts = {"inputs": evaluated.named_inputs(), "evaluation": evaluated.number}
             self._log("level_changed", **{"from": int(decision.previous), "to": int(decision.level)}, **facts)
-        if alert != self._alerting:
-            self._alerting = alert
-            self._log("alert_fired" if alert else "alert_resolved", alert=ALERT, level=int(decision.level))
 
 
 def merged(answers: Sequence[Observations]) -> degradation.Inputs:
@@ -135,11 +153,15 @@ def merged(answers: Sequence[Observations]) -> degradation.Inputs:
     )
 
 
-async def _ask(client: httpx.AsyncClient, url: str, instruction: bytes) -> Observations | None:
+async def _replica(client: httpx.AsyncClient, url: str, instruction: bytes) -> Observations | None:
+    return await _told(client.post(f"{url}{exchange.PATH}", content=instruction), Observations)
+
+
+async def _told(asked: Awaitable[httpx.Response], kind: type[Told]) -> Told | None:
     try:
-        answer = await client.post(f"{url}{exchange.PATH}", content=instruction)
+        answer = await asked
         answer.raise_for_status()
-        return msgspec.json.decode(answer.content, type=Observations)
+        return msgspec.json.decode(answer.content, type=kind)
     except (httpx.HTTPError, msgspec.DecodeError):
         return None
 

@@ -1,5 +1,6 @@
-"""What the controller and a replica tell each other, once an evaluation: the level one way, observations the other.
+"""What the controller and the other services of its region tell each other, once an evaluation.
 
+Replicas are told the level and tell what they have observed; the worker is asked what waits and how full things are.
 Raw latencies travel, not percentiles: percentiles of several replicas cannot be merged.
 """
 
@@ -8,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 PATH = "/internal/exchange"
+BACKLOGS_PATH = "/internal/backlogs"
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,7 +20,10 @@ class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Answers that ended within the window. Latencies are those of `ok` and `error`, in milliseconds."""
+    """Answers that ended within the window. Latencies are those of `ok` and `error`, in milliseconds.
+
+    Of the answers that Redis was asked for, it had what `cached` ones needed and lacked it for `built` ones.
+    """
 
     latencies_ms: list[float]
     ok: int
@@ -26,3 +31,16 @@ class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shed: int
     disabled: int
     cpu_ratio: float
+    cached: int = 0
+    built: int = 0
+    pool_ratio: float = 0.0  # database connections in use now ÷ all
+
+
+class Backlogs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """None for what is not known now."""
+
+    fanout_depth: float
+    fanout_lag_s: float
+    replication_lag_s: float | None
+    cache_memory_ratio: float | None
+    memory_ratio: float | None

@@ -46,6 +46,7 @@ class Links:
         self._settings = settings
         self._addresses: dict[str, str] = {str(peer): address for peer, address in settings.peers.items()}
         self._states = {peer: link_condition.State() for peer in settings.peers}
+        self._lags_s: dict[Region, float] = {}
         self._changes: Mapping[str, int] = {}
         self._comparisons = 0
         self._changed_at_s = -math.inf
@@ -88,6 +89,11 @@ class Links:
         for outgoing in seen.outgoing:
             self._unconfirmed.labels(f"{region}.postgres->{outgoing.peer}.postgres").set(outgoing.unconfirmed_bytes)
 
+    @property
+    def longest_lag_s(self) -> float:
+        """Of the regions that have been heard; NaN before the first one."""
+        return max(self._lags_s.values(), default=math.nan)
+
     async def compare(self, *, now_s: float) -> None:
         """The digests of the tables that have changed since, and now and then of all."""
         changes = {row["name"]: row["changes"] for row in await self._backends.postgres("changes", list(COMPARED))}
@@ -122,7 +128,8 @@ class Links:
         for each in Condition:
             self._condition.labels(link, each).set(each is condition)
         if math.isfinite(incoming.heartbeat_age_s):  # nothing is known of one that was never heard
-            self._lag.labels(link).set(max(0.0, incoming.heartbeat_age_s))
+            self._lags_s[peer] = max(0.0, incoming.heartbeat_age_s)
+            self._lag.labels(link).set(self._lags_s[peer])
 
 
 def low_bits(digest: Digest) -> int:

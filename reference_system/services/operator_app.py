@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Loop(Protocol):
     async def work(self) -> None: ...
 
 
-def operator_app(loop: Loop, registry: CollectorRegistry) -> Starlette:
+def operator_app(loop: Loop, registry: CollectorRegistry, *, routes: Sequence[Route] = ()) -> Starlette:
     async def healthz(request: Request) -> Response:
         del request
         return PlainTextResponse("ok", status_code=200) if loop.healthy else PlainTextResponse("not", status_code=503)
@@ -43,7 +43,7 @@ def operator_app(loop: Loop, registry: CollectorRegistry) -> Starlette:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)], lifespan=lifespan)
+    return Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics), *routes], lifespan=lifespan)
 
 
 def _stop_the_service_if_it_failed(work: asyncio.Task[None]) -> None:

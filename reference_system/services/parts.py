@@ -4,7 +4,7 @@ Each service takes its decisions through one of these, so that a planted defect 
 ordinary code knows nothing of defects.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reference_system.data import seed
@@ -12,7 +12,7 @@ from reference_system.data.dependency import DependencyPolicies
 from reference_system.data.postgres import Postgres
 from reference_system.data.reads import OnCacheLoss, fall_back
 from reference_system.data.statements import STATEMENTS
-from reference_system.policies import degradation, load_shedding
+from reference_system.policies import alerting, degradation, load_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
 from reference_system.services.forwarding import Forwarding
@@ -91,6 +91,6 @@ class ControllerParts:
 
     evaluate: Evaluate = evaluate
     features_off: Callable[[int], frozenset[str]] = degradation.features_off
-    alert_fires: Callable[[int], bool] = degradation.alert_fires
+    alert_rules: Sequence[alerting.Rule] = alerting.RULES
     announced: Callable[[int], int] = the_decided
     logs_change_to: Callable[[int], bool] = always

@@ -6,6 +6,7 @@ Never decides the level: the controller does, and a replica that hears nothing k
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -24,7 +25,7 @@ from reference_system.services.windows import Arrivals, Ended
 
 
 class Replica:
-    """`placing` is None where there is one region."""
+    """`placing` is None where there is one region; `pool_ratio` tells how much of the database's pool is in use."""
 
     def __init__(
         self,
@@ -33,9 +34,11 @@ class Replica:
         parts: ApiParts,
         handlers: Handlers,
         placing: Placing | None,
+        pool_ratio: Callable[[], float],
         registry: CollectorRegistry,
     ) -> None:
         self._settings = settings
+        self._pool_ratio = pool_ratio
         self._placing = placing
         self._parts = parts
         self._handlers = handlers
@@ -93,10 +96,12 @@ class Replica:
         latency_s = now_s - call.arrived_s
         self._metrics.count(call, answer.outcome, latency_s)
         if not answer.decided_elsewhere:  # a region must not degrade because another one is ill
-            self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000)
+            outcome = self._parts.reported_outcome(answer.outcome)
+            self._ended.add(now_s, outcome, latency_s * 1000, answer.cache)
 
     def served_lately(self, window_s: float, now_s: float) -> Observations:
-        return self._ended.observations(window_s, now_s=now_s, cpu_ratio=self.slots.busy_ratio(window_s, now_s=now_s))
+        busy = self.slots.busy_ratio(window_s, now_s=now_s)
+        return self._ended.observations(window_s, now_s=now_s, cpu_ratio=busy, pool_ratio=self._pool_ratio())
 
     def exchange(self, instruction: Instruction, now_s: float) -> Observations:
         """One evaluation's conversation with the controller."""
@@ -120,6 +125,7 @@ class Replica:
         shown.slots_waiting.set(self.slots.waiting(now_s))
         shown.cpu_ratio.set(self.slots.busy_ratio(1.0, now_s=now_s))
         shown.sockets.set(len(self._live))
+        shown.pool.set(self._pool_ratio())
         rate, target = self._arrivals.rate_per_s(now_s), self._settings.target_rate_per_s
         shown.overload.set(load_shedding.overload_ratio(rate, target_per_s=target, level=self.level))
         return generate_latest(self._registry)

@@ -56,6 +56,7 @@ class WorkerSettings:
 class ControllerSettings:
     place: Place
     replicas: tuple[str, ...]  # base URLs
+    worker: str  # base URL; empty if nobody is to be asked
     evaluation_period_s: float
     input_window_s: float
     leave_after: int
@@ -108,9 +109,11 @@ def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettin
 
 def controller_settings(environment: Mapping[str, str] = os.environ) -> ControllerSettings:
     replicas = [url.strip() for url in environment.get("REPLICAS", "").split(",") if url.strip()]
+    worker = environment.get("WORKER", "").strip()
     return ControllerSettings(
         place=_place(environment, "us-east-controller"),
-        replicas=tuple(url if "://" in url else f"http://{url}" for url in replicas),
+        replicas=tuple(_url(replica) for replica in replicas),
+        worker=_url(worker) if worker else "",
         evaluation_period_s=float(environment.get("EVALUATION_PERIOD_S", "1")),
         input_window_s=float(environment.get("INPUT_WINDOW_S", "5")),
         leave_after=int(environment.get("LEAVE_AFTER", "5")),
@@ -153,6 +156,10 @@ def _by_region(pairs: str) -> dict[Region, str]:
     """`us-east=host:port,…`."""
     split = [pair.partition("=") for pair in pairs.split(",") if pair.strip()]
     return {Region(name.strip()): address.strip() for name, _, address in split}
+
+
+def _url(address: str) -> str:
+    return address if "://" in address else f"http://{address}"
 
 
 def _place(environment: Mapping[str, str], service: str) -> Place:

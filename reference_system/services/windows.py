@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from reference_system.data.timelines import Cache
 from reference_system.services.exchange import Observations
 from reference_system.services.outcomes import Outcome
 
@@ -28,20 +29,21 @@ class Ended:
     """Answers by the time they ended."""
 
     def __init__(self) -> None:
-        self._rows: deque[tuple[float, Outcome, float]] = deque()
+        self._rows: deque[tuple[float, Outcome, float, Cache]] = deque()
 
-    def add(self, now_s: float, outcome: Outcome, latency_ms: float) -> None:
-        self._rows.append((now_s, outcome, latency_ms))
+    def add(self, now_s: float, outcome: Outcome, latency_ms: float, cache: Cache = Cache.NONE) -> None:
+        self._rows.append((now_s, outcome, latency_ms, cache))
         while self._rows[0][0] < now_s - REMEMBERED_S:
             self._rows.popleft()
 
-    def observations(self, window_s: float, *, now_s: float, cpu_ratio: float) -> Observations:
-        counts = dict.fromkeys(Outcome, 0)
+    def observations(self, window_s: float, *, now_s: float, cpu_ratio: float, pool_ratio: float = 0.0) -> Observations:
+        counts, caches = dict.fromkeys(Outcome, 0), dict.fromkeys(Cache, 0)
         latencies_ms = []
-        for at_s, outcome, latency_ms in reversed(self._rows):
+        for at_s, outcome, latency_ms, cache in reversed(self._rows):
             if at_s < now_s - window_s:
                 break
             counts[outcome] += 1
+            caches[cache] += 1
             if outcome in (Outcome.OK, Outcome.ERROR):
                 latencies_ms.append(round(latency_ms, 3))
         return Observations(
@@ -51,4 +53,7 @@ class Ended:
             shed=counts[Outcome.SHED],
             disabled=counts[Outcome.DISABLED],
             cpu_ratio=cpu_ratio,
+            cached=caches[Cache.REDIS],
+            built=caches[Cache.BUILT],
+            pool_ratio=pool_ratio,
         )

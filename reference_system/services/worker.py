@@ -6,34 +6,40 @@ a turn fail and the next turn try again; nothing queued is lost.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from reference_system import defects
 from reference_system.data import caught_up
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.dependency import DependencyPolicies
-from reference_system.data.fan_out import BATCH, FanOut
+from reference_system.data.fan_out import BATCH, Backlog, FanOut
 from reference_system.data.postgres import Postgres, connect_when_ready
 from reference_system.data.reads import SEARCH_TTL_S
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.withdrawals import Withdrawals
 from reference_system.policies.regions import Region
-from reference_system.services import links
+from reference_system.services import exchange, links, usage
+from reference_system.services.exchange import Backlogs
 from reference_system.services.links import Links, MeshSettings, next_instant
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
 from reference_system.services.parts import WorkerParts
 from reference_system.services.server import run
 from reference_system.services.settings import WorkerSettings, worker_settings
+from reference_system.services.usage import Usage
 
 FAN_OUT_EVERY_S = 0.1
 TRENDS_EVERY_S = 3.0
 BACKLOG_EVERY_S = 1.0
-CONNECTIONS, CONNECTIONS_WITH_PEERS = 3, 7  # one a loop
+CONNECTIONS, CONNECTIONS_WITH_PEERS = 4, 8  # one a loop
 
 
 class Worker:
@@ -51,6 +57,7 @@ class Worker:
             policies=DependencyPolicies(),
             seed=0,
         )
+        self._usage = Usage(self._backends, registry)
         self._fan_out = FanOut(self._backends, region=self._region)
         self._withdrawals = Withdrawals(self._backends)
         self._links: Links | None = None
@@ -61,6 +68,7 @@ class Worker:
         self._lag = Gauge("fanout_lag_seconds", "Age of the oldest such post", registry=registry)
         self._refreshed = Counter("trends_refreshed_total", "Times that trends were computed", registry=registry)
         self._delivered = Counter("fanout_posts_total", "Posts fanned out", registry=registry)
+        self._backlog = Backlog(waiting=0, oldest_at_s=None)
         self.healthy = False
 
     async def work(self) -> None:
@@ -72,6 +80,7 @@ class Worker:
                 loops.create_task(self._repeat(self._deliver, every_s=FAN_OUT_EVERY_S))
                 loops.create_task(self._repeat(self._refresh_trends, every_s=TRENDS_EVERY_S))
                 loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
+                loops.create_task(self._repeat(self._usage.measure, every_s=usage.MEASURE_EVERY_S))
                 if self._links is not None:
                     loops.create_task(self._links.subscribe())
                     loops.create_task(self._repeat(self._links.mend, every_s=links.MEND_EVERY_S))
@@ -123,9 +132,26 @@ class Worker:
         await self._links.sample(at_s=at_s)
 
     async def _measure(self) -> None:
-        backlog = await self._fan_out.backlog()
-        self._depth.set(backlog.waiting)
-        self._lag.set(0.0 if backlog.oldest_at_s is None else max(0.0, time.time() - backlog.oldest_at_s))
+        self._backlog = await self._fan_out.backlog()
+        self._depth.set(self._backlog.waiting)
+        self._lag.set(self._fan_out_lag_s())
+
+    def _fan_out_lag_s(self) -> float:
+        oldest_at_s = self._backlog.oldest_at_s
+        return 0.0 if oldest_at_s is None else max(0.0, time.time() - oldest_at_s)
+
+    async def backlogs(self, request: Request) -> Response:
+        """For the controller."""
+        del request
+        lag_s = math.nan if self._links is None else self._links.longest_lag_s
+        told = Backlogs(
+            fanout_depth=self._backlog.waiting,
+            fanout_lag_s=self._fan_out_lag_s(),
+            replication_lag_s=_if_known(lag_s),
+            cache_memory_ratio=_if_known(self._usage.cache_memory_ratio),
+            memory_ratio=_if_known(self._usage.memory_ratio),
+        )
+        return Response(msgspec.json.encode(told), media_type="application/json")
 
     async def _refresh_trends(self) -> None:
         rows = await self._backends.postgres("recent_words")
@@ -135,11 +161,16 @@ class Worker:
         self._refreshed.inc()
 
 
+def _if_known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def main() -> None:
     settings = worker_settings()
     parts = defects.for_worker(settings.place.defect, WorkerParts())
     registry = CollectorRegistry()
-    run(operator_app(Worker(settings, parts, registry), registry), settings.place)
+    worker = Worker(settings, parts, registry)
+    run(operator_app(worker, registry, routes=[Route(exchange.BACKLOGS_PATH, worker.backlogs)]), settings.place)
 
 
 if __name__ == "__main__":

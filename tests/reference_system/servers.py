@@ -98,7 +98,9 @@ def redis() -> Iterator[str]:
 
 @contextlib.contextmanager
 def redis_process(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(REDIS_SERVER), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+    listens = ["--port", str(port), "--bind", HOST]
+    forgets = ["--save", "", "--appendonly", "no", "--maxmemory", "64mb"]
+    command = [str(REDIS_SERVER), *listens, *forgets]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
     try:
         wait_until_open(port)

@@ -70,9 +70,8 @@ def test_features_stay_off_at_every_level_above_theirs() -> None:
     assert off[4] - off[3] == {"new_tweets"}
 
 
-def test_banner_from_advisory_and_alert_from_warning() -> None:
+def test_banner_from_advisory() -> None:
     assert [degradation.banner(level) is not None for level in Level] == [False, True, True, True, True]
-    assert [degradation.alert_fires(level) for level in Level] == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize(

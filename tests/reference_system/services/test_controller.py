@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import httpx
 import msgspec
@@ -11,12 +13,17 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
 from reference_system import defects
+from reference_system.policies import alerting
 from reference_system.services.controller import Controller, merged
-from reference_system.services.exchange import Instruction, Observations
+from reference_system.services.exchange import Backlogs, Instruction, Observations
 from reference_system.services.parts import ControllerParts
 from reference_system.services.settings import controller_settings
 
 HEALTHY = Observations(latencies_ms=[20.0] * 100, ok=100, error=0, shed=0, disabled=0, cpu_ratio=0.3)
+NOTHING_WAITS = Backlogs(
+    fanout_depth=0, fanout_lag_s=0.0, replication_lag_s=0.3, cache_memory_ratio=0.1, memory_ratio=0.5
+)
+AT_ONCE = [replace(rule, for_s=0, keep_firing_for_s=0) for rule in alerting.RULES]
 SLOW = msgspec.structs.replace(HEALTHY, latencies_ms=[450.0] * 100)
 
 
@@ -36,14 +43,29 @@ class FakeReplica:
         await send({"type": "http.response.body", "body": body})
 
 
-class Bench:
-    """One controller and two fake replicas."""
+@dataclass
+class FakeWorker:
+    answers: Backlogs | None = NOTHING_WAITS
 
-    def __init__(self, defect: str = "") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        assert scope["path"] == "/internal/backlogs"
+        status, body = (503, b"") if self.answers is None else (200, msgspec.json.encode(self.answers))
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Bench:
+    """One controller, two fake replicas and a fake worker."""
+
+    def __init__(self, defect: str = "", *, rules: Sequence[alerting.Rule] | None = None) -> None:
         self.replicas = {"one": FakeReplica(), "two": FakeReplica()}
+        self.worker = FakeWorker()
         self.registry = CollectorRegistry()
-        settings = controller_settings({"REPLICAS": "http://one, two", "SERVICE": "controller"})
-        parts = defects.for_controller(defect, ControllerParts())
+        settings = controller_settings({"REPLICAS": "http://one, two", "WORKER": "worker", "SERVICE": "controller"})
+        parts = defects.for_controller(
+            defect, ControllerParts() if rules is None else ControllerParts(alert_rules=rules)
+        )
         self._controller = Controller(settings, parts=parts, registry=self.registry)
 
     def both_answer(self, answers: Observations | None) -> None:
@@ -52,12 +74,16 @@ class Bench:
 
     def evaluate(self, times: int = 1) -> None:
         async def turns() -> None:
-            mounts = {f"http://{name}": httpx.ASGITransport(app=app) for name, app in self.replicas.items()}
+            services: dict[str, FakeReplica | FakeWorker] = {**self.replicas, "worker": self.worker}
+            mounts = {f"http://{name}": httpx.ASGITransport(app=app) for name, app in services.items()}
             async with httpx.AsyncClient(mounts=mounts) as client:
                 for _ in range(times):
                     await self._controller.turn(client)
 
         asyncio.run(turns())
+
+    def firing(self) -> set[str]:
+        return {rule.alert for rule in alerting.RULES if self.metric("alert_firing", alert=rule.alert) == 1}
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -117,6 +143,84 @@ def test_changes_and_alerts_are_logged(capsys: pytest.CaptureFixture[str]) -> No
     assert (first["from"], first["to"], first["evaluation"], first["service"]) == (0, 2, 1, "controller")
     assert first["inputs"] == {"latency_p99_ms": 450.0, "error_ratio": 0.0, "cpu_ratio": pytest.approx(0.3)}
     assert (lines[1]["alert"], lines[1]["level"]) == ("degradation_level", 2)
+
+
+def _replicas(**changes: object) -> Observations:
+    return msgspec.structs.replace(HEALTHY, **changes)
+
+
+def _worker(**changes: object) -> Backlogs:
+    return msgspec.structs.replace(NOTHING_WAITS, **changes)
+
+
+ALERTS = [
+    ("all is well", HEALTHY, NOTHING_WAITS, set()),
+    ("slow answers", _replicas(latencies_ms=[301.0] * 100), NOTHING_WAITS, {"api_latency"}),
+    ("one error in five hundred", _replicas(ok=499, error=1), NOTHING_WAITS, {"api_errors"}),
+    ("busy replicas", _replicas(cpu_ratio=0.81), NOTHING_WAITS, {"cpu"}),
+    ("WARNING", _replicas(cpu_ratio=0.86), NOTHING_WAITS, {"cpu", "degradation_level"}),
+    ("a pool in use up to the last connection", _replicas(pool_ratio=1.0), NOTHING_WAITS, {"connection_pool"}),
+    ("Redis lacks an eighth", _replicas(cached=70, built=10), NOTHING_WAITS, {"cache_hit_ratio"}),
+    ("Redis lacks a twentieth", _replicas(cached=76, built=4), NOTHING_WAITS, set()),
+    ("Redis lacks all, but was hardly asked", _replicas(cached=0, built=9), NOTHING_WAITS, set()),
+    ("a full machine", HEALTHY, _worker(memory_ratio=0.86), {"memory"}),
+    ("a full Redis", HEALTHY, _worker(cache_memory_ratio=0.91), {"cache_memory"}),
+    ("another region is late", HEALTHY, _worker(replication_lag_s=11.0), {"replication_lag"}),
+    ("posts wait for long", HEALTHY, _worker(fanout_lag_s=61.0), {"fanout_lag"}),
+    ("many posts wait", HEALTHY, _worker(fanout_depth=1_000_001), {"fanout_depth"}),
+    ("nobody knows", None, None, set()),
+]
+
+
+@pytest.mark.parametrize(("replicas", "worker", "fires"), [row[1:] for row in ALERTS], ids=[row[0] for row in ALERTS])
+def test_an_alert_fires_by_what_replicas_and_worker_tell(
+    replicas: Observations | None, worker: Backlogs | None, fires: set[str]
+) -> None:
+    bench = Bench(rules=AT_ONCE)
+    bench.both_answer(replicas)
+    bench.worker.answers = worker
+
+    bench.evaluate()
+
+    assert bench.firing() == fires
+
+
+def test_alerts_are_logged_with_what_was_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    bench = Bench(rules=AT_ONCE)
+    bench.worker.answers = _worker(fanout_lag_s=61.0)
+    bench.evaluate(2)
+    bench.worker.answers = NOTHING_WAITS
+    bench.evaluate(2)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert [(line["event"], line["alert"], line["value"]) for line in lines] == [
+        ("alert_fired", "fanout_lag", 61.0),
+        ("alert_resolved", "fanout_lag", 0.0),
+    ]
+
+
+def test_a_worker_that_misses_one_question_is_believed_for_a_while() -> None:
+    bench = Bench(rules=AT_ONCE)
+    bench.worker.answers = _worker(fanout_lag_s=61.0)
+    bench.evaluate()
+    bench.worker.answers = None
+
+    bench.evaluate()
+
+    assert bench.firing() == {"fanout_lag"}
+    assert bench.metric("alert_input", input="fanout_lag_s") == 61.0
+
+
+def test_what_was_never_told_is_shown_as_unknown() -> None:
+    bench = Bench(rules=AT_ONCE)
+    bench.worker.answers = None
+
+    bench.evaluate()
+
+    shown = bench.metric("alert_input", input="fanout_lag_s")
+    assert shown is not None
+    assert math.isnan(shown)
 
 
 def test_latencies_of_replicas_are_merged_not_their_percentiles() -> None:
