@@ -1,24 +1,32 @@
-"""Starts Prometheus on the services' metrics: for looking at the system, not for judging it.
+"""Starts Prometheus on the services' metrics and alerts: for looking at the system, not for judging it.
 
-`SCRAPES` holds the services as `host:port`, comma-separated; the program is Debian's `prometheus`, or any on PATH.
+`SCRAPES` holds the services as `region=host:port`, comma-separated; the program is Debian's `prometheus`, or any on
+PATH.
 """
 
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from reference_system.services.binaries import LauncherError, become, service_folder
 
+RULES = Path(__file__).parents[1] / "observability/alerts.yaml"
 EVERY = "1s"  # the controller decides once a second; a slower scrape would show levels late
 
 
-def configuration(scrapes: str) -> dict[str, object]:
+def configuration(scrapes: str) -> dict[str, Any]:
     """Prometheus' configuration; JSON is YAML."""
-    addresses = [address.strip() for address in scrapes.split(",") if address.strip()]
+    targets: dict[str, list[str]] = {}
+    for scrape in scrapes.split(","):
+        region, _, address = scrape.strip().partition("=")
+        targets.setdefault(region, []).append(address)
+    by_region = [{"targets": addresses, "labels": {"region": region}} for region, addresses in targets.items()]
     return {
-        "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY},
-        "scrape_configs": [{"job_name": "reference_system", "static_configs": [{"targets": addresses}]}],
+        "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [{"job_name": "reference_system", "static_configs": by_region}],
     }
 
 

@@ -1,0 +1,117 @@
+"""Prometheus' configuration and the dashboards, before Prometheus itself."""
+
+import asyncio
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from reference_system.observability import dashboards
+from reference_system.observability.dashboards import BOARDS
+from reference_system.policies.alerting import RULES, Dashboard
+from reference_system.services import prometheus
+from reference_system.services.api import Api
+from reference_system.services.controller import Controller
+from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
+from reference_system.services.settings import api_settings, controller_settings, worker_settings
+from reference_system.services.worker import Worker
+from tests.reference_system.observability.promtool import promtool
+
+SCRAPES = "us-east=127.0.0.1:21101,us-east=127.0.0.1:21201, europe=127.0.0.1:23101"
+COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
+
+
+def _checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)
+
+
+def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "prometheus.json"
+    config.write_text(json.dumps(prometheus.configuration(SCRAPES)))
+
+    done = _checked("check", "config", config)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(RULES)} rules found" in done.stdout
+
+
+def test_what_a_service_says_carries_its_region() -> None:
+    (job,) = prometheus.configuration(SCRAPES)["scrape_configs"]
+
+    assert job["static_configs"] == [
+        {"targets": ["127.0.0.1:21101", "127.0.0.1:21201"], "labels": {"region": "us-east"}},
+        {"targets": ["127.0.0.1:23101"], "labels": {"region": "europe"}},
+    ]
+
+
+def test_every_service_with_metrics_is_scraped_under_its_own_region() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    scrapes = services["prometheus"]["environment"]["SCRAPES"].split(",")
+
+    found = {re.fullmatch(r"([a-z-]+)=\$\{LOOPBACK:-\1-([a-z0-9-]+)\}:\d+", scrape) for scrape in scrapes}
+
+    assert None not in found
+    named = {f"{match[1]}-{match[2]}" for match in found if match}
+    assert named == {name for name in services if re.search(r"-(api-\d|worker|controller)$", name)}
+
+
+@pytest.mark.parametrize("dashboard", Dashboard)
+def test_a_dashboards_file_is_written_from_the_table(dashboard: Dashboard) -> None:
+    assert (dashboards.FOLDER / dashboards.file_name(dashboard)).read_bytes() == dashboards.written(dashboard)
+
+
+@pytest.mark.parametrize("dashboard", Dashboard)
+def test_a_dashboard_shows_the_bound_of_each_of_its_alerts(dashboard: Dashboard) -> None:
+    shown = {panel.input for panel in BOARDS[dashboard]}
+
+    assert {rule.input for rule in RULES if rule.dashboard is dashboard} <= shown
+
+
+def test_prometheus_understands_every_panel(tmp_path: Path) -> None:
+    """A panel's PromQL is that of a rule, which promtool checks."""
+    exprs = [expr for panels in BOARDS.values() for panel in panels for expr in panel.shows.values()]
+    rules = [{"record": f"panel_{number}", "expr": expr} for number, expr in enumerate(exprs)]
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    done = _checked("check", "rules", tmp_path / "panels.yaml")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(exprs)} rules found" in done.stdout
+
+
+def test_every_panel_and_alert_is_of_metrics_that_services_have() -> None:
+    exprs = [expr for panels in BOARDS.values() for panel in panels for expr in panel.shows.values()]
+    asked = {"alert_input"}.union(*(_metrics_in(expr) for expr in exprs))
+
+    assert len(asked) > len(BOARDS)
+    assert asked <= _metrics_of_the_services()
+
+
+def _metrics_in(expr: str) -> set[str]:
+    """Every word of PromQL that is no label, no function and no keyword."""
+    plain = re.sub(r"\b(by|on) \([^)]*\)|\{[^}]*\}|\[[^\]]*\]", "", expr)
+    return {name.removesuffix("_bucket") for name in re.findall(r"\b[a-z_]+\b(?! *\()", plain)}
+
+
+def _metrics_of_the_services() -> set[str]:
+    """Of a replica, a worker and a controller of a region with a peer, none of them connected to anything."""
+    two_regions = {"REGIONS": "us-east,us-west", "PEERS": "us-west=127.0.0.1:1"}
+    of_the_worker, of_the_controller = CollectorRegistry(), CollectorRegistry()
+    Worker(worker_settings(two_regions), WorkerParts(), of_the_worker)
+    Controller(controller_settings({}), parts=ControllerParts(), registry=of_the_controller)
+    text = _metrics_of_a_replica() + (generate_latest(of_the_worker) + generate_latest(of_the_controller)).decode()
+    return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+
+def _metrics_of_a_replica() -> str:
+    async def asked() -> str:
+        transport = httpx.ASGITransport(app=Api(api_settings({}), ApiParts()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://replica") as client:
+            return (await client.get("/metrics")).text
+
+    return asyncio.run(asked())
