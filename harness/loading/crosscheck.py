@@ -9,6 +9,7 @@ from itertools import combinations
 
 from harness.errors import ExperimentError
 from harness.experiment import (
+    AlertsCheck,
     BandwidthFault,
     Check,
     ConsistencyCheck,
@@ -247,6 +248,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
                 yield where, f"{target.name} promises no load shedding, so there is nothing to check.", ""
         case FailoverCheck():
             yield from _failover(check, where, experiment, target)
+        case AlertsCheck():
+            yield from _alerts(check, where, experiment, target)
         case _:
             pass
 
@@ -310,6 +313,26 @@ def _degradation(check: DegradationCheck, where: Where, target: TargetSpec) -> I
     for place, level in named:
         if level is not None and level not in known:
             yield place, f"{shortened(level)} is not a level of {target.name}.", did_you_mean(level, known)
+
+
+def _alerts(check: AlertsCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    known = [promise.alert for promise in target.promises.alerts]
+    if not known:
+        yield where, f"{target.name} promises no alerts, so there is nothing to check.", ""
+        return
+    for key in ("fire", "may_fire"):
+        for number, alert in enumerate(getattr(check, key)):
+            if alert not in known:
+                sentence = f"{shortened(alert)} is not an alert of {target.name}."
+                yield (*where, key, number), sentence, did_you_mean(alert, known)
+    if check.fire and not experiment.faults and not experiment.load.changes:
+        yield (*where, "fire"), "there is neither a fault nor a change of the load that an alert could tell of.", ""
+    watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)
+    if check.fire and check.within > watched_s:
+        sentence = (
+            f"{check.within} is longer than disturbed and recovery ({watched_s:g}s), so it could not be seen to fail."
+        )
+        yield (*where, "within"), sentence, "Make them longer."
 
 
 def _consistency(

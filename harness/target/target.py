@@ -96,9 +96,22 @@ class SheddingPromise(_Strict, frozen=True, kw_only=True):
     cut_off_below: float = 1.0
 
 
+class AlertPromise(_Strict, frozen=True, kw_only=True):
+    """Fires once the input has been above (or below) the bound for `fires_after` without a break, and resolves once it
+    has not been for `resolves_after`."""
+
+    alert: str
+    input: str
+    above: float | None = None
+    below: float | None = None
+    fires_after: Seconds
+    resolves_after: Seconds
+
+
 class Promises(_Strict, frozen=True, kw_only=True):
     degradation: DegradationPromise | None = None
     shedding: SheddingPromise | None = None
+    alerts: tuple[AlertPromise, ...] = ()
 
 
 class Headers(_Strict, frozen=True, kw_only=True):
@@ -125,6 +138,8 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     evaluations: str = "degradation_evaluations_total"
     feature_enabled: str = "feature_enabled"  # label `feature`
     alert_firing: str = "alert_firing"  # label `alert`
+    alert_input: str = "alert_input"  # label `input`
+    alert_evaluations: str = "alert_evaluations_total"
     overload: str = "load_shedding_overload_ratio"
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from harness.experiment import (
+    AlertsCheck,
     Check,
     ConsistencyCheck,
     DegradationCheck,
@@ -32,6 +33,7 @@ from harness.experiment import (
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
+from harness.verify.alerts.check import check_alerts
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
@@ -50,6 +52,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     RetriesCheck: check_retries,
     FailoverCheck: check_failover,
     ConsistencyCheck: check_consistency,
+    AlertsCheck: check_alerts,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -1,5 +1,6 @@
 """Defects of a single region: how it degrades, sheds, and lives with the loss of its stores."""
 
+import math
 from dataclasses import replace
 
 from reference_system.data.dependency import DependencyError
@@ -57,6 +58,16 @@ def _no_banner(level: int) -> str | None:
 
 def _alerted_from(level: Level) -> tuple[Rule, ...]:
     return tuple(replace(rule, bound=level - 1) if rule.input is Input.LEVEL else rule for rule in alerting.RULES)
+
+
+def _alerting_after(for_s: float) -> tuple[Rule, ...]:
+    return tuple(replace(rule, for_s=for_s) if rule.for_s > 0 else rule for rule in alerting.RULES)
+
+
+def _alerting_for(keep_firing_for_s: float) -> tuple[Rule, ...]:
+    return tuple(
+        replace(rule, keep_firing_for_s=keep_firing_for_s) if rule.for_s > 0 else rule for rule in alerting.RULES
+    )
 
 
 def _never(level: int) -> bool:
@@ -149,6 +160,14 @@ DEFECTS: dict[str, Defect] = {
     "no_alert_at_warning": Defect(
         breaks="Operations are alerted from WARNING up; with this only from CRITICAL up.",
         controller=lambda parts: replace(parts, alert_rules=_alerted_from(Level.CRITICAL)),
+    ),
+    "alerts_fire_late": Defect(
+        breaks="An alert fires once its input has been beyond the bound for five seconds; with this for half a minute.",
+        controller=lambda parts: replace(parts, alert_rules=_alerting_after(30.0)),
+    ),
+    "alerts_never_resolve": Defect(
+        breaks="An alert resolves when its input is within the bound again; with this it goes on firing.",
+        controller=lambda parts: replace(parts, alert_rules=_alerting_for(math.inf)),
     ),
     "no_level_log": Defect(
         breaks="A level change is logged with old level, new level and inputs; with this it is not.",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reference_system.policies import alerting, degradation
 from reference_system.policies.alerting import Input, Rule
@@ -16,11 +16,13 @@ class Alerts:
         self._rules = rules
         self._log = log
         self._state = alerting.State()
+        self._evaluations = Counter("alert_evaluations_total", "Evaluations so far", registry=registry)
         self._firing = Gauge("alert_firing", "1 while the alert fires", ["alert"], registry=registry)
         self._input = Gauge("alert_input", "What alerts are decided by; NaN: not known", ["input"], registry=registry)
 
     def evaluate(self, inputs: Mapping[Input, float], now_s: float) -> None:
         before = self._state.firing
+        self._evaluations.inc()
         self._state, firing = alerting.decide(self._state, inputs, now_s, rules=self._rules)
         for name in Input:
             self._input.labels(name).set(inputs.get(name, math.nan))

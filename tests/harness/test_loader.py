@@ -202,7 +202,7 @@ MISTAKES = {
         13,
         "$.expect[0].check",
         '"sol" is not a check.',
-        'Did you mean "slo"? Known: con',
+        'Did you mean "slo"? Known: ale',
     ),
     "misspelt arrivals": ("40/s", "40/s, arrivals: poison", 4, "$.load.arrivals", '"poison" is not', '"poisson"?'),
     "no kind": ("kind: latency\n    ", "", 7, "$.faults[0]", '"kind" is missing', "Known: bandwidth"),
@@ -400,6 +400,28 @@ def test_a_missing_file_and_a_folder_are_refused(project: Path) -> None:
 )
 def test_a_wrong_override_is_refused(written: Written, overrides: dict[str, str], sentence: str) -> None:
     assert sentence in error_of(written(EVERYTHING), overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("fire: [api_latenzy]", '$.expect[0].fire[0]: "api_latenzy" is not an alert of'),
+        ("fire: [api_latenzy]", 'Did you mean "api_latency"?'),
+        ("may_fire: [cache_hit_ratio, cpus]", '$.expect[0].may_fire[1]: "cpus" is not an alert of'),
+        ("fire: [api_latency], within: 1m", "60s is longer than disturbed and recovery (50s)"),
+    ],
+)
+def test_alerts_that_could_not_be_judged_are_refused(written: Written, words: str, sentence: str) -> None:
+    assert load_experiment(written(SMALL.replace("slo, p99: 150ms", "alerts"))).experiment.expect
+    assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"alerts, {words}")))
+
+
+def test_an_alert_without_a_reason_is_refused(written: Written) -> None:
+    calm = SMALL[: SMALL.index("faults:")] + SMALL[SMALL.index("expect:") :]
+
+    said = error_of(written(calm.replace("slo, p99: 150ms", "alerts, fire: [api_latency]")))
+
+    assert "there is neither a fault nor a change of the load that an alert could tell of" in said
 
 
 @pytest.mark.parametrize(

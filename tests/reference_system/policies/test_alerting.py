@@ -1,14 +1,18 @@
 """Alerts: the specification's bounds, and when they fire and resolve."""
 
 import math
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference_system
 from reference_system.policies import alerting
 from reference_system.policies.alerting import RULES, Beyond, Dashboard, Input, Rule, State
 
+TARGET = Path(reference_system.__file__).parent / "target.yaml"
 CPU = next(rule for rule in RULES if rule.alert == "cpu")
 
 # Specification, section 6, and section 4 for the last one.
@@ -122,3 +126,18 @@ def _start_of_the_last_stretch(beyond: list[tuple[float, bool]]) -> float:
             break
         start_s = at_s
     return start_s
+
+
+def test_target_yaml_tells_the_harness_the_same_rules() -> None:
+    told = yaml.safe_load(TARGET.read_text())["promises"]["alerts"]
+
+    assert told == [
+        {
+            "alert": rule.alert,
+            "input": str(rule.input),
+            "above" if rule.beyond is Beyond.ABOVE else "below": rule.bound,
+            "fires_after": f"{rule.for_s:g}s",
+            "resolves_after": f"{rule.keep_firing_for_s:g}s",
+        }
+        for rule in RULES
+    ]

@@ -1,0 +1,79 @@
+"""One alert of one controller, scrape by scrape: whether its input was beyond the bound, and whether it fired.
+
+Where an evaluation was not seen (a hole in the scrapes, a controller that was away or started anew) what is known of
+before ends: after it an alert may have waited, or fired, for any time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.record.reader import Run
+from harness.target.target import AlertPromise
+from harness.verify import windows
+from harness.verify.windows import Bools, Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """By scrape. What nobody knows (NaN) is not beyond a bound."""
+
+    service: str
+    promise: AlertPromise
+    at_s: Floats
+    evaluation: Floats
+    beyond: Bools
+    firing: Bools
+
+    def pieces(self) -> Iterator["Signal"]:
+        """Without holes: each scrape shows the same evaluation as the one before, or the next one."""
+        cuts = np.flatnonzero(~np.isin(np.diff(self.evaluation), (0.0, 1.0))) + 1
+        for places in np.split(np.arange(len(self.at_s)), cuts):
+            if len(places):
+                yield Signal(
+                    service=self.service,
+                    promise=self.promise,
+                    at_s=self.at_s[places],
+                    evaluation=self.evaluation[places],
+                    beyond=self.beyond[places],
+                    firing=self.firing[places],
+                )
+
+    def fired_s(self, start_s: float, end_s: float) -> Floats:
+        """The scrapes within the window that showed it firing."""
+        result: Floats = self.at_s[self.firing & (self.at_s >= start_s) & (self.at_s < end_s)]
+        return result
+
+
+def signals_of(run: Run, promises: tuple[AlertPromise, ...]) -> list[Signal]:
+    """Of every controller that showed alerts, those that are promised; one that it never showed is never firing."""
+    names = run.plan.target.metrics
+    found = []
+    for service in windows.services_with_role(run, "controller"):
+        inputs = windows.by_label(run, service, names.alert_input, "input")
+        alerts = windows.by_label(run, service, names.alert_firing, "alert").reindex(inputs.index)
+        evaluations = windows.series(run, service, names.alert_evaluations).set_index("at_s")["value"]
+        evaluation = evaluations[~evaluations.index.duplicated()].reindex(inputs.index).to_numpy(dtype=np.float64)
+        for promise in promises if len(inputs) else ():
+            seen = inputs.get(promise.input)
+            value = np.full(len(inputs), np.nan) if seen is None else seen.to_numpy(dtype=np.float64)
+            shown = alerts.get(promise.alert)
+            found.append(
+                Signal(
+                    service=service,
+                    promise=promise,
+                    at_s=inputs.index.to_numpy(dtype=np.float64),
+                    evaluation=evaluation,
+                    beyond=_beyond(promise, value),
+                    firing=np.zeros(len(inputs), bool) if shown is None else shown.to_numpy(dtype=np.float64) == 1,
+                )
+            )
+    return found
+
+
+def _beyond(promise: AlertPromise, value: Floats) -> Bools:
+    low = -np.inf if promise.below is None else promise.below
+    high = np.inf if promise.above is None else promise.above
+    result: Bools = (value < low) | (value > high)
+    return result

@@ -1,0 +1,141 @@
+"""The whole check on built runs: what had to fire, what must not, and when."""
+
+from dataclasses import replace
+
+import msgspec
+import pandas as pd
+import pytest
+
+from harness.experiment import AlertsCheck
+from harness.record.reader import Run
+from harness.target.target import AlertPromise
+from harness.units import Seconds
+from harness.verify.alerts.check import check_alerts
+from harness.verify.verdict import Outcome
+from tests.harness.a_run import RunBuilder, a_run
+from tests.harness.simulation import CONTROLLER, the_target
+from tests.harness.verify.a_full_run import figure, guilty
+
+LATENCY = AlertPromise(alert="latency", input="p99", above=300.0, fires_after=Seconds(5), resolves_after=Seconds(5))
+HITS = AlertPromise(alert="hits", input="hit_ratio", below=0.9, fires_after=Seconds(5), resolves_after=Seconds(5))
+CHECK = AlertsCheck(fire=("latency",), within=Seconds(10), resolve_within=Seconds(10))
+QUIET = AlertsCheck()
+Stretch = tuple[float, float]
+# The fault of the runs here begins at 30 s and is over at 40 s.
+BEYOND: Stretch = (31.0, 41.0)
+FIRING: Stretch = (36.5, 46.5)
+
+
+def _run(
+    *,
+    slow: Stretch | None = BEYOND,
+    firing: Stretch | None = FIRING,
+    few_hits: Stretch | None = None,
+    fault: bool = True,
+) -> RunBuilder:
+    """`firing` is that of the alert on latency; the one on hits fires six seconds after its input has been low."""
+    low = None if few_hits is None else (few_hits[0] + 5.5, few_hits[1] + 5.5)
+
+    def shown(frame: pd.DataFrame) -> pd.DataFrame:
+        scrapes = frame[(frame["service"] == CONTROLLER) & (frame["metric"] == "degradation_evaluations_total")]
+        at_s = scrapes["at_s"]
+        rows = [
+            scrapes.assign(metric="alert_evaluations_total"),
+            scrapes.assign(metric="alert_input", labels='input="p99"', value=30.0 + 400.0 * _in(at_s, slow)),
+            scrapes.assign(metric="alert_input", labels='input="hit_ratio"', value=0.95 - 0.5 * _in(at_s, few_hits)),
+            scrapes.assign(metric="alert_firing", labels='alert="latency"', value=1.0 * _in(at_s, firing)),
+            scrapes.assign(metric="alert_firing", labels='alert="hits"', value=1.0 * _in(at_s, low)),
+        ]
+        kept = frame[frame["metric"] != "alert_firing"]
+        return pd.concat([kept, *rows], ignore_index=True)
+
+    target = the_target()
+    promises = msgspec.structs.replace(target.promises, alerts=(LATENCY, HITS))
+    built = a_run().with_target(msgspec.structs.replace(target, promises=promises)).altering_metrics(shown)
+    return built.with_fault() if fault else built
+
+
+def _in(at_s: pd.Series, stretch: Stretch | None) -> pd.Series:
+    return at_s.between(*stretch) if stretch else pd.Series(data=False, index=at_s.index)
+
+
+def test_an_alert_that_fires_for_its_fault_and_resolves_after_it() -> None:
+    verdict = check_alerts(_run().built(), CHECK)
+
+    assert verdict.outcome is Outcome.PASS
+    assert figure(verdict, "latency fired after").value == pytest.approx(6.5, abs=0.6)
+    assert figure(verdict, "latency resolved after").value == pytest.approx(6.5, abs=0.6)
+
+
+def test_a_quiet_run_in_which_nothing_fires() -> None:
+    assert check_alerts(_run(slow=None, firing=None, fault=False).built(), QUIET).outcome is Outcome.PASS
+
+
+REDS = [
+    ("never fires", _run(firing=None), CHECK, ["times that an alert did not", "latency fired after"]),
+    (
+        "fires late",
+        _run(slow=(31, 52), firing=(45, 57)),
+        CHECK,
+        ["times that", "latency fired after", "latency resolved"],
+    ),
+    ("too late for what was asked", _run(), AlertsCheck(fire=("latency",), within=Seconds(4)), ["latency fired after"]),
+    ("never resolves", _run(firing=(36.5, 99.0)), CHECK, ["times that an alert did not", "latency resolved after"]),
+    ("nobody named it", _run(), QUIET, ["false alarms"]),
+    ("fires before the fault", _run(slow=(12, 41), firing=(17.5, 46.5)), CHECK, ["false alarms"]),
+    ("another one fires", _run(few_hits=(12.0, 30.0)), CHECK, ["false alarms"]),
+]
+
+
+@pytest.mark.parametrize(("run", "check", "red"), [row[1:] for row in REDS], ids=[row[0] for row in REDS])
+def test_what_turns_it_red(run: RunBuilder, check: AlertsCheck, red: list[str]) -> None:
+    verdict = check_alerts(run.built(), check)
+
+    assert verdict.outcome is Outcome.FAIL
+    assert [name[: len(begins)] for name, begins in zip(guilty(verdict), red, strict=True)] == red
+
+
+def test_what_may_fire_may_do_so_at_any_time() -> None:
+    check = msgspec.structs.replace(CHECK, may_fire=("hits",))
+
+    assert check_alerts(_run(few_hits=(12.0, 30.0)).built(), check).outcome is Outcome.PASS
+
+
+def test_in_the_warm_up_nothing_is_a_false_alarm() -> None:
+    assert check_alerts(_run(few_hits=(-9.0, -2.0)).built(), CHECK).outcome is Outcome.PASS
+
+
+def test_the_first_of_several_controllers_counts_and_the_last_one_to_resolve() -> None:
+    def another(frame: pd.DataFrame) -> pd.DataFrame:
+        """A controller that shows the same two seconds later."""
+        mine = frame[(frame["service"] == CONTROLLER) & frame["metric"].str.startswith("alert_")]
+        return pd.concat([frame, mine.assign(service="europe-controller", at_s=mine["at_s"] + 2.0)], ignore_index=True)
+
+    run = _with_controller("europe-controller", _run().altering_metrics(another).built())
+    verdict = check_alerts(run, CHECK)
+
+    assert verdict.outcome is Outcome.PASS
+    assert figure(verdict, "latency fired after").value == pytest.approx(6.5, abs=0.6)
+    assert figure(verdict, "latency resolved after").value == pytest.approx(8.5, abs=0.6)
+
+
+def _with_controller(name: str, run: Run) -> Run:
+    target = run.plan.target
+    services = {**target.services, name: target.services[CONTROLLER]}
+    plan = msgspec.structs.replace(run.plan, target=msgspec.structs.replace(target, services=services))
+    return replace(run, plan=plan)
+
+
+def test_a_controller_that_shows_no_alerts_proves_nothing() -> None:
+    run = _run().altering_metrics(lambda frame: frame[~frame["metric"].str.startswith("alert_")]).built()
+
+    verdict = check_alerts(run, CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no controller showed its alerts" in verdict.sentence
+
+
+def test_nobody_knows_when_it_resolved_after_a_fault_that_was_not_shown_to_be_over() -> None:
+    verdict = check_alerts(_run(fault=False).with_fault(reverted=False).built(), CHECK)
+
+    assert figure(verdict, "latency resolved after").outcome is Outcome.INCONCLUSIVE
