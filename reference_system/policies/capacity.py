@@ -33,6 +33,18 @@ def idle(slots: int) -> State:
     return State(free_at_s=(0.0,) * slots)
 
 
+def resized(state: State, slots: int, now_s: float) -> State:
+    """With another number of slots. New ones are free at once; of the old ones those go that are free the soonest.
+
+    A request that has been given a slot keeps it to its end: whoever shuts a server down lets it finish its work. So
+    what arrives just after growth may start before what is still waiting, as at a new server with an empty queue.
+    """
+    grown = slots - len(state.free_at_s)
+    if grown >= 0:
+        return State(free_at_s=tuple(sorted((*state.free_at_s, *(now_s,) * grown))))
+    return State(free_at_s=state.free_at_s[-slots:])
+
+
 def decide(state: State, arrival: Arrival, now_s: float) -> tuple[State, Hold | None]:
     """The slot that is free first goes to the request; None if that is after the request's deadline."""
     start_s = max(now_s, state.free_at_s[0])

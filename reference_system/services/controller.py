@@ -20,6 +20,7 @@ from reference_system import defects
 from reference_system.policies import degradation
 from reference_system.services import exchange
 from reference_system.services.alerts import Alerts, inputs_of
+from reference_system.services.autoscaler import Autoscaler
 from reference_system.services.exchange import Backlogs, Instruction, Observations
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
@@ -77,6 +78,15 @@ class Controller:
         self._state = degradation.State()
         self._evaluations = 0
         self._alerts = Alerts(parts.alert_rules, registry=registry, log=self._log)
+        self._autoscaler: Autoscaler | None = None
+        if settings.autoscaling:
+            self._autoscaler = Autoscaler(
+                parts.scaling,
+                processes=len(settings.replicas),
+                window_s=settings.input_window_s,
+                registry=registry,
+                log=self._log,
+            )
         self._backlogs: Backlogs | None = None
         self._backlogs_at_s = -math.inf
         self.healthy = False
@@ -95,7 +105,8 @@ class Controller:
 
     async def turn(self, client: httpx.AsyncClient) -> None:
         """One evaluation, from asking to telling."""
-        answers, backlogs = await asyncio.gather(self._ask_all(client), self._ask_worker(client))
+        told, backlogs = await asyncio.gather(self._ask_all(client), self._ask_worker(client))
+        answers = [answer for answer in told if answer is not None]
         now_s = asyncio.get_running_loop().time()
         evaluated = self._evaluate(answers) if answers else None
         # No await from here until all is shown, so that a scrape sees all of one evaluation.
@@ -105,15 +116,19 @@ class Controller:
             self._show(evaluated)
         inputs = inputs_of(evaluated.inputs if evaluated else None, answers, backlogs, level=self._state.level)
         self._alerts.evaluate(inputs, now_s)
+        if self._autoscaler is not None:
+            self._autoscaler.sync(told, now_s)
         if evaluated is not None and evaluated.decision.changed:
             await self._ask_all(client)
 
-    async def _ask_all(self, client: httpx.AsyncClient) -> list[Observations]:
-        """Tell every replica the present level and take its observations."""
-        level = self._parts.announced(self._state.level)
-        instruction = msgspec.json.encode(Instruction(level=level, window_s=self._settings.input_window_s))
-        asked = (_replica(client, url, instruction) for url in self._settings.replicas)
-        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+    async def _ask_all(self, client: httpx.AsyncClient) -> list[Observations | None]:
+        """Tell every replica the present level, and how many slots it has, and take its observations."""
+        level, window_s = self._parts.announced(self._state.level), self._settings.input_window_s
+        asked = []
+        for number, url in enumerate(self._settings.replicas):
+            slots = self._autoscaler.slots(number) if self._autoscaler is not None else None
+            asked.append(_replica(client, url, Instruction(level=level, window_s=window_s, slots=slots)))
+        return await asyncio.gather(*asked)
 
     async def _ask_worker(self, client: httpx.AsyncClient) -> Backlogs | None:
         """The worker's answer, or its last one if that is not old."""
@@ -153,8 +168,8 @@ def merged(answers: Sequence[Observations]) -> degradation.Inputs:
     )
 
 
-async def _replica(client: httpx.AsyncClient, url: str, instruction: bytes) -> Observations | None:
-    return await _told(client.post(f"{url}{exchange.PATH}", content=instruction), Observations)
+async def _replica(client: httpx.AsyncClient, url: str, instruction: Instruction) -> Observations | None:
+    return await _told(client.post(f"{url}{exchange.PATH}", content=msgspec.json.encode(instruction)), Observations)
 
 
 async def _told(asked: Awaitable[httpx.Response], kind: type[Told]) -> Told | None:

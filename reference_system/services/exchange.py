@@ -13,10 +13,11 @@ BACKLOGS_PATH = "/internal/backlogs"
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`window_s`: how far back the observations go."""
+    """`window_s`: how far back the observations go. `slots`: how many the replica has from now on; None: as before."""
 
     level: Annotated[int, msgspec.Meta(ge=0, le=4)]
     window_s: Annotated[float, msgspec.Meta(gt=0, le=30)]
+    slots: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
 
 
 class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +35,8 @@ class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cached: int = 0
     built: int = 0
     pool_ratio: float = 0.0  # database connections in use now ÷ all
+    offered_per_s: float = 0.0  # what arrived, shed or not
+    slots: int = 0
 
 
 class Backlogs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from reference_system.data.statements import STATEMENTS
 from reference_system.policies import alerting, degradation, load_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
+from reference_system.services.autoscaler import Scaling
 from reference_system.services.forwarding import Forwarding
 from reference_system.services.outcomes import Outcome
 from reference_system.services.placing import Decisions
@@ -92,5 +93,6 @@ class ControllerParts:
     evaluate: Evaluate = evaluate
     features_off: Callable[[int], frozenset[str]] = degradation.features_off
     alert_rules: Sequence[alerting.Rule] = alerting.RULES
+    scaling: Scaling = field(default_factory=Scaling)
     announced: Callable[[int], int] = the_decided
     logs_change_to: Callable[[int], bool] = always

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
 from reference_system.policies import load_shedding
@@ -66,8 +67,9 @@ class Replica:
             priority=call.priority,
             draw=self._chance.random(),
         )
-        target = self._settings.target_rate_per_s
-        return load_shedding.decide(observation, target_per_s=target, shed_ratio=self._parts.shed_ratio).shed
+        return load_shedding.decide(
+            observation, target_per_s=self._target_rate_per_s, shed_ratio=self._parts.shed_ratio
+        ).shed
 
     def replaced(self, call: Call) -> Answer | None:
         feature = FEATURE_OF.get(call.operation)
@@ -101,12 +103,20 @@ class Replica:
 
     def served_lately(self, window_s: float, now_s: float) -> Observations:
         busy = self.slots.busy_ratio(window_s, now_s=now_s)
-        return self._ended.observations(window_s, now_s=now_s, cpu_ratio=busy, pool_ratio=self._pool_ratio())
+        ended = self._ended.observations(window_s, now_s=now_s, cpu_ratio=busy)
+        return msgspec.structs.replace(
+            ended,
+            pool_ratio=self._pool_ratio(),
+            offered_per_s=self._arrivals.rate_per_s(now_s),
+            slots=self.slots.total,
+        )
 
     def exchange(self, instruction: Instruction, now_s: float) -> Observations:
         """One evaluation's conversation with the controller."""
         if instruction.level != self.level:
             self._take_level(instruction.level)
+        if instruction.slots is not None:
+            self.slots.resize(instruction.slots)
         return self.served_lately(instruction.window_s, now_s)
 
     def live(self) -> asyncio.Event:
@@ -126,9 +136,14 @@ class Replica:
         shown.cpu_ratio.set(self.slots.busy_ratio(1.0, now_s=now_s))
         shown.sockets.set(len(self._live))
         shown.pool.set(self._pool_ratio())
-        rate, target = self._arrivals.rate_per_s(now_s), self._settings.target_rate_per_s
+        rate, target = self._arrivals.rate_per_s(now_s), self._target_rate_per_s
         shown.overload.set(load_shedding.overload_ratio(rate, target_per_s=target, level=self.level))
         return generate_latest(self._registry)
+
+    @property
+    def _target_rate_per_s(self) -> float:
+        """What is planned for a replica of `settings.slots`; more slots serve more."""
+        return self._settings.target_rate_per_s * self.slots.total / self._settings.slots
 
     def _take_level(self, level: int) -> None:
         self.level = level

@@ -57,6 +57,7 @@ class ControllerSettings:
     place: Place
     replicas: tuple[str, ...]  # base URLs
     worker: str  # base URL; empty if nobody is to be asked
+    autoscaling: bool
     evaluation_period_s: float
     input_window_s: float
     leave_after: int
@@ -114,6 +115,7 @@ def controller_settings(environment: Mapping[str, str] = os.environ) -> Controll
         place=_place(environment, "us-east-controller"),
         replicas=tuple(_url(replica) for replica in replicas),
         worker=_url(worker) if worker else "",
+        autoscaling=_switch(environment, "AUTOSCALING"),
         evaluation_period_s=float(environment.get("EVALUATION_PERIOD_S", "1")),
         input_window_s=float(environment.get("INPUT_WINDOW_S", "5")),
         leave_after=int(environment.get("LEAVE_AFTER", "5")),
@@ -156,6 +158,13 @@ def _by_region(pairs: str) -> dict[Region, str]:
     """`us-east=host:port,…`."""
     split = [pair.partition("=") for pair in pairs.split(",") if pair.strip()]
     return {Region(name.strip()): address.strip() for name, _, address in split}
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name) or "off"
+    if value not in ("on", "off"):
+        raise ValueError(f"{name}: expected on or off, got {value}")
+    return value == "on"
 
 
 def _url(address: str) -> str:

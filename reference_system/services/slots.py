@@ -1,10 +1,11 @@
 """A replica's worker slots: requests hold one for the service time, and the share of busy ones is its "CPU".
 
 The capacity policy computes when a slot is held; this only waits, and adds up. Because holds are computed, not timed,
-`busy_ratio` is an exact integral and late timers do not lower the capacity.
+`busy_ratio` is an exact integral and late timers do not lower the capacity. How many there are may change.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 
@@ -18,7 +19,17 @@ class Slots:
         self.total = slots
         self._arrival = capacity.Arrival(service_time_s=service_time_s, deadline_s=deadline_s)
         self._state = capacity.idle(slots)
-        self._holds: deque[capacity.Hold] = deque()  # starts and ends both ascend: FIFO, equal service times
+        self._holds: deque[capacity.Hold] = deque()  # in order of arrival
+        self._totals: deque[tuple[float, int]] = deque([(-math.inf, slots)])  # since when there are so many slots
+        # The longest that one hold may end before another one of a later arrival: only after growth it does at all.
+        self._out_of_order_s = deadline_s + service_time_s
+
+    def resize(self, slots: int) -> None:
+        if slots != self.total:
+            now_s = time.monotonic()
+            self._state = capacity.resized(self._state, slots, now_s)
+            self._totals.append((now_s, slots))
+            self.total = slots
 
     async def work(self) -> bool:
         """Wait for a slot and hold it for the service time; False if the deadline passed in the queue."""
@@ -37,10 +48,17 @@ class Slots:
         since_s = now_s - window_s
         busy_s = 0.0
         for hold in reversed(self._holds):
-            if hold.end_s <= since_s:
+            if hold.end_s <= since_s - self._out_of_order_s:
                 break
             busy_s += max(0.0, min(hold.end_s, now_s) - max(hold.start_s, since_s))
-        return busy_s / (window_s * self.total)
+        return busy_s / self._slot_seconds(since_s, now_s)
+
+    def _slot_seconds(self, since_s: float, now_s: float) -> float:
+        ends_s = [*(at_s for at_s, _ in self._totals), now_s][1:]
+        return sum(
+            slots * max(0.0, min(end_s, now_s) - max(start_s, since_s))
+            for (start_s, slots), end_s in zip(self._totals, ends_s, strict=True)
+        )
 
     def busy(self, now_s: float) -> int:
         return sum(1 for hold in self._unfinished(now_s) if hold.start_s <= now_s)
@@ -51,11 +69,14 @@ class Slots:
     def _unfinished(self, now_s: float) -> list[capacity.Hold]:
         found = []
         for hold in reversed(self._holds):
-            if hold.end_s <= now_s:
+            if hold.end_s <= now_s - self._out_of_order_s:
                 break
-            found.append(hold)
+            if hold.end_s > now_s:
+                found.append(hold)
         return found
 
     def _forget(self, before_s: float) -> None:
         while self._holds and self._holds[0].end_s < before_s:
             self._holds.popleft()
+        while len(self._totals) > 1 and self._totals[1][0] < before_s:
+            self._totals.popleft()

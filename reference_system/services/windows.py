@@ -36,7 +36,7 @@ class Ended:
         while self._rows[0][0] < now_s - REMEMBERED_S:
             self._rows.popleft()
 
-    def observations(self, window_s: float, *, now_s: float, cpu_ratio: float, pool_ratio: float = 0.0) -> Observations:
+    def observations(self, window_s: float, *, now_s: float, cpu_ratio: float) -> Observations:
         counts, caches = dict.fromkeys(Outcome, 0), dict.fromkeys(Cache, 0)
         latencies_ms = []
         for at_s, outcome, latency_ms, cache in reversed(self._rows):
@@ -55,5 +55,4 @@ class Ended:
             cpu_ratio=cpu_ratio,
             cached=caches[Cache.REDIS],
             built=caches[Cache.BUILT],
-            pool_ratio=pool_ratio,
         )

@@ -25,6 +25,30 @@ def proposal(metric: Metric, seen: Observation, now_s: float, *, spec: Spec) -> 
     return _from_average_value(total_milli, metric.wanted, seen, spec)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a sync knows of a pods' metric: the value that is held against its target (percent for a Utilization, else
+    thousandths; None if it cannot be told), of how many pods, and how many others there are."""
+
+    value: int | None
+    counted: int
+    missing: int
+    unready: int
+
+
+def reading(metric: Metric, seen: Observation, now_s: float, *, spec: Spec) -> Reading:
+    """For whoever shows what was decided by; before anything is filled in for missing and unready pods."""
+    samples = seen.samples.get(metric.name, {})
+    groups = _grouped(seen.pods, samples, now_s, spec.flags, readiness_examined=_is_cpu(metric))
+    counted = {pod: samples[pod].value_milli for pod in samples if pod not in groups.left_out}
+    return Reading(
+        value=_value(metric, counted, _requests(metric, seen.pods)),
+        counted=groups.ready,
+        missing=len(groups.missing),
+        unready=len(groups.unready),
+    )
+
+
 def _from_value(ratio: float, seen: Observation, spec: Spec) -> int | None:
     """Without pods the value itself says how many there should be, so that a system can start from none."""
     if seen.replicas == 0:
@@ -45,8 +69,7 @@ def _from_average_value(total_milli: int, wanted_milli: int, seen: Observation, 
 
 def _from_samples(metric: Metric, seen: Observation, now_s: float, spec: Spec) -> int | None:
     samples = seen.samples.get(metric.name, {})
-    examined = metric.source is Source.RESOURCE and metric.name == "cpu"
-    groups = _grouped(seen.pods, samples, now_s, spec.flags, readiness_examined=examined)
+    groups = _grouped(seen.pods, samples, now_s, spec.flags, readiness_examined=_is_cpu(metric))
     # Subtle: what is left may include samples of pods that are no longer listed; Kubernetes counts them, too.
     counted = {pod: samples[pod].value_milli for pod in samples if pod not in groups.left_out}
     requests = _requests(metric, seen.pods)
@@ -57,6 +80,10 @@ def _from_samples(metric: Metric, seen: Observation, now_s: float, spec: Spec) -
         return seen.replicas if spec.tolerates(ratio) else math.ceil(ratio * groups.ready)
     filled = counted | _filled_in(metric, groups, ratio, requests)
     return _recalculated(ratio, _ratio(metric, filled, requests), len(filled), seen.replicas, spec)
+
+
+def _is_cpu(metric: Metric) -> bool:
+    return metric.source is Source.RESOURCE and metric.name == "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +134,18 @@ def _requests(metric: Metric, pods: Iterable[Pod]) -> dict[str, int]:
 
 
 def _ratio(metric: Metric, counted: Mapping[str, int], requests: Mapping[str, int]) -> float | None:
-    """How far the pods are above (or below) the target; what they use is truncated to whole percents or thousandths."""
+    """How far the pods are above (or below) the target."""
+    value = _value(metric, counted, requests)
+    return None if value is None else value / metric.wanted
+
+
+def _value(metric: Metric, counted: Mapping[str, int], requests: Mapping[str, int]) -> int | None:
+    """What the pods use, truncated to whole percents of their requests, or thousandths on average."""
     if metric.target is Target.AVERAGE_VALUE:
-        return sum(counted.values()) // len(counted) / metric.wanted if counted else None
+        return sum(counted.values()) // len(counted) if counted else None
     known = counted.keys() & requests.keys()
     requested = sum(requests[pod] for pod in known)
-    return 100 * sum(counted[pod] for pod in known) // requested / metric.wanted if requested else None
+    return 100 * sum(counted[pod] for pod in known) // requested if requested else None
 
 
 def _filled_in(metric: Metric, groups: _Groups, ratio: float, requests: Mapping[str, int]) -> dict[str, int]:

@@ -49,3 +49,30 @@ def test_a_wait_of_exactly_the_deadline_is_still_served() -> None:
     holds = served([0.0, 0.0], slots=1, request=Arrival(service_time_s=1.0, deadline_s=1.0))
 
     assert holds[1] == Hold(start_s=1.0, end_s=2.0)
+
+
+RESIZED = [
+    ("more slots are free at once", (1.0, 2.0), 4, (0.5, 0.5, 1.0, 2.0)),
+    ("the idle ones go first", (0.2, 0.4, 3.0), 1, (3.0,)),
+    ("as many as there were", (1.0, 2.0), 2, (1.0, 2.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("free_at_s", "slots", "after_s"), [row[1:] for row in RESIZED], ids=[row[0] for row in RESIZED]
+)
+def test_another_number_of_slots(free_at_s: tuple[float, ...], slots: int, after_s: tuple[float, ...]) -> None:
+    resized = capacity.resized(capacity.State(free_at_s=free_at_s), slots, 0.5)
+
+    assert resized == capacity.State(free_at_s=after_s)
+
+
+def test_after_growth_a_new_request_does_not_wait_for_those_that_have_their_slot() -> None:
+    state, holds = capacity.idle(1), []
+    for at_s in (0.0, 0.0, 0.0):
+        state, hold = capacity.decide(state, REQUEST, at_s)
+        holds.append(hold)
+    state, late = capacity.decide(capacity.resized(state, 2, 0.01), REQUEST, 0.01)
+
+    assert [hold and hold.start_s for hold in holds] == [0.0, 0.02, 0.04]
+    assert late == Hold(start_s=0.01, end_s=0.03)

@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 from reference_system.services.outcomes import Outcome
@@ -43,3 +46,52 @@ def test_idle_slots_are_not_busy() -> None:
     slots = Slots(3, service_time_s=0.02, deadline_s=5.0)
 
     assert (slots.busy_ratio(1.0, now_s=10.0), slots.busy(10.0), slots.waiting(10.0)) == (0.0, 0, 0)
+
+
+def test_the_busy_share_is_of_the_slots_that_there_were_at_each_moment() -> None:
+    async def one_then_four() -> tuple[float, float]:
+        slots, start_s = Slots(1, service_time_s=0.05, deadline_s=1.0), time.monotonic()
+        assert await slots.work()
+        slots.resize(4)
+        grown_s = time.monotonic()
+        end_s = grown_s + 1.0
+        expected = 0.05 / ((grown_s - start_s) + 4 * (end_s - grown_s))
+        return slots.busy_ratio(end_s - start_s, now_s=end_s), expected
+
+    ratio, expected = asyncio.run(one_then_four())
+
+    assert ratio == pytest.approx(expected, rel=0.01)
+
+
+def test_what_ends_out_of_order_after_growth_is_counted() -> None:
+    async def work() -> tuple[int, int, float]:
+        slots, start_s = Slots(1, service_time_s=0.2, deadline_s=1.0), time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):  # one works, two wait
+                tasks.create_task(slots.work())
+            await asyncio.sleep(0)
+            slots.resize(2)
+            tasks.create_task(slots.work())  # starts at once and ends before those that wait
+            await asyncio.sleep(0)
+            now_s = start_s + 0.1
+            seen = slots.busy(now_s), slots.waiting(now_s)
+        return *seen, slots.busy_ratio(1.0, now_s=start_s + 0.9)
+
+    busy, waiting, ratio = asyncio.run(work())
+
+    assert (busy, waiting) == (2, 2)
+    assert ratio == pytest.approx(0.8 / (0.1 * 1 + 0.9 * 2), rel=0.02)  # one slot before it grew, two afterwards
+
+
+def test_fewer_slots_serve_fewer_at_once() -> None:
+    async def work() -> tuple[int, int]:
+        slots = Slots(4, service_time_s=0.05, deadline_s=1.0)
+        slots.resize(1)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(slots.work())
+            await asyncio.sleep(0)
+            now_s = time.monotonic()
+            return slots.busy(now_s), slots.waiting(now_s)
+
+    assert asyncio.run(work()) == (1, 2)
