@@ -13,7 +13,7 @@ from harness.report.summary import Summary
 
 LANE_HEIGHT = 34
 LONGEST_TICK = 12  # letters
-_LANE_ROLES = {"alerts": "alert", "services": "unhealthy", "scrapes missed": "slowest"}
+_ROLES = {story.ALERTS: "alert", "services": "unhealthy", "scrapes missed": "slowest"}
 _LANE_TICKS = {"scrapes missed": "no scrape"}
 
 
@@ -34,8 +34,9 @@ def happenings(run: Run, summary: Summary) -> Panel:
     for happening in (*summary.alerts, *summary.services):
         if happening.lane not in lanes:
             lanes.append(happening.lane)
-            role = _LANE_ROLES[happening.lane]
-            keys.append(Key(group=happening.lane, words=happening.lane, role=role, mark="thick"))
+        if happening.kind not in (key.group for key in keys):
+            role = _ROLES[happening.kind]
+            keys.append(Key(group=happening.kind, words=happening.kind, role=role, mark="thick"))
         figure.add_trace(_happening(happening))
     lanes = lanes or ["nothing"]
     figure.update_yaxes(
@@ -158,10 +159,10 @@ def _reading_words(reading: rows.CanaryReading, fault: FaultStory) -> str:
 
 
 def _happening(happening: Happening) -> go.Scatter:
-    role = _LANE_ROLES[happening.lane]
+    role = _ROLES[happening.kind]
     if happening.end_s > happening.start_s:
         return bar(
-            happening.lane, happening.start_s, happening.end_s, role=role, group=happening.lane, words=happening.words
+            happening.lane, happening.start_s, happening.end_s, role=role, group=happening.kind, words=happening.words
         )
     return go.Scatter(
         x=[happening.start_s],
@@ -175,7 +176,7 @@ def _happening(happening: Happening) -> go.Scatter:
         },
         hovertext=drawing.plain(f"{wording.moment(happening.start_s)}: {happening.words}"),
         hoverinfo="text",
-        legendgroup=happening.lane,
+        legendgroup=happening.kind,
     )
 
 

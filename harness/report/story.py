@@ -230,12 +230,15 @@ def level_names(run: Run) -> dict[int, str]:
 
 # --- alerts and other happenings ------------------------------------------------------------------------------------
 
+ALERTS = "alerts"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
     """Something on a lane of the timeline: an instant, or a span where `end_s` is later."""
 
-    lane: str
+    kind: str
+    lane: str  # each alert has its own; the other kinds have one each
     start_s: float
     end_s: float
     words: str
@@ -260,8 +263,11 @@ def _firing(run: Run) -> list[Happening]:
         edges = np.flatnonzero(np.diff(np.concatenate(([0], firing.astype(np.int8), [0]))))
         for start, end in edges.reshape(-1, 2):
             until_s = float(at_s[min(end, len(at_s) - 1)])
-            words = f"alert {windows.label(str(labels), 'alert')} firing, says {service}"
-            happenings.append(Happening(lane="alerts", start_s=float(at_s[start]), end_s=until_s, words=words))
+            alert = windows.label(str(labels), "alert")
+            words = f"alert {alert} firing, says {service}"
+            happenings.append(
+                Happening(kind=ALERTS, lane=alert or ALERTS, start_s=float(at_s[start]), end_s=until_s, words=words)
+            )
     return happenings
 
 
@@ -271,9 +277,11 @@ def _logged_alerts(run: Run) -> list[Happening]:
         for line in lines:
             at_s = line.get("at_s")
             if line.get("event") in ("alert_fired", "alert_resolved") and isinstance(at_s, int | float):
-                what = str(line["event"]).replace("_", " ")
-                words = f"{what}: {line.get('alert', '')} (log of {service})"
-                happenings.append(Happening(lane="alerts", start_s=float(at_s), end_s=float(at_s), words=words))
+                alert, what = str(line.get("alert", "")), str(line["event"]).replace("_", " ")
+                words = f"{what}: {alert} (log of {service})"
+                happenings.append(
+                    Happening(kind=ALERTS, lane=alert or ALERTS, start_s=float(at_s), end_s=float(at_s), words=words)
+                )
     return happenings
 
 
@@ -287,18 +295,22 @@ def services_of(run: Run) -> tuple[Happening, ...]:
             case rows.ServiceExited():
                 why = "as the fault meant" if event.expected else "UNEXPECTED"
                 words = f"{event.service} exited, {why}: {event.detail}"
-                happenings.append(Happening(lane="services", start_s=at_s, end_s=at_s, words=words))
+                happenings.append(Happening(kind="services", lane="services", start_s=at_s, end_s=at_s, words=words))
             case rows.HealthChanged(healthy=False):
                 ill.setdefault(event.service, at_s)
             case rows.HealthChanged(healthy=True) if event.service in ill:
                 words = f"{event.service} unhealthy"
-                happenings.append(Happening(lane="services", start_s=ill.pop(event.service), end_s=at_s, words=words))
+                happenings.append(
+                    Happening(kind="services", lane="services", start_s=ill.pop(event.service), end_s=at_s, words=words)
+                )
             case rows.ScrapeMissed():
                 missed.setdefault(event.service, []).append((at_s, event.why))
     end_s = reached_s(run)
     for service, since_s in sorted(ill.items()):
         words = f"{service} unhealthy to the end"
-        happenings.append(Happening(lane="services", start_s=since_s, end_s=max(since_s, end_s), words=words))
+        happenings.append(
+            Happening(kind="services", lane="services", start_s=since_s, end_s=max(since_s, end_s), words=words)
+        )
     holes = [_hole(service, hole) for service, of_it in missed.items() for hole in _holes(of_it)]
     return (*happenings, *sorted(holes, key=lambda hole: hole.start_s))
 
@@ -316,4 +328,4 @@ def _hole(service: str, missed: Sequence[tuple[float, str]]) -> Happening:
     at_s, why = missed[0]
     many = f", {len(missed)} times in a row" if len(missed) > 1 else ""
     words = f"no sample of {service}{many}: {why}"
-    return Happening(lane="scrapes missed", start_s=at_s, end_s=missed[-1][0], words=words)
+    return Happening(kind="scrapes missed", lane="scrapes missed", start_s=at_s, end_s=missed[-1][0], words=words)
