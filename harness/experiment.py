@@ -428,6 +428,102 @@ class AlertsCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="al
     resolve_within: Seconds | None = None
 
 
+class MetricType(StrEnum):
+    """resource: utilisation in percent of what a pod requests, the same for each pod. pods: an average per pod."""
+
+    RESOURCE = "resource"
+    PODS = "pods"
+
+
+class ScalingMetric(_Strict, frozen=True, kw_only=True):
+    """What the autoscaler holds at `target`. Averages per pod are truncated to multiples of `resolution` (Kubernetes
+    counts in thousandths), utilisation to whole percent."""
+
+    name: str
+    type: MetricType
+    target: float
+    resolution: float = 0.001
+
+
+class PolicyType(StrEnum):
+    PODS = "pods"
+    PERCENT = "percent"
+
+
+class ScalingPolicy(_Strict, frozen=True, kw_only=True):
+    """At most `value` pods, or percent of them, within `period`."""
+
+    type: PolicyType
+    value: int
+    period: Seconds
+
+
+class SelectPolicy(StrEnum):
+    """Of several policies the one with most change, with least, or no change at all."""
+
+    MAX = "max"
+    MIN = "min"
+    DISABLED = "disabled"
+
+
+class ScalingRules(_Strict, frozen=True, kw_only=True):
+    """One direction of an autoscaler's `behavior`."""
+
+    stabilization: Seconds
+    policies: tuple[ScalingPolicy, ...]
+    select: SelectPolicy = SelectPolicy.MAX
+
+
+class Autoscaler(_Strict, frozen=True, kw_only=True):
+    """A HorizontalPodAutoscaler (`autoscaling/v2`) as it is configured.
+
+    A system that was scaled down may say so once: all times are divided by `time_scale`, `min_replicas`,
+    `max_replicas` and policies in pods by `replica_scale`. Targets are not scaled. `metric_window` is the time over
+    which pods measure what they are asked for.
+    """
+
+    min_replicas: int = 50
+    max_replicas: int = 500
+    metrics: tuple[ScalingMetric, ...] = (
+        ScalingMetric(name="cpu_utilization", type=MetricType.RESOURCE, target=65.0),
+        ScalingMetric(name="requests_per_second", type=MetricType.PODS, target=1500.0),
+        ScalingMetric(name="response_time_p99_ms", type=MetricType.PODS, target=200.0),
+    )
+    tolerance: Ratio = Ratio(0.1)
+    scale_up: ScalingRules = ScalingRules(
+        stabilization=Seconds(60.0),
+        policies=(
+            ScalingPolicy(type=PolicyType.PERCENT, value=50, period=Seconds(60.0)),
+            ScalingPolicy(type=PolicyType.PODS, value=20, period=Seconds(60.0)),
+        ),
+    )
+    scale_down: ScalingRules = ScalingRules(
+        stabilization=Seconds(300.0),
+        policies=(ScalingPolicy(type=PolicyType.PERCENT, value=10, period=Seconds(120.0)),),
+        select=SelectPolicy.MIN,
+    )
+    sync_period: Seconds = Seconds(15.0)
+    metric_window: Seconds = Seconds(15.0)
+    time_scale: float = 1.0
+    replica_scale: int = 1
+
+
+class ScalingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="scaling"):
+    """The number of replicas is at every sync the one that Kubernetes' autoscaler would decide from the same metrics.
+
+    `load_metric` is the metric that has to be the offered load, whatever of it is shed. `max_flaps` bounds how often
+    the direction changes in any 10 minutes (divided by `time_scale`) in which the planned rate did not, `ready_within`
+    the time from a rise of the planned rate until as many replicas are ready as it needed in the end. With
+    `expect_scaling` a run in which nothing had to be scaled proves nothing.
+    """
+
+    autoscaler: Autoscaler = Autoscaler()
+    load_metric: str | None = "requests_per_second"
+    max_flaps: int | None = None
+    ready_within: Seconds | None = None
+    expect_scaling: bool = True
+
+
 Check = (
     SloCheck
     | DegradationCheck
@@ -437,6 +533,7 @@ Check = (
     | FailoverCheck
     | ConsistencyCheck
     | AlertsCheck
+    | ScalingCheck
 )
 
 

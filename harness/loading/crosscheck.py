@@ -25,6 +25,7 @@ from harness.experiment import (
     RegionDestroyedFault,
     RegionFault,
     ResetFault,
+    ScalingCheck,
     ServiceFault,
     SheddingCheck,
     SloCheck,
@@ -38,6 +39,7 @@ from harness.loading.crosscheck_regions import (
     region_overlaps,
     region_place,
 )
+from harness.loading.crosscheck_scaling import scaling_figures
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Document, Where
 from harness.target.target import TargetSpec
@@ -250,6 +252,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _failover(check, where, experiment, target)
         case AlertsCheck():
             yield from _alerts(check, where, experiment, target)
+        case ScalingCheck():
+            yield from scaling_figures(check, where, target)
         case _:
             pass
 

@@ -151,6 +151,14 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     table_digest: str = "table_digest"  # label `table`; of its rows in any order
     key_digest: str = "key_digest"  # label `keys`, a few of a sample; of what the region answers for them
     key_digest_at: str = "key_digest_at_seconds"  # at which instant: the same number wherever it is the same instant
+    autoscaler_syncs: str = "autoscaler_syncs_total"  # the number of the sync that the others of the scrape belong to
+    autoscaler_current: str = "autoscaler_current_replicas"  # what it saw before it decided
+    autoscaler_desired: str = "autoscaler_desired_replicas"
+    autoscaler_ready: str = "autoscaler_ready_replicas"
+    autoscaler_metric: str = "autoscaler_metric"  # label `metric`; aggregated, as it was used; NaN where it was invalid
+    autoscaler_counted: str = "autoscaler_counted_pods"  # these three for each `metric`, or without the label for all
+    autoscaler_missing: str = "autoscaler_missing_pods"
+    autoscaler_unready: str = "autoscaler_unready_pods"
 
 
 class TargetSpec(_Strict, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from harness.experiment import (
     FailoverCheck,
     RecoveryCheck,
     RetriesCheck,
+    ScalingCheck,
     SheddingCheck,
     SloCheck,
 )
@@ -39,6 +40,7 @@ from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
+from harness.verify.scaling.check import check_scaling
 from harness.verify.shedding import check_shedding
 from harness.verify.slo import check_slo
 from harness.verify.validity import Validity, check_validity
@@ -53,6 +55,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     FailoverCheck: check_failover,
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,
+    ScalingCheck: check_scaling,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -174,6 +174,14 @@ def last_rate_change_s(plan: Plan) -> float | None:
     return max(moments, default=None)
 
 
+def end_of_load_s(run: Run) -> float:
+    """When users stop coming: final reads are the harness's own, and a run may be stopped before its time."""
+    final = phase_window(run.plan, "final_reads")
+    planned_s = run.plan.duration_s if final is None else final.start_s
+    stopped = first(run, rows.RunStopped)
+    return planned_s if stopped is None else min(planned_s, run_time_s(run, stopped.at_ns))
+
+
 def outside(windows: list[Window], at_s: Floats) -> Bools:
     """Which instants lie in none of the windows."""
     free = np.ones(len(at_s), dtype=bool)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from harness.experiment import FailoverCheck, Operations
-from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
@@ -73,7 +72,7 @@ def stories_of(run: Run, check: FailoverCheck) -> list[Story]:
     """One for each outage of the region that was injected while somebody asked for it."""
     outages = [outage for outage in outages_of(run, check.cohort) if outage.began is not None]
     cohorts = _Cohorts.of(run, check)
-    end_s = _end_of_load_s(run)
+    end_s = windows.end_of_load_s(run)
     found = []
     for number, outage in enumerate(outages):
         later = outages[number + 1].began if number + 1 < len(outages) else None
@@ -177,10 +176,3 @@ def _loss(run: Run, outage: Outage, judged: Row, returned: Return | None, stretc
         ends_s.append(returned.began.earliest_s)
     back_s = min(ends_s)
     return loss_of(run, judged.cohort.region, began=stretch.began, away=away, back_s=back_s)
-
-
-def _end_of_load_s(run: Run) -> float:
-    final = windows.phase_window(run.plan, "final_reads")
-    planned_s = run.plan.duration_s if final is None else final.start_s
-    stopped = windows.first(run, rows.RunStopped)
-    return planned_s if stopped is None else min(planned_s, windows.run_time_s(run, stopped.at_ns))
