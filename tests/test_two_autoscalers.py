@@ -1,0 +1,96 @@
+"""The reference system's autoscaler and the one that judges it, written apart, decide the same from what is shown."""
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from harness.experiment import Autoscaler as Declared
+from harness.experiment import MetricType, ScalingMetric
+from harness.units import Seconds
+from harness.verify.scaling import hpa
+from harness.verify.scaling.hpa import Observation, Reading
+from reference_system.policies.autoscaling.timeline_api import REPLICA_SCALE, TIME_SCALE
+from reference_system.services.autoscaler import Autoscaler, Scaling
+from reference_system.services.exchange import Observations
+from reference_system.services.log import Log
+
+# What experiments declare of it.
+DECLARED = Declared(
+    metrics=(
+        ScalingMetric(name="cpu_utilization", type=MetricType.RESOURCE, target=65.0),
+        ScalingMetric(name="requests_per_second", type=MetricType.PODS, target=25.0),
+        ScalingMetric(name="response_time_p99_ms", type=MetricType.PODS, target=200.0),
+    ),
+    metric_window=Seconds(75.0),
+    time_scale=TIME_SCALE,
+    replica_scale=REPLICA_SCALE,
+)
+SEEN = st.tuples(
+    st.integers(1, 9),  # syncs for which it stays so
+    st.floats(0, 900),  # requests a second of each process
+    st.floats(1, 500),  # milliseconds
+    st.floats(0, 1),  # busy share
+    st.sampled_from(["both", "both", "both", "one", "none"]),  # which answer
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(course=st.lists(SEEN, min_size=1, max_size=12))
+def test_both_decide_the_same_at_every_sync(course: list[tuple[int, float, float, float, str]]) -> None:
+    registry = CollectorRegistry()
+    system = Autoscaler(Scaling(), processes=2, window_s=5.0, registry=registry, log=Log("controller"))
+    declared, memory, at_s = hpa.scaled(DECLARED), None, 0.0
+    for syncs, load_per_s, latency_ms, busy, answers in course:
+        for _ in range(syncs):
+            system.sync(_answers(system, load_per_s, latency_ms, busy, answers), at_s)
+            seen = _shown(registry, at_s)
+            memory = hpa.fresh(seen) if memory is None else memory
+
+            decision = hpa.decide(declared, memory, seen)
+
+            desired = int(_value(registry, "desired_replicas"))
+            assert desired == decision.desired, decision
+            memory = hpa.remember(memory, seen, proposed=decision.proposed, change=desired - seen.current)
+            at_s += 1.0
+
+
+def _answers(
+    system: Autoscaler, load_per_s: float, latency_ms: float, busy: float, answers: str
+) -> list[Observations | None]:
+    def answer(process: int) -> Observations:
+        return Observations(
+            latencies_ms=[latency_ms] * 50,
+            ok=50,
+            error=0,
+            shed=0,
+            disabled=0,
+            cpu_ratio=busy,
+            offered_per_s=load_per_s,
+            slots=system.slots(process) or 3,
+        )
+
+    silent = {"both": (), "one": (1,), "none": (0, 1)}[answers]
+    return [None if process in silent else answer(process) for process in (0, 1)]
+
+
+def _shown(registry: CollectorRegistry, at_s: float) -> Observation:
+    """As a scrape shows it."""
+    readings = {}
+    for metric in DECLARED.metrics:
+        value = _value(registry, "metric", metric=metric.name)
+        step = 1.0 if metric.type is MetricType.RESOURCE else metric.resolution
+        readings[metric.name] = Reading(
+            value=None if math.isnan(value) else round(value / step),
+            counted=int(_value(registry, "counted_pods", metric=metric.name)),
+            missing=int(_value(registry, "missing_pods", metric=metric.name)),
+            unready=int(_value(registry, "unready_pods", metric=metric.name)),
+        )
+    return Observation(at_s=at_s, current=int(_value(registry, "current_replicas")), readings=readings)
+
+
+def _value(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    value = registry.get_sample_value(f"autoscaler_{name}", labels)
+    assert value is not None
+    return value
