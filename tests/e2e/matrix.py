@@ -31,8 +31,17 @@ def _in_containers(experiment: str) -> Cell:
     return Cell(name=experiment, experiment=experiment, exit_code=0, runtimes=("docker",))
 
 
-def _defect(name: str, experiment: str, check: str, why: str, *, gate: bool = False, to_the_end: bool = False) -> Cell:
-    options = (*SHORTER, *(() if to_the_end else NO_WAY_BACK), "--defect", name)
+def _defect(
+    name: str,
+    experiment: str,
+    check: str,
+    why: str,
+    *,
+    gate: bool = False,
+    to_the_end: bool = False,
+    more: tuple[str, ...] = (),
+) -> Cell:
+    options = (*SHORTER, *(() if to_the_end else NO_WAY_BACK), *more, "--defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=gate)
 
 
@@ -58,6 +67,8 @@ OVERLOAD = "overload_sheds_by_priority"
 REDIS = "broken_redis"
 STEADY = "steady_state"
 
+SCALING = "scaling_with_the_load"
+
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
     "losing_europe",
@@ -72,7 +83,7 @@ REGIONS = (
 
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
-    *(_clean(experiment, gate=False) for experiment in (STEADY, "silent_replica", LOSING_US_EAST, *REGIONS)),
+    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, "silent_replica", LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
@@ -104,6 +115,17 @@ DEFECTS = (
         "does_not_come_back_after_redis", REDIS, "recovery", "answered from a fallback", gate=True, to_the_end=True
     ),
     _defect("errors_instead_of_fallback", REDIS, "slo", "error ratio: expected at most 1 %", gate=True),
+)
+
+OPERATIONS_DEFECTS = (
+    _defect("alerts_fire_late", LADDER, "alerts", "does not fire after", to_the_end=True),
+    _defect("alerts_never_resolve", LADDER, "alerts", "still fires after", to_the_end=True),
+    _defect("shrinks_at_once", SCALING, "scaling", "predicted", to_the_end=True),
+    _defect("grows_without_limit", SCALING, "scaling", "predicted", to_the_end=True),
+    _defect("rounds_pods_down", SCALING, "scaling", "predicted", to_the_end=True),
+    _defect(
+        "scales_by_admitted_load", SCALING, "scaling", "ready capacity", to_the_end=True, more=("--set", "peak=320/s")
+    ),
 )
 
 REGIONS_DEFECTS = (

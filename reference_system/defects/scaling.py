@@ -1,0 +1,58 @@
+"""Defects of how a region is scaled with its load."""
+
+from dataclasses import replace
+
+from reference_system.defects.defect import Defect
+from reference_system.policies.autoscaling.horizontal import Decision
+from reference_system.policies.autoscaling.memory import State
+from reference_system.policies.autoscaling.observation import Observation
+from reference_system.policies.autoscaling.spec import Behavior, Policy, PolicyType, Rules, Spec
+from reference_system.policies.autoscaling.timeline_api import IN_SMALL
+from reference_system.services.autoscaler import Scaling, as_kubernetes_does
+from reference_system.services.exchange import Observations
+from reference_system.services.parts import ControllerParts
+
+AT_ONCE = Rules(stabilization_window_s=0, policies=(Policy(type=PolicyType.PERCENT, value=1000, period_s=1),))
+assert IN_SMALL.behavior is not None
+USUAL: Behavior = IN_SMALL.behavior
+
+
+def _scaled(parts: ControllerParts, how: Scaling) -> ControllerParts:
+    return replace(parts, scaling=how)
+
+
+def _with(behavior: Behavior) -> Scaling:
+    return Scaling(spec=replace(IN_SMALL, behavior=behavior))
+
+
+def _one_pod_less(state: State, seen: Observation, now_s: float, spec: Spec) -> tuple[State, Decision]:
+    """What the load needs, rounded down."""
+    after, decision = as_kubernetes_does(state, seen, now_s, spec)
+    if decision.replicas <= seen.replicas:
+        return after, decision
+    return after, replace(decision, replicas=decision.replicas - 1)
+
+
+def _admitted(observations: Observations) -> float:
+    """What was answered within the window of five seconds, and not what arrived."""
+    return (observations.ok + observations.error) / 5.0
+
+
+DEFECTS: dict[str, Defect] = {
+    "shrinks_at_once": Defect(
+        breaks="Pods go after twenty quiet seconds, a tenth at a time; with this all of them after one quiet second.",
+        controller=lambda parts: _scaled(parts, _with(replace(USUAL, scale_down=AT_ONCE))),
+    ),
+    "grows_without_limit": Defect(
+        breaks="A region grows by half or two pods in four seconds; with this by as many as it likes.",
+        controller=lambda parts: _scaled(parts, _with(replace(USUAL, scale_up=AT_ONCE))),
+    ),
+    "rounds_pods_down": Defect(
+        breaks="A load that needs seven and a half pods gets eight; with this it gets seven.",
+        controller=lambda parts: _scaled(parts, Scaling(decide=_one_pod_less)),
+    ),
+    "scales_by_admitted_load": Defect(
+        breaks="A region is scaled by all that arrives; with this only by what was not shed.",
+        controller=lambda parts: _scaled(parts, Scaling(load=_admitted)),
+    ),
+}
