@@ -106,5 +106,5 @@ def _passed(check: AlertsCheck, found: list[Figure]) -> str:
         f"{figure.name} {say(figure.value, 's')}" for figure in found if figure.unit == "s" and figure.value is not None
     ]
     said = f" {'; '.join(times)}." if times else ""
-    only = "only those" if check.fire else "none"
-    return f"Each alert followed its rule, and {only} that were expected fired.{said}"
+    which = "only those fired that were expected" if check.fire else "none fired that must not"
+    return f"Each alert followed its rule, and {which}.{said}"

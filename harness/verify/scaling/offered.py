@@ -54,15 +54,15 @@ def figures_of(run: Run, check: ScalingCheck, hpa: Autoscaler, trace: Trace) -> 
     if metric is None:
         return []
     rates = _rates(run, hpa, metric, trace)
-    return [*_begins_above(run, hpa, metric), _seen(metric, rates), *_shed_seen(metric, rates)]
+    return [*_begins_above(run, check, hpa, metric), _seen(metric, rates), *_shed_seen(metric, rates)]
 
 
-def _begins_above(run: Run, hpa: Autoscaler, metric: ScalingMetric) -> list[Figure]:
+def _begins_above(run: Run, check: ScalingCheck, hpa: Autoscaler, metric: ScalingMetric) -> list[Figure]:
     """Below the target's tolerance the autoscaler does not move, so shedding must not begin there."""
     promise = run.plan.target.promises.shedding
     if promise is None:
         return []
-    begins_per_s = promise.target_rate_per_replica * promise.cut_off_below
+    begins_per_s = (check.sheds_above or promise.target_rate_per_replica) * promise.cut_off_below
     moves_per_s = metric.target * (1 + hpa.tolerance)
     above = begins_per_s > moves_per_s
     return [

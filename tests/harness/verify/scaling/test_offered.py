@@ -7,6 +7,7 @@ import pytest
 
 from harness.experiment import ScalingCheck, ScalingMetric
 from harness.record.reader import Run
+from harness.units import PerSecond
 from harness.verify.scaling import offered
 from harness.verify.scaling.hpa import scaled
 from harness.verify.scaling.trace import traces_of
@@ -155,3 +156,9 @@ def test_the_load_metric_may_have_another_name() -> None:
     found = _figures(replace(run, metrics=renamed), ScalingCheck(autoscaler=hpa, load_metric="calls"))
 
     assert found["calls of what arrived"].outcome is Outcome.PASS
+
+
+def test_where_a_replica_is_less_than_the_promise_is_about_the_check_says_from_when_it_sheds() -> None:
+    found = _figures(recorded(), msgspec.structs.replace(CHECK, sheds_above=PerSecond(1.0)))[BEGINS]
+
+    assert (found.value, found.outcome) == (1.0, Outcome.FAIL)
