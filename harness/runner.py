@@ -6,6 +6,7 @@ verdict is made later, from the record alone.
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ LEAD_S = 1.0  # between the last preparation and the first arrival, so that ever
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen
 FIRST_SCRAPE_WITHIN_S = 5.0
 EXITS_EVERY_S = 0.5
+WRITTEN_WITHIN_S = 20.0  # or the disk has so much else to do that one more delay does not matter
 
 Action = Callable[[], Coroutine[None, None, None]]
 StoppedBy = Literal["operator", "stop_condition", "error"]
@@ -159,6 +161,7 @@ class Conductor:
     async def _prepare(self) -> None:
         self._guard = await asyncio.to_thread(Guard.start, self._journal.path)
         await self._injector.prepare()
+        await _written_to_disk()
         gc.collect()
         gc.freeze()  # what exists now stays for the run: looking through it takes a tenth of a second, again and again
 
@@ -320,6 +323,15 @@ class Conductor:
         logs.collect(self._log_marks, self.folder / "logs")
         self._journal.close()
         self.writer.seal()
+
+
+async def _written_to_disk() -> None:
+    """Let the kernel write now what starting has left it to write.
+
+    It would do so half a minute later, amid the baseline, and a database's commits wait for it: half a second, seen.
+    """
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(os.sync), WRITTEN_WITHIN_S)
 
 
 def _exit_event(service: str, ended: Exit, *, expected: bool) -> rows.ServiceExited:
