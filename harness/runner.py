@@ -328,7 +328,7 @@ class Conductor:
 async def _written_to_disk() -> None:
     """Let the kernel write now what starting has left it to write.
 
-    It would do so half a minute later, amid the baseline, and a database's commits wait for it: half a second, seen.
+    It would do so half a minute later, amid the baseline, and a database's commits would wait for the same disk.
     """
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.to_thread(os.sync), WRITTEN_WITHIN_S)

@@ -54,7 +54,7 @@ class _Course:
 def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
     name = f"recovery within {check.rto}"
     baseline = windows.phase_window(run.plan, "baseline")
-    from_s, doubt = _disturbance_over_s(run)
+    from_s, doubt = windows.disturbance_over_s(run)
     if baseline is None or from_s is None:
         return figures.verdict_of("recovery", name, [_nothing(doubt or "the run has no baseline")], passed="")
     normal_share = _goodput(run, baseline.start_s, 1, baseline.length_s)[0]
@@ -63,20 +63,6 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
     return figures.verdict_of(
         "recovery", name, found, _evidence(run, check, course, found), passed=_passed(check, course, found)
     )
-
-
-def _disturbance_over_s(run: Run) -> tuple[float | None, str]:
-    """When the last revert was done, or the load was back; and why that is not known."""
-    reverted_s, doubt = windows.faults_over_s(run)
-    if doubt:
-        return None, doubt
-    moments = [] if reverted_s is None else [reverted_s]
-    changed_s = windows.last_rate_change_s(run.plan)
-    if changed_s is not None:
-        moments.append(changed_s)
-    if not moments:
-        return None, "the run has neither a fault nor a change of load to recover from"
-    return max(moments), ""
 
 
 def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, normal_share: float) -> _Course:

@@ -174,6 +174,20 @@ def last_rate_change_s(plan: Plan) -> float | None:
     return max(moments, default=None)
 
 
+def disturbance_over_s(run: Run) -> tuple[float | None, str]:
+    """When the last revert was done, or the load was back; and why that is not known."""
+    reverted_s, doubt = faults_over_s(run)
+    if doubt:
+        return None, doubt
+    moments = [] if reverted_s is None else [reverted_s]
+    changed_s = last_rate_change_s(run.plan)
+    if changed_s is not None:
+        moments.append(changed_s)
+    if not moments:
+        return None, "the run has neither a fault nor a change of load to recover from"
+    return max(moments), ""
+
+
 def end_of_load_s(run: Run) -> float:
     """When users stop coming: final reads are the harness's own, and a run may be stopped before its time."""
     final = phase_window(run.plan, "final_reads")

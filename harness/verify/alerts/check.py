@@ -42,11 +42,14 @@ def _fired(run: Run, check: AlertsCheck, alert: str, mine: list[Signal], evidenc
     """From the start of the disturbance until the first controller shows it firing."""
     name, accept = f"{alert} fired after", f"at most {check.within}"
     began_s = windows.first_disturbance_s(run)
+    if began_s == float("inf"):
+        return figures.unknown(name, unit="s", accept=accept, reason="nothing disturbed the run")
     fired = [(float(signal.fired_s(began_s, run.plan.duration_s).min(initial=float("inf"))), signal) for signal in mine]
     first_s, signal = min(fired, key=lambda each: each[0])
     if first_s == float("inf"):
-        why = "it never fired" if began_s < float("inf") else "the run has neither a fault nor a change of load"
-        return figures.stated(name, None, unit="s", samples=0, accept=accept, outcome=Outcome.FAIL, reason=why)
+        return figures.stated(
+            name, None, unit="s", samples=len(mine), accept=accept, outcome=Outcome.FAIL, reason="it never fired"
+        )
     evidence.append(Evidence(at_s=first_s, sentence=f"{alert} of {signal.service} fires.", source="metrics"))
     return figures.bounded(
         name, first_s - began_s, check.within, unit="s", samples=len(mine), reason=f"it fired at {at(first_s)}"
@@ -57,7 +60,7 @@ def _resolved(run: Run, check: AlertsCheck, alert: str, mine: list[Signal]) -> F
     """From the end of the disturbance until no controller shows it firing any more."""
     assert check.resolve_within is not None
     name, unit = f"{alert} resolved after", "s"
-    over_s, doubt = _over_s(run)
+    over_s, doubt = windows.disturbance_over_s(run)
     if over_s is None:
         return figures.unknown(name, unit=unit, accept=f"at most {check.resolve_within}", reason=doubt)
     last = [float(signal.fired_s(over_s, run.plan.duration_s).max(initial=over_s)) for signal in mine]
@@ -70,15 +73,6 @@ def _resolved(run: Run, check: AlertsCheck, alert: str, mine: list[Signal]) -> F
     return figures.bounded(
         name, max(last) - over_s, check.resolve_within, unit=unit, samples=len(mine), reason="it went on firing"
     )
-
-
-def _over_s(run: Run) -> tuple[float | None, str]:
-    """When the last fault was reverted, or the load was back."""
-    reverted_s, doubt = windows.faults_over_s(run)
-    if doubt:
-        return None, doubt
-    moments = [moment for moment in (reverted_s, windows.last_rate_change_s(run.plan)) if moment is not None]
-    return (max(moments), "") if moments else (None, "the run has neither a fault nor a change of load")
 
 
 def _false_alarms(run: Run, check: AlertsCheck, signals: list[Signal], evidence: list[Evidence]) -> Figure:

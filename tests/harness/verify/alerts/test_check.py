@@ -139,3 +139,10 @@ def test_nobody_knows_when_it_resolved_after_a_fault_that_was_not_shown_to_be_ov
     verdict = check_alerts(_run(fault=False).with_fault(reverted=False).built(), CHECK)
 
     assert figure(verdict, "latency resolved after").outcome is Outcome.INCONCLUSIVE
+
+
+def test_an_alert_for_a_fault_that_never_came_is_not_blamed_on_the_system() -> None:
+    verdict = check_alerts(_run(slow=None, firing=None, fault=False).built(), CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nothing disturbed the run" in verdict.sentence
