@@ -274,9 +274,13 @@ def series(run: Run, service: str, metric: str) -> pd.DataFrame:
 
 
 def by_label(run: Run, service: str, metric: str, name: str) -> pd.DataFrame:
-    """One row per scrape (index: at_s), one column per value of the label."""
+    """One row per scrape (index: at_s), one column per value of the label, in the order of the words."""
     frame = series(run, service, metric)
     if frame.empty:
         return pd.DataFrame()
-    words = frame["labels"].astype(str).map(lambda labels: label(labels, name))
-    return frame.assign(word=words).pivot_table(index="at_s", columns="word", values="value", aggfunc="last")
+    code, known = pd.factorize(frame["labels"])
+    words, word = np.unique([label(str(labels), name) for labels in known], return_inverse=True)
+    times_s, scrape = np.unique(frame["at_s"].to_numpy(), return_inverse=True)
+    table = np.full((len(times_s), len(words)), np.nan)
+    table[scrape, word[code]] = frame["value"].to_numpy()
+    return pd.DataFrame(table, index=pd.Index(times_s, name="at_s"), columns=pd.Index(words, name="word"))

@@ -54,6 +54,19 @@ def wait_until_open(port: int, host: str = HOST) -> None:
     raise TimeoutError(f"nothing listens on {host}:{port} after {UP_WITHIN_S} s")
 
 
+def _wait_until_redis_answers(port: int, process: subprocess.Popen[bytes]) -> None:
+    """An open port is not enough: it is open before the server looks at it."""
+    deadline = time.monotonic() + UP_WITHIN_S
+    answer = b""
+    while answer != b"+PONG\r\n" and time.monotonic() < deadline:
+        assert process.poll() is None, f"Redis on {HOST}:{port} ended with {process.returncode}"
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            answer = connection.recv(64)
+        time.sleep(0.02)
+    assert answer == b"+PONG\r\n", f"Redis on {HOST}:{port} answered {answer!r} after {UP_WITHIN_S} s"
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
@@ -103,7 +116,7 @@ def redis_process(port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(REDIS_SERVER), *listens, *forgets]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tempfile.gettempdir())
     try:
-        wait_until_open(port)
+        _wait_until_redis_answers(port, process)
         yield process
     finally:
         process.send_signal(signal.SIGCONT)  # a frozen one could not hear that it shall stop

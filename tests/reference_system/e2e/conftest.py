@@ -26,8 +26,10 @@ class Client(httpx.Client):
         return self.post("/internal/exchange", json={"level": level, "window_s": 5.0})
 
     def metric(self, line_start: str) -> float:
-        lines = self.get("/metrics").text.splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(line_start))
+        return sum(float(line.rsplit(" ", 1)[1]) for line in self.metric_lines(line_start))
+
+    def metric_lines(self, line_start: str) -> list[str]:
+        return [line for line in self.get("/metrics").text.splitlines() if line.startswith(line_start)]
 
 
 @pytest.fixture(scope="session")
