@@ -24,8 +24,8 @@ HEAD = """\
 # What is shown, and by what
 
 Each row is something that the specification asks for. An experiment *shows* it: it ends red where the system under test
-does not do it. A planted defect *proves* that: with it in place the experiment has to end red, by the check in brackets.
-A row with neither is shown by no run; where tests look at it, they are named.
+does not do it. A planted defect *proves* that: with it in place the experiment is red, by the check in brackets. A row
+with neither is shown by no run; where tests look at it, they are named.
 
 Written by `python -m tests.coverage` from `docs/coverage.yaml`, `experiments/` and `tests/e2e/matrix.py`.
 """
