@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from harness import commands
 from harness.errors import ExitCode, GamedayError
+from harness.experiment import Suite
 from harness.gameday import Place
 from harness.target.runtimes import Choice
 
@@ -73,6 +74,20 @@ def run(
             harness_defect=harness_defect,
         )
     )
+
+
+@app.command()
+def suite(
+    name: Annotated[Suite, typer.Argument(help="Which suite.", show_default=False)],
+    runtime: Runtime = "processes",
+    loopback: Loopback = "127.0.0.1",
+    engine: Engine = None,
+    runs: Runs = DEFAULT_RUNS,
+    experiments: Annotated[Path, typer.Option(help="Folder of the experiments.")] = Path("experiments"),
+) -> None:
+    """Run all experiments of a suite in their short form, one after the other; the worst exit code is its own."""
+    place = Place(runs=runs, loopback=loopback, engine=engine)
+    _end(commands.suite(console, name, folder=experiments, runtime=runtime, place=place))
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -15,14 +17,22 @@ from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
 from harness.capacity.timeline_api import ServerRate
 from harness.errors import ExitCode, ExperimentError, TargetError
+from harness.experiment import Suite
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_capacity_inputs, load_fault, load_target
 from harness.loading.schema import json_schema
 from harness.observe.overview import overview
 from harness.plan import Plan
+from harness.runner import RunResult
+from harness.suite import BUDGET_S, Ended, exit_code, parts_of, planned_time_s, run_all
 from harness.target import runtimes
 from harness.target.lock import locked
 from harness.units import PerSecond, Seconds, enc_hook
+
+if TYPE_CHECKING:
+    from harness.judging import Judged  # these load the scientific libraries
+    from harness.report.junit import Unjudged
+    from harness.report.summary import Summary
 
 
 def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
@@ -49,6 +59,13 @@ def _print_json(value: object) -> None:
 
 
 def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None) -> ExitCode:
+    _, judged = _run(console, plan, place=place, harness_defect=harness_defect)
+    return judged.exit_code
+
+
+def _run(
+    console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None = None
+) -> tuple[RunResult, "Judged"]:
     console.print(f"[bold]{escape(plan.title)}[/]  ({plan.duration_s:.0f} s)")
     with display.live_progress(plan, console) as on_progress:
         result = gameday.run_plan(
@@ -60,18 +77,59 @@ def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: s
         )
     if result.stopped_by is not None:
         console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)
-    code = judge(console, result.folder)
+    judged = _judge(console, result.folder)
     if result.unclean:
         console.print(f"[red]unclean:[/] {escape(result.unclean)}", soft_wrap=True)
-    return code
+    return result, judged
+
+
+def suite(console: Console, name: Suite, *, folder: Path, runtime: str, place: gameday.Place) -> ExitCode:
+    """Every experiment of a suite, one after the other. The JUnit file of all is written anew after each."""
+    from harness.report.write import write_suite_junit  # noqa: PLC0415 - as in `judge`
+
+    parts = parts_of(name, folder, runtime=runtime)
+    planned_min, budget_min = planned_time_s(parts) / 60, BUDGET_S[name] / 60
+    console.print(f"{name}: {len(parts)} experiments, about {planned_min:.0f} min of at most {budget_min:.0f}")
+    junit = place.runs / f"{name}.junit.xml"
+    ended: list[Ended] = []
+    for one in run_all(parts, partial(_run_of_suite, console, place)):
+        ended.append(one)
+        write_suite_junit([_reported(each) for each in ended], junit)
+    display.show_suite(ended, console, exit_code=exit_code(ended), junit=junit)
+    return exit_code(ended)
+
+
+def _reported(ended: Ended) -> "Summary | Unjudged":
+    from harness.report.junit import Unjudged  # noqa: PLC0415 - as in `judge`
+
+    left_out = ended.exit_code is None
+    return ended.reported or Unjudged(experiment=ended.experiment, why=ended.sentence, error=not left_out)
+
+
+def _run_of_suite(console: Console, place: gameday.Place, plan: Plan) -> Ended:
+    from harness.report.summary import summarise  # noqa: PLC0415 - as in `judge`
+
+    result, judged = _run(console, plan, place=place)
+    summary = summarise(judged.run, judged.verdicts)
+    return Ended(
+        experiment=plan.experiment,
+        exit_code=judged.exit_code,
+        sentence=summary.headline,
+        reported=summary,
+        is_last=judged.exit_code is ExitCode.UNCLEAN or result.stopped_by == "operator",
+    )
 
 
 def judge(console: Console, folder: Path) -> ExitCode:
+    return _judge(console, folder).exit_code
+
+
+def _judge(console: Console, folder: Path) -> "Judged":
     from harness.judging import judge_run  # noqa: PLC0415 - loads the scientific libraries; other commands are quicker
 
     judged = judge_run(folder)
     display.show_verdicts(judged.verdicts, console, exit_code=judged.exit_code, report=judged.report)
-    return judged.exit_code
+    return judged
 
 
 def report(console: Console, folder: Path) -> ExitCode:
@@ -113,12 +171,13 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
 
 def series(console: Console, folders: list[Path]) -> ExitCode:
     from harness.judging import judge_series  # noqa: PLC0415 - as in `judge`
-    from harness.verify.failover.series import exit_code, in_words  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover.series import exit_code as worst_of  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover.series import in_words  # noqa: PLC0415 - as in `judge`
 
     found = judge_series(folders)
     for check, series in found:
         console.print(f"users of {check.cohort}: {in_words(series, str(check.rto))}", highlight=False, soft_wrap=True)
-    return exit_code([series for _, series in found])
+    return worst_of([series for _, series in found])
 
 
 def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:

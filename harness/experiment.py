@@ -526,6 +526,22 @@ class ScalingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="s
     expect_scaling: bool = True
 
 
+class CachingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="caching"):
+    """Caches answer as often as the target promises, with nothing that is too old and nothing that was taken away.
+
+    In `phase` each layer of `layers` has its promised hit ratio. `builds_per_key` is, by kind of content, how often one
+    key may be made within `builds_within` of a cache that a fault has emptied. `still_shown` is, by the operation that
+    takes something away (a block, an unfollow, an edit, a deletion), for how long after it was acknowledged pages may
+    go on showing that; 0s is never. No answer is older than its layer promises, whatever else is asked.
+    """
+
+    phase: str = "baseline"
+    layers: tuple[str, ...] = ()
+    builds_per_key: dict[str, float] = {}
+    builds_within: Seconds = Seconds(10.0)
+    still_shown: dict[str, Seconds] = {}
+
+
 Check = (
     SloCheck
     | DegradationCheck
@@ -536,6 +552,7 @@ Check = (
     | ConsistencyCheck
     | AlertsCheck
     | ScalingCheck
+    | CachingCheck
 )
 
 
@@ -544,15 +561,25 @@ Check = (
 Variable = str | int | float | bool
 
 
+class Suite(StrEnum):
+    """When an experiment is run: before each change is merged, before each release, each night (which runs all)."""
+
+    SMOKE = "smoke"
+    GATE = "gate"
+    NIGHTLY = "nightly"
+
+
 class Experiment(_Strict, frozen=True, kw_only=True):
     """One falsifiable sentence, how it is tried, and what has to hold.
 
     `variables` may be used as `${name}` anywhere below; `short` overrides some of them for a shorter run
-    (`gameday run --short`), `--set name=value` any of them.
+    (`gameday run --short`), `--set name=value` any of them. `gameday suite` runs all experiments of a suite, in short;
+    `nightly` has every experiment, named or not.
     """
 
     title: str
     hypothesis: str
+    suites: tuple[Suite, ...] = ()
     target: str
     load: Load
     phases: Phases

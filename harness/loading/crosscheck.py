@@ -11,6 +11,7 @@ from harness.errors import ExperimentError
 from harness.experiment import (
     AlertsCheck,
     BandwidthFault,
+    CachingCheck,
     Check,
     ConsistencyCheck,
     CpuLimitFault,
@@ -254,6 +255,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _alerts(check, where, experiment, target)
         case ScalingCheck():
             yield from scaling_figures(check, where, target)
+        case CachingCheck():
+            yield from _caching(check, where, experiment, target)
         case _:
             pass
 
@@ -337,6 +340,30 @@ def _alerts(check: AlertsCheck, where: Where, experiment: Experiment, target: Ta
             f"{check.within} is longer than disturbed and recovery ({watched_s:g}s), so it could not be seen to fail."
         )
         yield (*where, "within"), sentence, "Make them longer."
+
+
+def _caching(check: CachingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.caching
+    if promise is None:
+        yield where, f"{target.name} promises nothing of its caches, so there is nothing to check.", ""
+        return
+    layers = [layer.layer for layer in promise.layers]
+    for number, layer in enumerate(check.layers):
+        if layer not in layers:
+            sentence = f"{shortened(layer)} is not a cache of {target.name}."
+            yield (*where, "layers", number), sentence, did_you_mean(layer, layers)
+    if check.phase not in PHASES:
+        yield (*where, "phase"), f"{shortened(check.phase)} is not a phase.", did_you_mean(check.phase, PHASES)
+    elif check.layers and getattr(experiment.phases, check.phase) <= 0:
+        yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
+    for kind, most in check.builds_per_key.items():
+        if kind not in promise.kinds:
+            sentence = f"{shortened(kind)} is not a kind of content of {target.name}."
+            yield (*where, "builds_per_key", kind), sentence, did_you_mean(kind, promise.kinds)
+        elif most < 1:
+            yield (*where, "builds_per_key", kind), f"{most:g} is less than 1: what is not there has to be made.", ""
+    if check.builds_per_key and not experiment.faults:
+        yield (*where, "builds_per_key"), "there is no fault that could empty a cache.", ""
 
 
 def _consistency(

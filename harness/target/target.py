@@ -108,10 +108,29 @@ class AlertPromise(_Strict, frozen=True, kw_only=True):
     resolves_after: Seconds
 
 
+class CacheLayer(_Strict, frozen=True, kw_only=True):
+    """A layer as answers name it (`X-Cache`): the share of what it is asked for that it has, and how old that may be;
+    for `stale_for` after its `ttl` it may be shown while it is made anew."""
+
+    layer: str
+    hit_ratio: Ratio
+    ttl: Seconds
+    stale_for: Seconds = Seconds(0.0)
+
+
+class CachingPromise(_Strict, frozen=True, kw_only=True):
+    """The layers from the outermost to the innermost, and the route by which each kind of content is asked for."""
+
+    layers: tuple[CacheLayer, ...]
+    kinds: dict[str, str] = {}
+    made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
+
+
 class Promises(_Strict, frozen=True, kw_only=True):
     degradation: DegradationPromise | None = None
     shedding: SheddingPromise | None = None
     alerts: tuple[AlertPromise, ...] = ()
+    caching: CachingPromise | None = None
 
 
 class Headers(_Strict, frozen=True, kw_only=True):
@@ -123,6 +142,7 @@ class Headers(_Strict, frozen=True, kw_only=True):
     level: str = "X-Degradation-Level"
     priority: str = "X-Priority"
     cache: str = "X-Cache"
+    age: str = "Age"  # RFC 9111: whole seconds since the answer was made
     shed: str = "X-Shed"
     disabled_feature: str = "X-Disabled-Feature"
     refused: str = "X-Refused"
@@ -141,6 +161,8 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     alert_input: str = "alert_input"  # label `input`
     alert_evaluations: str = "alert_evaluations_total"
     overload: str = "load_shedding_overload_ratio"
+    cache_requests: str = "cache_requests_total"  # labels `layer` and `result`: hit, miss, stale, unavailable
+    cache_builds: str = "cache_builds_total"  # label `kind`
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
     region_healthy: str = "edge_region_healthy"  # label `region`: 1 while the edge takes it for healthy

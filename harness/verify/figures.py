@@ -7,7 +7,7 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import Check, ConsistencyCheck, SheddingCheck, SloCheck
+from harness.experiment import CachingCheck, Check, ConsistencyCheck, SheddingCheck, SloCheck
 from harness.plan import Plan
 from harness.verify import statistics
 from harness.verify.statistics import Estimate
@@ -73,6 +73,8 @@ def alpha_of(plan: Plan) -> float:
 def _is_statistical(check: Check) -> bool:
     if isinstance(check, ConsistencyCheck):
         return check.staleness_p99 is not None
+    if isinstance(check, CachingCheck):
+        return bool(check.layers)
     return isinstance(check, STATISTICAL)
 
 

@@ -46,6 +46,7 @@ PARTS = {
     "harness.by_hand": "runner",
     "harness.gameday": "cli",
     "harness.judging": "cli",
+    "harness.suite": "cli",
     "harness.commands": "cli",
     "harness.display": "cli",
     "harness.display_capacity": "cli",

@@ -120,6 +120,7 @@ class Shard:
             writer,
             self._tally,
             header_names=_header_names(plan),
+            age_header=plan.target.headers.age.lower(),
             region_asked=plan.target.regions[0] if len(plan.target.regions) == 1 else "",
             in_flight_limit=-(-load.in_flight_limit // spec.shards),
             first_number=spec.shard,
