@@ -1,20 +1,21 @@
 """The live steps in their order: load → plan → run, and the target alone. Judging is `judging.py`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import WrittenFault, fault_id
+from harness.experiment import FanOutCheck, WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe
-from harness.loader import load_experiment
+from harness.loader import LoadedExperiment, load_experiment
+from harness.loading.mistakes import did_you_mean, shortened
 from harness.observe import logs
-from harness.plan import Plan, build_plan, planned_faults
+from harness.plan import OperationSpec, Plan, build_plan, planned_faults
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
@@ -66,6 +67,7 @@ def make_plan(
             f'{loaded.profile_path.name} has no operations for it, marked @does(…, phase="{FINAL_READS}").',
             "Add one, or leave the phase out.",
         )
+    _refuse_unknown_operations(loaded, operations)
     plan = build_plan(
         loaded.experiment,
         name=path.stem,
@@ -82,6 +84,15 @@ def make_plan(
     if problems:
         raise ExperimentError(f"{path}: " + "\n".join(problems))
     return plan
+
+
+def _refuse_unknown_operations(loaded: LoadedExperiment, operations: Sequence[OperationSpec]) -> None:
+    known = [operation.name for operation in operations]
+    for number, check in enumerate(loaded.experiment.expect):
+        for name in check.p95 if isinstance(check, FanOutCheck) else ():
+            if name not in known:
+                sentence = f"{shortened(name)} is not an operation of {loaded.profile_path.name}."
+                raise loaded.document.mistake(("expect", number, "p95", name), sentence, did_you_mean(name, known))
 
 
 def run_plan(

@@ -25,6 +25,7 @@ from harness.experiment import (
     ConsistencyCheck,
     DegradationCheck,
     FailoverCheck,
+    FanOutCheck,
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
@@ -38,6 +39,7 @@ from harness.verify.alerts.check import check_alerts
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
+from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
@@ -56,6 +58,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
+    FanOutCheck: check_fan_out,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -21,10 +21,11 @@ from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.fan_out import Backlog, Round, Rules
 from reference_system.data.fan_out import FanOut as Queue
 from reference_system.policies import fan_out
-from reference_system.policies.fan_out import LIMITS, State, Waiting
+from reference_system.policies.fan_out import LIMITS, How, State, Waiting
 from reference_system.services.log import Log
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DONE = (How.PUSH, How.PULL, "withdrawn")  # how a post was brought, or that it need not be any more
 NOTHING = Backlog(waiting=0, oldest_at_s=None, dead_letters=0, as_of_s=0.0)
 
 
@@ -61,6 +62,8 @@ class FanOut:
         self._delay = Histogram(
             "fanout_delay_seconds", "From queued to delivered", ["account"], buckets=BUCKETS_S, registry=registry
         )
+        for how in DONE:
+            self._delivered.labels(how)
         self._limit.set(self.limit)
 
     @property
@@ -91,7 +94,7 @@ class FanOut:
         return done.more
 
     async def measure(self) -> Backlog:
-        """What waits now; Raises DependencyError."""
+        """What waits now. Raises DependencyError."""
         self._backlog = await self._queue.backlog()
         self._depth.set(self.depth)
         self._lag.set(self.lag_s)
