@@ -19,6 +19,7 @@ from harness.experiment import (
     DestroyFault,
     Experiment,
     FailoverCheck,
+    FanOutCheck,
     LatencyFault,
     MomentaryFault,
     Ramp,
@@ -253,6 +254,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _failover(check, where, experiment, target)
         case AlertsCheck():
             yield from _alerts(check, where, experiment, target)
+        case FanOutCheck():
+            yield from _fan_out(check, where, experiment)
         case ScalingCheck():
             yield from scaling_figures(check, where, target)
         case CachingCheck():
@@ -388,3 +391,14 @@ def _consistency(
     for key in ("staleness_p99", "converges_within"):
         if getattr(check, key) is not None and len(target.regions) < 2:
             yield (*where, key), f"{target.name} has one region only, so nothing travels between regions.", ""
+
+
+def _fan_out(check: FanOutCheck, where: Where, experiment: Experiment) -> Iterator[Mistake]:
+    if not check.p95:
+        yield (*where, "p95"), "is empty, so no delay would be judged.", "Name operations that post, each with a limit."
+    if experiment.phases.final_reads <= 0:
+        hint = "Give $.phases.final_reads a length: only where nobody posts any more can all have arrived."
+        yield where, "needs the phase final_reads, which has length 0s.", hint
+    if check.drained_within is not None and not experiment.faults and not experiment.load.changes:
+        sentence = "there is neither a fault nor a change of the load after which anything has to drain."
+        yield (*where, "drained_within"), sentence, ""

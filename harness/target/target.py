@@ -173,6 +173,10 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     table_digest: str = "table_digest"  # label `table`; of its rows in any order
     key_digest: str = "key_digest"  # label `keys`, a few of a sample; of what the region answers for them
     key_digest_at: str = "key_digest_at_seconds"  # at which instant: the same number wherever it is the same instant
+    fan_out_depth: str = "fanout_queue_depth"  # posts that wait to be brought to their authors' followers
+    fan_out_lag: str = "fanout_lag_seconds"  # age of the oldest one
+    fan_out_delivered: str = "fanout_delivered_total"  # summed over its labels: each post that is done, once
+    fan_out_dead_letters: str = "fanout_dead_letters"  # posts that were given up and kept
     autoscaler_syncs: str = "autoscaler_syncs_total"  # the number of the sync that the others of the scrape belong to
     autoscaler_current: str = "autoscaler_current_replicas"  # what it saw before it decided
     autoscaler_desired: str = "autoscaler_desired_replicas"

@@ -26,6 +26,7 @@ from harness.experiment import (
     ConsistencyCheck,
     DegradationCheck,
     FailoverCheck,
+    FanOutCheck,
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
@@ -40,6 +41,7 @@ from harness.verify.caching.check import check_caching
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
+from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
@@ -59,6 +61,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
     CachingCheck: check_caching,
+    FanOutCheck: check_fan_out,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -49,6 +49,10 @@ class Backends:
         """One round trip. Raises DependencyError."""
         return await self._redis.call(self._redis_client.run, *commands)
 
+    async def redis_replies(self, *commands: Command) -> list[Reply]:
+        """As `redis`; errors of single commands are among the replies."""
+        return await self._redis.call(self._redis_client.replies, *commands)
+
     async def postgres(self, statement: str, *arguments: Any) -> list[Record]:
         """One round trip. Raises DependencyError."""
         return await self._postgres.call(self._postgres_client.run, statement, *arguments)

@@ -16,6 +16,7 @@ from reference_system.policies import alerting, degradation, load_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
 from reference_system.services.autoscaler import Scaling
+from reference_system.services.fan_out import FanOutParts
 from reference_system.services.forwarding import Forwarding
 from reference_system.services.outcomes import Outcome
 from reference_system.services.placing import Decisions
@@ -84,6 +85,7 @@ class WorkerParts:
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     prepare: Prepare = seed.prepare
     caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
+    fan_out: FanOutParts = field(default_factory=FanOutParts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
