@@ -27,6 +27,8 @@ from harness.experiment import (
     ResetFault,
     ScalingCheck,
     ServiceFault,
+    Severity,
+    SeverityCheck,
     SheddingCheck,
     SloCheck,
     Spike,
@@ -254,6 +256,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _alerts(check, where, experiment, target)
         case ScalingCheck():
             yield from scaling_figures(check, where, target)
+        case SeverityCheck():
+            yield from _severity(check, where)
         case _:
             pass
 
@@ -337,6 +341,14 @@ def _alerts(check: AlertsCheck, where: Where, experiment: Experiment, target: Ta
             f"{check.within} is longer than disturbed and recovery ({watched_s:g}s), so it could not be seen to fail."
         )
         yield (*where, "within"), sentence, "Make them longer."
+
+
+def _severity(check: SeverityCheck, where: Where) -> Iterator[Mistake]:
+    if check.at_most is Severity.SEV1:
+        hint = did_you_mean(Severity.SEV2, [word for word in Severity if word is not Severity.SEV1])
+        yield (*where, "at_most"), "nothing is worse than SEV1, so it could not be seen to fail.", hint
+    if check.late <= 0:
+        yield (*where, "late"), f"{check.late} makes every answer late.", ""
 
 
 def _consistency(

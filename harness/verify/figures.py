@@ -7,7 +7,7 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import Check, ConsistencyCheck, SheddingCheck, SloCheck
+from harness.experiment import Check, ConsistencyCheck, SeverityCheck, SheddingCheck, SloCheck
 from harness.plan import Plan
 from harness.verify import statistics
 from harness.verify.statistics import Estimate
@@ -15,7 +15,7 @@ from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict,
 
 MOST_NAMED = 4  # figures in a verdict's sentence besides the first; the others are in its table
 FAR_BEYOND = 2.0  # times the share that is allowed
-STATISTICAL = (SloCheck, SheddingCheck)
+STATISTICAL = (SloCheck, SheddingCheck, SeverityCheck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

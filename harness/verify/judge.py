@@ -28,6 +28,7 @@ from harness.experiment import (
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
+    SeverityCheck,
     SheddingCheck,
     SloCheck,
 )
@@ -41,6 +42,7 @@ from harness.verify.failover.check import check_failover
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
+from harness.verify.severity.check import check_severity
 from harness.verify.shedding import check_shedding
 from harness.verify.slo import check_slo
 from harness.verify.validity import Validity, check_validity
@@ -56,6 +58,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
+    SeverityCheck: check_severity,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone
