@@ -29,6 +29,8 @@ from harness.experiment import (
     ResetFault,
     ScalingCheck,
     ServiceFault,
+    Severity,
+    SeverityCheck,
     SheddingCheck,
     SloCheck,
     Spike,
@@ -260,6 +262,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from scaling_figures(check, where, target)
         case CachingCheck():
             yield from _caching(check, where, experiment, target)
+        case SeverityCheck():
+            yield from _severity(check, where)
         case _:
             pass
 
@@ -367,6 +371,14 @@ def _caching(check: CachingCheck, where: Where, experiment: Experiment, target: 
             yield (*where, "builds_per_key", kind), f"{most:g} is less than 1: what is not there has to be made.", ""
     if check.builds_per_key and not experiment.faults:
         yield (*where, "builds_per_key"), "there is no fault that could empty a cache.", ""
+
+
+def _severity(check: SeverityCheck, where: Where) -> Iterator[Mistake]:
+    if check.at_most is Severity.SEV1:
+        hint = did_you_mean(Severity.SEV2, [word for word in Severity if word is not Severity.SEV1])
+        yield (*where, "at_most"), "nothing is worse than SEV1, so it could not be seen to fail.", hint
+    if check.late <= 0:
+        yield (*where, "late"), f"{check.late} makes every answer late.", ""
 
 
 def _consistency(

@@ -30,6 +30,7 @@ from harness.experiment import (
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
+    SeverityCheck,
     SheddingCheck,
     SloCheck,
 )
@@ -45,6 +46,7 @@ from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
+from harness.verify.severity.check import check_severity
 from harness.verify.shedding import check_shedding
 from harness.verify.slo import check_slo
 from harness.verify.validity import Validity, check_validity
@@ -62,6 +64,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     ScalingCheck: check_scaling,
     CachingCheck: check_caching,
     FanOutCheck: check_fan_out,
+    SeverityCheck: check_severity,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

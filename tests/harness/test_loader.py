@@ -416,6 +416,17 @@ def test_alerts_that_could_not_be_judged_are_refused(written: Written, words: st
     assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"alerts, {words}")))
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("at_most: SEV1", "$.expect[0].at_most: nothing is worse than SEV1, so it could not be seen to fail."),
+        ("at_most: SEV3, late: 0s", "$.expect[0].late: 0s makes every answer late."),
+    ],
+)
+def test_a_severity_that_could_not_be_judged_is_refused(written: Written, words: str, sentence: str) -> None:
+    assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"severity, {words}")))
+
+
 def test_an_alert_without_a_reason_is_refused(written: Written) -> None:
     calm = SMALL[: SMALL.index("faults:")] + SMALL[SMALL.index("expect:") :]
 
