@@ -59,7 +59,7 @@ def test_the_capacity_of_servers_is_slots_over_service_time(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "good_per_s", "p99_s"), [(150.0, 150.0, 0.021), (320.0, 75.0, None)])
 def test_a_point_tells_what_was_measured_in_its_phase(rate: float, good_per_s: float, p99_s: float | None) -> None:
-    """At 320/s the queue grows by 20/s, and the wait by 1/15 s a second: from T+14.7 s on nobody is answered in time."""
+    """At 320/s the queue grows by 20/s, the wait by 1/15 s a second: from T+14.7 s on nobody is answered in time."""
     search = msgspec.structs.replace(SEARCH, low=PerSecond(rate), at_most=1)
     knee = find_knee(_plan_at(SLO), search, BY_SLO, attempt=_queued, on_point=lambda knee: None).knee
 
