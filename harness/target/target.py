@@ -208,13 +208,25 @@ class TargetSpec(_Strict, frozen=True, kw_only=True):
     defect_variable: str = "DEFECT"
 
 
+class Promise(StrEnum):
+    """The fields of `Promises`."""
+
+    DEGRADATION = "degradation"
+    SHEDDING = "shedding"
+    ALERTS = "alerts"
+
+
 class TargetPart(_Strict, frozen=True, kw_only=True):
-    """A target file that names some regions of another one's target: the same system without the others."""
+    """A target file that names some regions of another one's target: the same system without the others.
+
+    `without` are promises that this one does not make, because its `variables` turn off what keeps them.
+    """
 
     name: str
     part_of: str
     regions: tuple[str, ...]
     variables: dict[str, str] = {}
+    without: tuple[Promise, ...] = ()
 
 
 class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):

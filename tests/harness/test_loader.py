@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
@@ -150,9 +151,24 @@ def test_a_part_of_a_target_has_the_services_and_links_of_its_regions_and_those_
     assert (part.promises, part.defects, part.compose) == (whole.promises, whole.defects, whole.compose)
 
 
+def test_a_part_without_a_promise_keeps_the_others() -> None:
+    whole = load_target(ROOT / "reference_system" / "target.yaml")
+
+    part = load_target(ROOT / "reference_system" / "unprotected.yaml")
+
+    assert part.promises.shedding is None
+    assert part.promises == msgspec.structs.replace(whole.promises, shedding=None)
+    assert part.variables["SHEDDING_POLICY"] == "off"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence", "hint"),
     [
+        (
+            "name: x\npart_of: target.yaml\nregions: [us-east]\nwithout: [sheding]",
+            ':4, $.without[0]: "sheding"',
+            "shedding",
+        ),
         ("name: x\npart_of: other.yaml\nregions: [us-east]", ':2, $.part_of: there is no file "other.yaml"', ""),
         ("name: x\npart_of: target.yaml\nregions:\n  - us-aest", ':4, $.regions[0]: "us-aest" is not a', "us-east"),
         ("name: x\npart_of: target.yaml\nregions: []", ":3, $.regions: a part has at least one region", "us-east"),
