@@ -55,7 +55,8 @@ class Worker:
             postgres=self._postgres,
             registry=registry,
             policies=DependencyPolicies(),
-            seed=0,
+            seed=settings.place.service,
+            told=self._log.breaker_changed,
         )
         self._usage = Usage(self._backends, registry)
         self._fan_out = FanOut(self._backends, region=self._region)
