@@ -11,6 +11,7 @@ from harness.errors import ExperimentError
 from harness.experiment import (
     AlertsCheck,
     BandwidthFault,
+    BreakersCheck,
     Check,
     ConsistencyCheck,
     CpuLimitFault,
@@ -32,6 +33,7 @@ from harness.experiment import (
     Spike,
     WrittenFault,
 )
+from harness.loading.crosscheck_breakers import breakers_figures
 from harness.loading.crosscheck_regions import (
     Mistake,
     everywhere_at_once,
@@ -254,6 +256,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _alerts(check, where, experiment, target)
         case ScalingCheck():
             yield from scaling_figures(check, where, target)
+        case BreakersCheck():
+            yield from breakers_figures(check, where, experiment, target)
         case _:
             pass
 

@@ -21,6 +21,7 @@ import msgspec
 
 from harness.experiment import (
     AlertsCheck,
+    BreakersCheck,
     Check,
     ConsistencyCheck,
     DegradationCheck,
@@ -35,6 +36,7 @@ from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.alerts.check import check_alerts
+from harness.verify.breakers.check import check_breakers
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
@@ -56,6 +58,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
+    BreakersCheck: check_breakers,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

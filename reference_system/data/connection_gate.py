@@ -5,7 +5,6 @@ is no failure of the database and opens no circuit breaker.
 """
 
 import asyncio
-import time
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -71,7 +70,8 @@ class ConnectionGate:
         ):
             self._refused.labels(str(priority)).inc()
             raise PoolBusyError("every connection to Postgres is in use, and enough calls wait for one")
-        asked_s = time.monotonic()
+        now_s = asyncio.get_running_loop().time
+        asked_s = now_s()
         self._waiting += 1
         try:
             async with asyncio.timeout(min(self._longest_wait_s, errand.left_s)):
@@ -84,4 +84,4 @@ class ConnectionGate:
             raise DependencyError(f"postgres: no connection was free within {self._longest_wait_s:g} s") from error
         finally:
             self._waiting -= 1
-            self._waited.observe(time.monotonic() - asked_s)
+            self._waited.observe(now_s() - asked_s)

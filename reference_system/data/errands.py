@@ -4,15 +4,15 @@ Carried beside the call instead of through every function between a request and 
 starts some that outlives its request, does that in a fresh context: `asyncio.create_task(work, context=Context())`.
 """
 
+import asyncio
 import math
-import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 
 @dataclass(slots=True, kw_only=True)
 class Errand:
-    """`deadline_s` is a time of `time.monotonic()`. `begun`: the database was asked, and may have done something."""
+    """`deadline_s` is a time of the loop. `begun`: the database was asked, and may have done something."""
 
     priority: int = 1
     deadline_s: float = math.inf
@@ -21,7 +21,7 @@ class Errand:
 
     @property
     def left_s(self) -> float:
-        return self.deadline_s - time.monotonic()
+        return self.deadline_s - asyncio.get_running_loop().time()
 
     @property
     def may_be_refused(self) -> bool:

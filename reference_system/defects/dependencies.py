@@ -1,8 +1,8 @@
 """Defects of how stores are called: circuit breakers, the pool of connections, deadlines."""
 
+import asyncio
 import itertools
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ def _closes_unseen(state: State, observation: Observation, now_s: float) -> tupl
 def _until_the_beat(draw: float) -> float:
     """On the same beat of the clock in every replica."""
     del draw
-    now_s = time.time()
+    now_s = asyncio.get_running_loop().time()  # the same in all processes of a machine
     return math.ceil((now_s + OPEN_FOR_S) / BEAT_S) * BEAT_S - now_s
 
 
