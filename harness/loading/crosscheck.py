@@ -11,6 +11,7 @@ from harness.errors import ExperimentError
 from harness.experiment import (
     AlertsCheck,
     BandwidthFault,
+    BreakersCheck,
     CachingCheck,
     Check,
     ConsistencyCheck,
@@ -36,6 +37,7 @@ from harness.experiment import (
     Spike,
     WrittenFault,
 )
+from harness.loading.crosscheck_breakers import breakers_figures
 from harness.loading.crosscheck_regions import (
     Mistake,
     everywhere_at_once,
@@ -264,6 +266,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from _caching(check, where, experiment, target)
         case SeverityCheck():
             yield from _severity(check, where)
+        case BreakersCheck():
+            yield from breakers_figures(check, where, experiment, target)
         case _:
             pass
 

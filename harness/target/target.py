@@ -126,16 +126,24 @@ class CachingPromise(_Strict, frozen=True, kw_only=True):
     made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
 
 
+class BreakersPromise(_Strict, frozen=True, kw_only=True):
+    """An open circuit breaker waits for `open_for`, and up to `jitter` of it more, evenly drawn, before each probe."""
+
+    open_for: Seconds
+    jitter: Ratio
+
+
 class Promises(_Strict, frozen=True, kw_only=True):
     degradation: DegradationPromise | None = None
     shedding: SheddingPromise | None = None
     alerts: tuple[AlertPromise, ...] = ()
     caching: CachingPromise | None = None
+    breakers: BreakersPromise | None = None
 
 
 class Headers(_Strict, frozen=True, kw_only=True):
-    """Names of the response headers that carry what the record keeps, and of the request header that says where the
-    client is."""
+    """Names of the response headers that carry what the record keeps, and of the request headers that say where the
+    client is and how many milliseconds it waits."""
 
     served_by: str = "X-Served-By"
     region: str = "X-Region"
@@ -148,6 +156,7 @@ class Headers(_Strict, frozen=True, kw_only=True):
     refused: str = "X-Refused"
     banner: str = "X-Degraded-Banner"
     client_region: str = "X-Client-Region"
+    deadline: str = "X-Deadline"
 
 
 class Metrics(_Strict, frozen=True, kw_only=True):
@@ -165,6 +174,10 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     cache_builds: str = "cache_builds_total"  # label `kind`
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
+    breaker_probes: str = "circuit_breaker_probes_total"  # label `dependency`
+    pool_in_use: str = "postgres_pool_in_use"
+    at_work: str = "requests_at_work"
+    request_durations: str = "http_request_duration_seconds_bucket"  # label `le`
     region_healthy: str = "edge_region_healthy"  # label `region`: 1 while the edge takes it for healthy
     region_share: str = "edge_region_share"  # label `region`: share of its own users that are sent to it
     region_takes_writes: str = "edge_region_takes_writes"  # label `region`: 1 while it takes their writes

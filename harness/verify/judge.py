@@ -21,6 +21,7 @@ import msgspec
 
 from harness.experiment import (
     AlertsCheck,
+    BreakersCheck,
     CachingCheck,
     Check,
     ConsistencyCheck,
@@ -38,6 +39,7 @@ from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.alerts.check import check_alerts
+from harness.verify.breakers.check import check_breakers
 from harness.verify.caching.check import check_caching
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
@@ -65,6 +67,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     CachingCheck: check_caching,
     FanOutCheck: check_fan_out,
     SeverityCheck: check_severity,
+    BreakersCheck: check_breakers,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

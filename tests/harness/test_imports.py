@@ -25,6 +25,7 @@ PARTS = {
     "harness.loading": "loader",
     "harness.plan": "plan",
     "harness.region_faults": "region faults",
+    "harness.dependency_faults": "dependency faults",
     "harness.record": "record",
     "harness.target": "target",
     "harness.target.target": "target types",
@@ -66,6 +67,7 @@ _PLANNED = {
     "plan",
     "experiment",
     "region faults",
+    "dependency faults",
     "target types",
 }  # a plan holds a target's types, so its readers may name them
 _LIVE = {"target", "record", "clock", *_PLANNED}
@@ -78,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capacity": set(),
     "experiment": set(),
     "region faults": {"experiment", "target types"},
-    "loader": {"capacity", "experiment", "region faults", "target types"},
+    "dependency faults": {"experiment", "target types"},
+    "loader": {"capacity", "experiment", "region faults", "dependency faults", "target types"},
     "plan": {"experiment", "region faults", "target types"},
     "record": _PLANNED,
     "target": {"target types"},

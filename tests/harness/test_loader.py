@@ -36,6 +36,7 @@ faults:
 expect:
   - {check: slo, p99: 150ms}
 """
+BROKEN = SMALL.replace("kind: latency", "kind: blackhole").replace("    latency: 100ms\n", "")
 
 
 @pytest.fixture
@@ -441,6 +442,52 @@ def test_alerts_that_could_not_be_judged_are_refused(written: Written, words: st
 )
 def test_a_severity_that_could_not_be_judged_is_refused(written: Written, words: str, sentence: str) -> None:
     assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"severity, {words}")))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("dependencies: [redi]", '$.expect[0].dependencies[0]: "redi" is nothing that replicas of'),
+        ("dependencies: [redi]", 'Did you mean "redis"?'),
+        ("dependencies: [postgres]", '$.expect[0].dependencies[0]: no fault cuts "postgres" off'),
+        ("leaked: -1", "$.expect[0].leaked: -1 is negative"),
+        ("dependencies: [redis], closes_within: 1m", "60s is longer than disturbed and recovery (50s)"),
+    ],
+)
+def test_breakers_that_could_not_be_judged_are_refused(written: Written, words: str, sentence: str) -> None:
+    assert load_experiment(written(BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+    assert sentence in error_of(written(BROKEN.replace("slo, p99: 150ms", f"breakers, {words}")))
+
+
+def test_a_slow_dependency_is_not_cut_off(written: Written) -> None:
+    said = error_of(written(SMALL.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+
+    assert 'no fault cuts "redis" off' in said
+
+
+def test_breakers_need_a_promise(project: Path, written: Written) -> None:
+    path = project / "reference_system" / "target.yaml"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "breakers" not in line))
+    said = error_of(written(BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+
+    assert "promises no circuit breakers" in said
+
+
+@pytest.mark.parametrize(
+    ("promised", "sentence"),
+    [
+        ("{open_for: 0s, jitter: 50%}", "$.promises.breakers.open_for: 0s is not above 0s"),
+        ("{open_for: 1s, jitter: 0%}", "Without jitter replicas that opened together probe together"),
+        ("{open_for: 1s, jitter: 101%}", "$.promises.breakers.jitter: 101% is not above 0% and at most 100%"),
+    ],
+)
+def test_a_promise_of_breakers_that_nobody_could_keep_is_refused(
+    project: Path, written: Written, promised: str, sentence: str
+) -> None:
+    path = project / "reference_system" / "target.yaml"
+    path.write_text(path.read_text().replace("{open_for: 500ms, jitter: 100%}", promised))
+
+    assert sentence in error_of(written(SMALL))
 
 
 def test_an_alert_without_a_reason_is_refused(written: Written) -> None:
