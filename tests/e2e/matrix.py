@@ -70,6 +70,11 @@ STEADY = "steady_state"
 SCALING = "scaling_with_the_load"
 CAPACITY = "timeline_capacity"
 
+BREAKERS = "breakers_open_and_close"
+POOL = "pool_exhausted"
+GIVEN_UP = "given_up"
+FAN_OUT = "a_celebrity_posts"
+
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
     "losing_europe",
@@ -86,7 +91,10 @@ CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
     *(
         _clean(experiment, gate=False)
-        for experiment in (STEADY, SCALING, CAPACITY, "silent_replica", LOSING_US_EAST, *REGIONS)
+        for experiment in (
+            *(STEADY, SCALING, CAPACITY, BREAKERS, POOL, GIVEN_UP, FAN_OUT, "silent_replica"),
+            *(LOSING_US_EAST, *REGIONS),
+        )
     ),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
