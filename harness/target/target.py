@@ -84,7 +84,8 @@ class DegradationPromise(_Strict, frozen=True, kw_only=True):
 
 class SheddingPromise(_Strict, frozen=True, kw_only=True):
     """Shed ratio by priority: linear through (1, 0) and the points of `curve` (overload → ratio by priority), last
-    slope continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`."""
+    slope continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`. Answers
+    that are marked as shed for another reason than `reason` are not what this is about."""
 
     policy: Literal["table", "formula"] = "table"
     target_rate_per_replica: PerSecond
@@ -94,6 +95,7 @@ class SheddingPromise(_Strict, frozen=True, kw_only=True):
     emergency_from: int
     emergency_share: Ratio
     cut_off_below: float = 1.0
+    reason: str = "overload"
 
 
 class AlertPromise(_Strict, frozen=True, kw_only=True):

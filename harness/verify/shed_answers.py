@@ -29,18 +29,18 @@ class Answers:
 def answers_of(run: Run, promise: SheddingPromise) -> Answers | None:
     frame = run.requests
     load = overload.of_requests(run, promise)
-    chosen = np.isfinite(load.overload)
+    shed = is_word(frame["outcome"], Ending.SHED)
+    chosen = np.isfinite(load.overload) & ~(shed & ~is_word(frame["shed_reason"], promise.reason, ""))
     if not chosen.any():
         return None
     frame = frame.loc[chosen]
-    shed = is_word(frame["outcome"], Ending.SHED)
     priority = column(frame, "priority")
     return Answers(
         sent_s=column(frame, "sent_s"),
         priority=priority,
         overload=load.overload[chosen],
         chance=overload.promised_ratio(promise, load.overload[chosen], priority),
-        shed=shed,
+        shed=shed[chosen],
         ok=is_word(frame["outcome"], Ending.OK),
         service_s=column(frame, "service_s"),
         status=column(frame, "status"),

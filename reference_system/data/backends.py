@@ -33,6 +33,7 @@ class Backends:
         policies: DependencyPolicies,
         seed: str,
         refuses: Refuses = pool_shedding.refuses,
+        gate: type[ConnectionGate] = ConnectionGate,
         told: Told = nobody,
     ) -> None:
         metrics = self.dependency_metrics = DependencyMetrics(registry)
@@ -57,7 +58,7 @@ class Backends:
             chance=chance,
             told=told,
         )
-        self._gate = ConnectionGate(
+        self._gate = gate(
             postgres.connections,
             longest_wait_s=TIMEOUT_S,
             refuses=refuses,
@@ -67,7 +68,8 @@ class Backends:
         size = Gauge("postgres_pool_size", "Connections that there may be", registry=registry)
         size.set(postgres.connections)
         in_use = Gauge("postgres_pool_in_use", "Connections lent and not given back", registry=registry)
-        in_use.set_function(lambda: postgres.in_use)
+        # A place that was not given back is as good as a connection: nobody gets either any more.
+        in_use.set_function(lambda: max(self._gate.inside, postgres.in_use))
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
 
@@ -81,11 +83,8 @@ class Backends:
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Record]:
         """One round trip, once a connection is free. Raises DependencyError; PoolBusyError: nothing was done."""
-        await self._gate.enter()
-        try:
+        async with self._gate:
             return await self._postgres.call(self._postgres_client.run, statement, *arguments)
-        finally:
-            self._gate.leave()
 
     async def close(self) -> None:
         await self.background.close()

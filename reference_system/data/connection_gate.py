@@ -5,6 +5,7 @@ is no failure of the database and opens no circuit breaker.
 """
 
 import asyncio
+from types import TracebackType
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -25,7 +26,7 @@ class PoolBusyError(DependencyError):
 
 
 class ConnectionGate:
-    """`await gate.enter()`, then use a connection, then `gate.leave()`; first come, first served."""
+    """`async with gate:` use a connection; first come, first served."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ConnectionGate:
         self._refuses = refuses
         self._free = asyncio.Semaphore(connections)
         self._waiting = 0
+        self.inside = 0
         self._expired = expired.labels("pool")
         waiting = Gauge("postgres_pool_waiting", "Calls that wait for a connection", registry=registry)
         waiting.set_function(lambda: self._waiting)
@@ -50,7 +52,7 @@ class ConnectionGate:
         self._timeouts = Counter("postgres_pool_acquire_timeouts_total", "Waited in vain", registry=registry)
         self._refused = Counter("postgres_pool_refused_total", "Refused at once", ["priority"], registry=registry)
 
-    async def enter(self) -> None:
+    async def __aenter__(self) -> None:
         """Raises PoolBusyError at once, ExpiredError at the errand's deadline, else DependencyError in the end."""
         errand = errands.current()
         if self._free.locked():
@@ -59,8 +61,13 @@ class ConnectionGate:
             await self._free.acquire()
             self._waited.observe(0.0)
         errand.begun = True
+        self.inside += 1
 
-    def leave(self) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        del kind, error, traceback
+        self.inside -= 1
         self._free.release()
 
     async def _wait(self, errand: errands.Errand) -> None:

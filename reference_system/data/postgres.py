@@ -52,7 +52,6 @@ class Postgres:
         self._dsn = dsn
         self._statements = statements
         self.connections = connections
-        self.in_use = 0  # lent and not given back
         self._timeout_s = timeout_s
         self._pool: Any = None
 
@@ -77,16 +76,20 @@ class Postgres:
         )
 
     @property
+    def in_use(self) -> int:
+        """Connections lent and not given back; one that is lost is given back by that."""
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool is not None else 0
+
+    @property
     def busy_ratio(self) -> float:
         """Connections in use ÷ all; 1 while there are none, because then nobody gets one."""
         size = self._pool.get_size() if self._pool is not None else 0
-        return 1 - self._pool.get_idle_size() / size if size else 1.0
+        return self.in_use / size if size else 1.0
 
     async def run(self, name: str, *arguments: Any) -> list[Record]:
         if self._pool is None:
             raise ConnectionError("Postgres is not connected yet")
         connection = await self._pool.acquire(timeout=self._timeout_s)
-        self.in_use += 1
         try:
             rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
             return rows
@@ -94,11 +97,7 @@ class Postgres:
             connection.terminate()
             raise
         finally:
-            await self._give_back(connection)
-
-    async def _give_back(self, connection: Any) -> None:
-        self.in_use -= 1
-        await self._pool.release(connection)
+            await self._pool.release(connection)
 
     async def close(self) -> None:
         if self._pool is not None:

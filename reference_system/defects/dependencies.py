@@ -1,13 +1,13 @@
 """Defects of how stores are called: circuit breakers, the pool of connections, deadlines."""
 
 import asyncio
-import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
-from reference_system.data.postgres import Postgres
+from reference_system.data.connection_gate import ConnectionGate
 from reference_system.defects.defect import Defect
 from reference_system.policies import circuit_breaker
 from reference_system.policies.circuit_breaker import OPEN_FOR_S, Observation, State
@@ -31,17 +31,19 @@ def _until_the_beat(draw: float) -> float:
     return math.ceil((now_s + OPEN_FOR_S) / BEAT_S) * BEAT_S - now_s
 
 
-class _Leaking(Postgres):
-    """Of connections on which a call failed, some are not given back."""
+class _Leaking(ConnectionGate):
+    """Of calls that failed some do not give their connection back."""
 
-    def __init__(self, dsn: str, *, statements: Mapping[str, str]) -> None:
-        super().__init__(dsn, statements=statements)
-        self._failed = itertools.count(1)
+    _failed = 0
 
-    async def _give_back(self, connection: Any) -> None:
-        if connection.is_closed() and next(self._failed) % LEAKED == 0:
-            return
-        await super()._give_back(connection)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None and error.__cause__ is not None:  # without a cause it was the breaker that refused
+            self._failed += 1
+            if self._failed % LEAKED == 0:
+                return
+        await super().__aexit__(kind, error, traceback)
 
 
 def _never(*, waiting: int, connections: int, priority: int) -> bool:
@@ -70,7 +72,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     "leaks_connections": Defect(
         breaks="A connection is given back whatever became of the call; with this some are not whose call failed.",
-        api=lambda parts: replace(parts, postgres=_Leaking),
+        api=lambda parts: replace(parts, gate=_Leaking),
     ),
     "no_pool_shedding": Defect(
         breaks="When all database connections are in use the less important calls are refused; with this all wait.",

@@ -7,9 +7,9 @@ never refused and has its deadline. Knows nothing of what a call may have done b
 
 import math
 
-# Calls that wait ÷ connections, by priority; ours. At 500 ms a statement priority 1 finds a queue of 0.8 s at most, and
-# at 3 ms a burst of a hundred milliseconds' requests is gone before anybody is refused.
-WAITING_AT_MOST = {2: 1.6, 3: 0.8, 4: 0.4}
+# Calls that wait ÷ connections, by priority; ours. So priority 1 finds a queue of the less important that is gone after
+# the time of one statement, however slow; and at 3 ms a statement there is no queue.
+WAITING_AT_MOST = {2: 1.0, 3: 0.5, 4: 0.2}
 
 
 def refuses(*, waiting: int, connections: int, priority: int) -> bool:

@@ -70,6 +70,7 @@ class Api:
             policies=parts.dependencies,
             seed=f"{settings.seed} {place.service} stores",
             refuses=parts.pool_refuses,
+            gate=parts.gate,
             told=self._log.breaker_changed,
         )
         self._heartbeats = Heartbeats(self._backends.postgres, others=settings.peers)

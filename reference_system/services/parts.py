@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reference_system.data import seed
-from reference_system.data.connection_gate import Refuses
+from reference_system.data.connection_gate import ConnectionGate, Refuses
 from reference_system.data.dependency import DependencyPolicies
 from reference_system.data.postgres import Postgres
 from reference_system.data.reads import OnCacheLoss, fall_back
@@ -69,6 +69,7 @@ class ApiParts:
     serve: Serve = shed_before_work
     patience_s: Callable[[str | None, float], float] = patience_s
     pool_refuses: Refuses = pool_shedding.refuses
+    gate: type[ConnectionGate] = ConnectionGate
     features_off: Callable[[int], frozenset[str]] = degradation.features_off
     features_reported_off: Callable[[int], frozenset[str]] = degradation.features_off
     banner: Callable[[int], str | None] = degradation.banner

@@ -69,7 +69,6 @@ STEADY = "steady_state"
 
 SCALING = "scaling_with_the_load"
 CAPACITY = "timeline_capacity"
-
 BREAKERS = "breakers_open_and_close"
 POOL = "pool_exhausted"
 GIVEN_UP = "given_up"
@@ -89,13 +88,8 @@ REGIONS = (
 
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
-    *(
-        _clean(experiment, gate=False)
-        for experiment in (
-            *(STEADY, SCALING, CAPACITY, BREAKERS, POOL, GIVEN_UP, FAN_OUT, "silent_replica"),
-            *(LOSING_US_EAST, *REGIONS),
-        )
-    ),
+    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, CAPACITY, FAN_OUT, "silent_replica")),
+    *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
@@ -127,6 +121,11 @@ DEFECTS = (
         "does_not_come_back_after_redis", REDIS, "recovery", "answered from a fallback", gate=True, to_the_end=True
     ),
     _defect("errors_instead_of_fallback", REDIS, "slo", "error ratio: expected at most 1 %", gate=True),
+    _defect("breaker_never_half_opens", BREAKERS, "breakers", "closed while it lasted"),
+    _defect("probes_in_step", BREAKERS, "breakers", "probes sent together", gate=True),
+    _defect("leaks_connections", BREAKERS, "breakers", "connections in use without a request", to_the_end=True),
+    _defect("no_pool_shedding", POOL, "slo", "goodput ratio within 2 s: expected at least 95 %"),
+    _defect("works_for_nobody", GIVEN_UP, "breakers", "worked on for more than 1.5 s"),
 )
 
 OPERATIONS_DEFECTS = (

@@ -37,7 +37,7 @@ class Breaker:
         return next((change.to for change in reversed(self.changes) if change.at_s < at_s), CLOSED)
 
     def first_to(self, state: str, start_s: float, end_s: float) -> float | None:
-        return next((at_s for at_s in self.times_to(state) if start_s <= at_s < end_s), None)
+        return next((float(at_s) for at_s in self.times_to(state) if start_s <= at_s < end_s), None)
 
     def times_to(self, state: str) -> Floats:
         return np.array([change.at_s for change in self.changes if change.to == state], dtype=np.float64)

@@ -93,6 +93,25 @@ def test_an_empty_record_decides_nothing() -> None:
     assert check_shedding(run, CHECK).outcome is Outcome.INCONCLUSIVE
 
 
+def test_what_is_shed_for_another_reason_is_not_what_the_curve_is_about() -> None:
+    def shed_for(reason: str) -> RunBuilder:
+        def changed(frame: pd.DataFrame) -> pd.DataFrame:
+            hit = (frame["sent_s"] < 25) & (frame.index % 50 == 0)
+            words = frame.astype({"shed_reason": object, "outcome": object})
+            return words.assign(
+                outcome=words["outcome"].mask(hit, "shed"),
+                shed_reason=words["shed_reason"].mask(hit, reason),
+                status=words["status"].mask(hit, 503),
+            )
+
+        return a_run().altering_requests(changed)
+
+    calm = SheddingCheck(expect_shedding=False)
+
+    assert guilty(check_shedding(shed_for("pool").built(), calm)) == []
+    assert "shed at or below 0.8x" in guilty(check_shedding(shed_for("overload").built(), calm))
+
+
 def test_a_run_without_overload_proves_nothing_unless_that_was_meant() -> None:
     run = a_run().built()
 

@@ -9,10 +9,10 @@ from reference_system.services.parts import ApiParts
     ("waiting", "refused", "why"),
     [
         (0, set(), "the first may wait whoever it is"),
-        (3, set(), "a short queue is for all"),
-        (4, {4}, "then the least important are refused"),
-        (8, {4, 3}, "then the next"),
-        (16, {4, 3, 2}, "and all but the first"),
+        (1, set(), "a short queue is for all"),
+        (2, {4}, "then the least important are refused"),
+        (5, {4, 3}, "then the next"),
+        (10, {4, 3, 2}, "and all but the first"),
         (10_000, {4, 3, 2}, "which never is"),
     ],
 )

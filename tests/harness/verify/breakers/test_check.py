@@ -27,6 +27,7 @@ def test_breakers_that_open_probe_and_close() -> None:
     assert figure(verdict, CLOSED).value == pytest.approx(0.5, abs=0.11)
     assert 1.0 < (figure(verdict, FEW).value or 0.0) < 1 / OPEN_FOR_S
     assert (figure(verdict, STEP).value or 0.0) < 0.4
+    assert msgspec.json.encode(verdict), "numbers are Python's own"
     assert [moment.sentence for moment in verdict.evidence] == ["The first breaker for redis of 2 replicas opens."]
 
 
@@ -48,6 +49,7 @@ FAILS = [
 def test_what_turns_it_red(history: History, red: list[str]) -> None:
     verdict = check_breakers(history.built(), CHECK)
 
+    assert msgspec.json.encode(verdict)
     assert verdict.outcome is Outcome.FAIL
     assert [name[: len(begins)] for name, begins in zip(guilty(verdict), red, strict=True)] == red
 
@@ -157,6 +159,7 @@ def test_replicas_that_work_on_for_nobody(late: float, outcome: Outcome) -> None
     """Two replicas, and a twentieth of four hundred."""
     verdict = check_breakers(_given_up(History(late=late)), LATE)
 
+    assert msgspec.json.encode(verdict)
     assert verdict.outcome is outcome
     assert guilty(verdict) == (["worked on for more than 1.5 s"] if outcome is Outcome.FAIL else [])
 
