@@ -7,7 +7,15 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import Check, ConsistencyCheck, FanOutCheck, SheddingCheck, SloCheck
+from harness.experiment import (
+    CachingCheck,
+    Check,
+    ConsistencyCheck,
+    FanOutCheck,
+    SeverityCheck,
+    SheddingCheck,
+    SloCheck,
+)
 from harness.plan import Plan
 from harness.verify import statistics
 from harness.verify.statistics import Estimate, Floats
@@ -15,7 +23,7 @@ from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict,
 
 MOST_NAMED = 4  # figures in a verdict's sentence besides the first; the others are in its table
 FAR_BEYOND = 2.0  # times the share that is allowed
-STATISTICAL = (SloCheck, SheddingCheck, FanOutCheck)
+STATISTICAL = (SloCheck, SheddingCheck, FanOutCheck, SeverityCheck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,8 @@ def alpha_of(plan: Plan) -> float:
 def _is_statistical(check: Check) -> bool:
     if isinstance(check, ConsistencyCheck):
         return check.staleness_p99 is not None
+    if isinstance(check, CachingCheck):
+        return bool(check.layers)
     return isinstance(check, STATISTICAL)
 
 

@@ -58,7 +58,8 @@ class Worker:
             postgres=self._postgres,
             registry=registry,
             policies=DependencyPolicies(),
-            seed=0,
+            seed=settings.place.service,
+            told=self._log.breaker_changed,
         )
         self._usage = Usage(self._backends, registry)
         self.fan_out = FanOut(

@@ -103,7 +103,7 @@ def in_a_region(dsn: str) -> Iterator[In]:
             postgres=postgres,
             registry=CollectorRegistry(),
             policies=DependencyPolicies(),
-            seed=1,
+            seed="fan-out",
         )
         try:
             region = Region(backends)

@@ -47,7 +47,7 @@ def with_timelines(redis_url: str, postgres_dsn: str, worker: str) -> With:
             postgres=postgres,
             registry=CollectorRegistry(),
             policies=DependencyPolicies(),
-            seed=1,
+            seed="1",
         )
         try:
             await use(backends, Timelines(backends))
