@@ -433,7 +433,7 @@ class FanOutCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="fa
 
     `p95` bounds for each operation that posts how long a post is missed after its acknowledgement, by whoever reads
     what it was written to. `lag` bounds the age of the oldest post that waits, as the target's workers show it;
-    `drained_within` counts from the end of the last disturbance until none waits for more than a second any more. In
+    `drained_within` counts from the end of the last disturbance until none waits for more than two seconds any more. In
     the end nothing waits, nothing was given up, and all that was acknowledged is accounted for.
     """
 

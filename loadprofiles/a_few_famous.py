@@ -42,7 +42,7 @@ def prepare(lobby: Lobby) -> None:
 class Reader(Visitor):
     """Looks what is new, and now and then at somebody's profile."""
 
-    share = 0.925
+    share = 0.935
 
     @does("home", route="GET /timeline/home", share=0.85, priority=2)
     def reads_home(self, site: Site) -> None:
@@ -70,7 +70,7 @@ class Celebrity(Visitor):
 class WellKnown(Visitor):
     """Followed by a quarter, and never silent."""
 
-    share = 0.04
+    share = 0.03
 
     @does("busy_post", route="POST /tweets/create", share=1.0, priority=1)
     def posts(self, site: Site) -> None:

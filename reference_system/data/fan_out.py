@@ -21,15 +21,17 @@ from reference_system.data.timelines import posts_of
 from reference_system.policies import fan_out, redelivery
 from reference_system.policies.fan_out import How
 
+MADE_UP_S = 0.1  # so much capacity that was free, or went by with other work, may be used later
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """`how`: given an account's followers and the limit in force. `authors_at_once` and `readers_a_turn` bound a round,
-    and with it how long a new post waits for its first turn."""
+    """`how`: given an account's followers and the limit in force. `pushes_a_round` are shared out among the posts under
+    way, of at most `authors_at_once`; a new post waits for one round until its first turn."""
 
     how: Callable[[int, int], How] = fan_out.how
     authors_at_once: int = 100
-    readers_a_turn: int = 50
+    pushes_a_round: int = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,14 @@ class Round:
 
 
 class FanOut:
-    """`pushes_per_s` is the modelled capacity, the same on every machine: a round lasts as long as its pushes."""
+    """`pushes_per_s` is the modelled capacity, the same on every machine: rounds last as long as their pushes."""
 
     def __init__(self, backends: Backends, *, pushes_per_s: float, rules: Rules) -> None:
         self._backends = backends
         self._pushes_per_s = pushes_per_s
         self._rules = rules
         self._under_way: dict[str, Delivery] = {}  # by post
+        self._free_at_s = 0.0  # when the capacity is free again, on the loop's clock
 
     async def backlog(self) -> Backlog:
         (row,) = await self._backends.postgres("outbox_size")
@@ -89,8 +92,7 @@ class FanOut:
         for delivery in active:
             if self._rules.how(delivery.followers, limit) is How.PULL:
                 delivery.how = How.PULL  # never back: what was pulled is not pushed to all
-        pushes = await self._take_turns([delivery for delivery in active if not delivery.is_over], now_s)
-        await asyncio.sleep(began_s + pushes / self._pushes_per_s - _now_s())
+        await self._spend(await self._take_turns([each for each in active if not each.is_over], now_s))
         over_s = now_s + _now_s() - began_s
         failed = [delivery for delivery in active if delivery.is_over and delivery.refused]
         for delivery in failed:
@@ -149,11 +151,17 @@ class FanOut:
         """How many pushes that were."""
         if not active:
             return 0
-        turns = [delivery.next_turn(most=self._rules.readers_a_turn, now_s=now_s) for delivery in active]
+        most = max(1, self._rules.pushes_a_round // len(active))
+        turns = [delivery.next_turn(most=most, now_s=now_s) for delivery in active]
         replies = iter(await self._backends.redis_replies(*(command for turn in turns for command in turn.commands)))
         for delivery, turn in zip(active, turns, strict=True):
             delivery.took(turn, list(itertools.islice(replies, len(turn.commands))))
         return sum(len(turn.readers) for turn in turns)
+
+    async def _spend(self, pushes: int) -> None:
+        """Wait for as long as the pushes take; what else a round takes is part of that."""
+        self._free_at_s = max(self._free_at_s, _now_s() - MADE_UP_S) + pushes / self._pushes_per_s
+        await asyncio.sleep(self._free_at_s - _now_s())
 
     async def _finish(self, done: Sequence[Delivery], now_s: float) -> list[Delivered]:
         """Those that nobody else has finished before."""

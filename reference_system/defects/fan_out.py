@@ -10,7 +10,6 @@ from reference_system.defects.defect import Defect
 from reference_system.policies.fan_out import How, State, Waiting
 from reference_system.services.parts import Prepare, WorkerParts
 
-EVERYBODY = 1_000_000  # more followers than anybody has
 BROKEN = "user-10"  # whose list in Redis is none
 
 _OLDEST_FIRST = """
@@ -35,7 +34,7 @@ def _with_rules(parts: WorkerParts, rules: Rules) -> WorkerParts:
 
 
 def _one_after_the_other(parts: WorkerParts) -> WorkerParts:
-    whole = _with_rules(parts, Rules(authors_at_once=1, readers_a_turn=EVERYBODY))
+    whole = _with_rules(parts, Rules(authors_at_once=1))
     return replace(whole, statements={**parts.statements, "outbox": _OLDEST_FIRST})
 
 

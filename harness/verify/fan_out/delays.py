@@ -17,7 +17,7 @@ NEVER = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """Of acknowledged posts that some read could tell of; `missed_in_the_end` by a final read."""
+    """Of acknowledged posts that some read could tell of, by time; `missed_in_the_end` by a final read."""
 
     post: tuple[str, ...]
     acked_s: Floats
@@ -37,6 +37,7 @@ def delays(answers: Answers) -> Delays:
     delay_s = np.where(missed == NEVER, 0.0, history.invoked_s[missed] - items.acked_s)
     delay_s = np.where(missed > shown, np.inf, delay_s)
     told = acked[(shown[acked] != NEVER) | (missed[acked] != NEVER)]
+    told = told[np.argsort(items.acked_s[told], kind="stable")]
     return Delays(
         post=tuple(items.name[item] for item in told),
         acked_s=items.acked_s[told],

@@ -17,7 +17,7 @@ from harness.verify.figures import at, say
 from harness.verify.verdict import Figure
 from harness.verify.windows import Floats, column, is_word
 
-BACKLOG_S = 1.0  # what waits for longer is a backlog, and not work under way
+BACKLOG_S = 2.0  # what waits for longer is a backlog, and not work under way
 SETTLED_S = 5.0  # several times as long as a worker takes to look, and a scrape to see
 
 

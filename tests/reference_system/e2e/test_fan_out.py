@@ -262,7 +262,7 @@ def test_two_workers_deliver_and_count_a_post_once(in_a_region: In) -> None:
     async def play(region: Region) -> None:
         reader = await region.reader()
         post = await region.post(ORDINARY)
-        other = region.fan_out_with(Rules(readers_a_turn=10_000))
+        other = region.fan_out_with(Rules(pushes_a_round=10_000))
         first = await region.fan_out.run_once(limit=USUAL, now_s=time.time())
         second = await other.run_once(limit=USUAL, now_s=time.time())
         done = await region.drain()
