@@ -44,6 +44,7 @@ class Backends:
         )
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
+        self.builds = Counter("cache_builds_total", "Made from Postgres, by what", ["kind"], registry=registry)
 
     async def redis(self, *commands: Command) -> list[Reply]:
         """One round trip. Raises DependencyError."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_system.data.backends import Backends
+from reference_system.data.events import forget_notifications
 from reference_system.data.postgres import Record
 from reference_system.data.resp import Command
 from reference_system.data.timelines import Kind, keep_tweets, posts_of, pushes, pushes_to_many
@@ -65,5 +66,5 @@ class FanOut:
             if mentioned:
                 text = f"{post.author} mentioned you: {post.text}"
                 await self._backends.postgres("mention", post.id, mentioned, text, post.created_at)
-                commands += [("DEL", f"notifications:{user}") for user in mentioned]
+                commands += [command for user in mentioned for command in forget_notifications(user)]
         return commands

@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 
 from reference_system.data import seed
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.events import FORGETS, Forgets
+from reference_system.data.filters import Visible, visible
+from reference_system.data.flights import Flights
 from reference_system.data.postgres import Postgres
-from reference_system.data.reads import OnCacheLoss, fall_back
+from reference_system.data.reads import fall_back
 from reference_system.data.statements import STATEMENTS
+from reference_system.data.user_caches import Matching, by_scanning
+from reference_system.data.values import OnCacheLoss
 from reference_system.policies import alerting, degradation, load_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
@@ -69,6 +74,9 @@ class ApiParts:
     reported_outcome: Callable[[Outcome], Outcome] = as_it_is
     dependencies: DependencyPolicies = field(default_factory=DependencyPolicies)
     on_cache_loss: OnCacheLoss = fall_back
+    forgets: Forgets = field(default_factory=lambda: FORGETS)
+    visible: Visible = visible
+    flights: Callable[[], Flights] = Flights
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     postgres: Callable[..., Postgres] = Postgres
     key_taken: KeyTaken = the_clients
@@ -83,6 +91,8 @@ class WorkerParts:
 
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     prepare: Prepare = seed.prepare
+    forgets: Forgets = field(default_factory=lambda: FORGETS)
+    matching: Matching = by_scanning
     caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
 
 
