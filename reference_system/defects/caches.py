@@ -49,6 +49,9 @@ class _EachAlone(Flights):
         return await build()
 
 
+# Whatever a region answers is kept, and given to whoever asks for the same next.
+_PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"
+
 DEFECTS = {
     "viewer_filter_before_the_cache": Defect(
         breaks="Whom a viewer blocks is left out of what caches hold; with this they hold what the first viewer sees.",
@@ -67,6 +70,10 @@ DEFECTS = {
     "keys_instead_of_scan": Defect(
         breaks="A user's entries are looked for in steps; with this in one that everybody else waits for.",
         worker=lambda parts: replace(parts, matching=_by_looking_at_all),
+    ),
+    "edge_keeps_private_answers": Defect(
+        breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",
+        edge=lambda parts: replace(parts, past_the_cache=_PERSONAL_IS_KEPT),
     ),
     "no_single_flight": Defect(
         breaks="What many miss at once a replica makes once; with this as often as it is asked for.",
