@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.connection_gate import PoolBusyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.flights import Flights
 from reference_system.data.keys import data_key, user_prefix, version_key
@@ -120,6 +122,8 @@ class Profiles:
             if looked is not None:
                 return await self._made(user, looked)
             return await self._made_without_redis(user, alone=alone)
+        except (ExpiredError, PoolBusyError):
+            raise  # nobody waits, or others go first: no reason to show what is old
         except DependencyError:
             last = await self._disk.get(list_key(Kind.PROFILE, user), Page)
             if last is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from reference_system.data import pulled
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.filters import Filters
@@ -18,7 +19,7 @@ from reference_system.data.posts import Post
 from reference_system.data.profiles import Profiles
 from reference_system.data.resp import Command
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import Cache, Kind, Timelines, list_key, posts_of
+from reference_system.data.timelines import Cache, Kind, Looked, Timelines, list_key, posts_of
 from reference_system.data.values import OnCacheLoss, Value, ValueKind, Values
 
 ANALYTICS_KEPT = 1000  # newest events, in the Redis list `analytics`
@@ -92,21 +93,23 @@ class Reads:
     async def home(self, user: str, *, event: str | None, past_caches: bool = False) -> Page:
         """The newest posts of those the user follows and the user's own, newest first.
 
-        An analytics event travels with the second round trip; it is best effort and lost when the caches are.
+        The cached list has what was pushed; what the reader has to pull comes in the same round trip. An analytics
+        event travels with the second round trip; it is best effort and lost when the caches are.
         """
         if past_caches:
             return Page(await self._built_home(user), Cache.FALLBACK)
         try:
-            looked = await self._timelines.look(Kind.HOME, user)
-            if looked.ids:
-                posts, cache = await self._timelines.page(looked.ids, *_analytics(event))
+            looked = await self._timelines.look(Kind.HOME, user, pulled.look(user))
+            (fetched,) = looked.extra
+            if looked.ids and fetched is not None:
+                ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
+                posts, cache = await self._timelines.page([*ids], *_analytics(event))
                 return Page(posts, cache, looked.age_s if cache is Cache.REDIS else None)
         except DependencyError as error:
             self._on_cache_loss(error)
             return Page(await self._built_home(user), Cache.FALLBACK)
         seen = f"{list_key(Kind.HOME, user)} {looked.generation.decode()}"
-        found = await self._flights.shared(seen, lambda: self._built_home(user))
-        self._timelines.fill(Kind.HOME, user, found, looked)
+        found = await self._flights.shared(seen, lambda: self._built_home(user, looked))
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
@@ -143,10 +146,18 @@ class Reads:
 
         return await self._values.get(TRENDS, TRENDS_KEY, build)
 
-    async def _built_home(self, user: str) -> list[Post]:
+    async def _built_home(self, user: str, looked: Looked | None = None) -> list[Post]:
+        """From the database; `looked` is what Redis lacked, and gets."""
         found = posts_of(await self._backends.postgres("home", user))
         self._backends.builds.labels(Kind.HOME).inc()
+        if looked is not None:
+            self._backends.background.run(self._fill_home(user, found, looked))
         return found
+
+    async def _fill_home(self, user: str, found: Sequence[Post], looked: Looked) -> None:
+        """Whom the user follows is read after the posts: a change in between outdates both."""
+        followees = [row["followee"] for row in await self._backends.postgres("followees", user)]
+        self._timelines.fill(Kind.HOME, user, found, looked, also=pulled.follows(user, followees))
 
 
 def _analytics(event: str | None) -> tuple[Command, ...]:

@@ -9,6 +9,7 @@ disk.
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from reference_system.data import pulled
 from reference_system.data.announcements import everything_changed
 from reference_system.data.backends import Backends
 from reference_system.data.generations import forget_value
@@ -45,8 +46,7 @@ class UserCaches:
         posts = [f"tweet:{row['id']}" for row in rows]
         keys = await self._matching(self._backends.redis, f"{user_prefix(user)}*")
         commands: list[Command] = [command for key in sorted(keys) for command in forget_value(key)]
-        if posts:
-            commands.append(("UNLINK", *posts))
+        commands.append(("UNLINK", *pulled.keys_of(user), *posts))
         lists = (*forget(Kind.HOME, user), *forget(Kind.PROFILE, user))
         await self._backends.redis(*commands, *lists, everything_changed(user))
         return len(keys) + len(posts) + len(Kind)

@@ -1,6 +1,6 @@
 """Defects of the caches: what is kept for whom, what is not forgotten, and what forgetting or making costs."""
 
-import time
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -19,7 +19,7 @@ def _kept_as_seen_first() -> Visible:
     kept: dict[str, tuple[float, Sequence[Post]]] = {}
 
     def shown(key: str, posts: Iterable[Post], hidden: AbstractSet[str]) -> Sequence[Post]:
-        now_s = time.monotonic()
+        now_s = asyncio.get_running_loop().time()
         if key not in kept or now_s - kept[key][0] > IN_PROCESS_S:
             kept[key] = (now_s, visible(key, posts, hidden))
         return kept[key][1]

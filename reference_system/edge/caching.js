@@ -27,8 +27,8 @@ function mark(r) {
     if (LAYER === 'edge') {
         delete r.headersOut['X-Made-At']; // between layers only
     }
-    if (result === undefined) {
-        return;
+    if (result === undefined || r.internal) {
+        return; // not looked up, or nobody waits for it: it was asked for anew behind somebody's back
     }
     ngx.shared.counts.incr(result, 1, 0);
     if (result !== 'miss') {

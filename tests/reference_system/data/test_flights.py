@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from reference_system.data import errands
 from reference_system.data.flights import Flights
 
 
@@ -77,5 +78,28 @@ def test_what_is_under_way_ends_with_its_owner() -> None:
 
         with pytest.raises(asyncio.CancelledError):
             await asking
+
+    asyncio.run(play())
+
+
+def test_a_flight_is_waited_for_as_long_as_any_of_them_waits_and_outlives_the_first_ones_errand() -> None:
+    async def play() -> None:
+        flights, building, seen = Flights(), Building(), list[errands.Errand]()
+
+        async def build() -> int:
+            seen.append(errands.current())
+            return await building.build()
+
+        async def ask(deadline_s: float) -> int:
+            errands.begin(errands.Errand(priority=3, deadline_s=deadline_s))
+            return await flights.shared("a", build)
+
+        asking = [asyncio.create_task(ask(deadline_s)) for deadline_s in (10.0, 30.0, 20.0)]
+        for _ in range(3):
+            await asyncio.sleep(0)  # all of them ask
+        building.may_end.set()
+        await asyncio.gather(*asking)
+
+        assert [(errand.priority, errand.deadline_s) for errand in seen] == [(3, 30.0)]
 
     asyncio.run(play())

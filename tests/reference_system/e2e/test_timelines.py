@@ -19,7 +19,7 @@ from reference_system.data.posts import Post
 from reference_system.data.reads import Listing, Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import Kind, Timelines, keep_tweets, pushes, pushes_to_many, withdraw
+from reference_system.data.timelines import Kind, Timelines, keep_tweets, push_to_many, pushes, withdraw
 from reference_system.data.writes import NewPost, Writes
 from tests.reference_system.mesh import until
 
@@ -44,7 +44,7 @@ def with_timelines(redis_url: str, postgres_dsn: str, worker: str) -> With:
             postgres=postgres,
             registry=CollectorRegistry(),
             policies=DependencyPolicies(),
-            seed=1,
+            seed="1",
         )
         try:
             await use(backends, Timelines(backends))
@@ -97,7 +97,7 @@ def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With
         timelines.fill(Kind.HOME, cached, OLD, await timelines.look(Kind.HOME, cached))
         await _filled(backends)
         if many:
-            await backends.redis(*pushes_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
+            await backends.redis(push_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
         else:
             await backends.redis(*pushes(Kind.HOME, cached, "us-east-3"), *pushes(Kind.HOME, uncached, "us-east-3"))
 
