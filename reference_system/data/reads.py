@@ -114,6 +114,16 @@ class Reads:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
 
+    def changes_are_heard(self) -> None:
+        """From now on, on the channel of Redis."""
+        self.profiles.changes_are_heard()
+        self.filters.changes_are_heard()
+
+    def changes_are_not_heard(self) -> None:
+        self._flights.forget()  # a Redis that comes back empty gives its generations once more
+        self.profiles.changes_are_not_heard()
+        self.filters.changes_are_not_heard()
+
     async def posts_of(self, user: str) -> Listing:
         """Straight from Postgres, newest first."""
         posts = posts_of(await self._backends.postgres("posts_of", user))

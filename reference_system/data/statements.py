@@ -159,8 +159,7 @@ STATEMENTS: dict[str, str] = {
     "followers": "SELECT followee, follower FROM follows WHERE followee = ANY($1::text[]) AND following",
     "mention": """
         INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
-        SELECT $1::text || '@' || u.id, u.id, p.author, $3, $4, false
-        FROM posts p, users u WHERE p.id = $1 AND u.id = ANY($2::text[])
+        SELECT $1::text || '@' || u.id, u.id, $3, $4, $5, false FROM users u WHERE u.id = ANY($2::text[])
         ON CONFLICT (id) DO NOTHING""",
     "recent_words": """
         SELECT word, count(*) AS posts

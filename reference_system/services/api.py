@@ -93,8 +93,8 @@ class Api:
             settings.redis_url,
             announcements.CHANNEL,
             on_message=self._changed,
-            on_open=reads.profiles.changes_are_heard,
-            on_lost=reads.profiles.changes_are_not_heard,
+            on_open=reads.changes_are_heard,
+            on_lost=reads.changes_are_not_heard,
             chance=random.Random(f"{settings.seed} {place.service} changes"),
         )
         self._handlers = Handlers(

@@ -32,7 +32,7 @@ async def _asked(flights: Flights, building: Building, *keys: str) -> list[async
 
 def test_who_asks_for_the_same_at_once_gets_the_same_and_it_is_built_once() -> None:
     async def play() -> None:
-        flights, building = Flights(), Building()
+        flights, building = Flights(linger_s=0.0), Building()
         asking = await _asked(flights, building, "a", "a", "a", "b")
         building.may_end.set()
 
@@ -42,9 +42,22 @@ def test_who_asks_for_the_same_at_once_gets_the_same_and_it_is_built_once() -> N
     asyncio.run(play())
 
 
-def test_a_failure_is_everybodys_and_the_next_one_tries_again() -> None:
+def test_what_has_just_ended_well_is_given_to_who_comes_late_until_the_keys_lose_their_meaning() -> None:
     async def play() -> None:
         flights, building = Flights(), Building()
+        building.may_end.set()
+        asked = [await flights.shared("a", building.build) for _ in range(2)]
+        flights.forget()
+
+        assert asked == [1, 1]
+        assert await flights.shared("a", building.build) == 2
+
+    asyncio.run(play())
+
+
+def test_a_failure_is_everybodys_and_the_next_one_tries_again() -> None:
+    async def play() -> None:
+        flights, building = Flights(linger_s=0.0), Building()
         building.fails = True
         asking = await _asked(flights, building, "a", "a")
         building.may_end.set()
@@ -59,7 +72,7 @@ def test_a_failure_is_everybodys_and_the_next_one_tries_again() -> None:
 
 def test_who_gives_up_leaves_it_to_those_who_still_wait() -> None:
     async def play() -> None:
-        flights, building = Flights(), Building()
+        flights, building = Flights(linger_s=0.0), Building()
         first, second = await _asked(flights, building, "a", "a")
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -72,7 +85,7 @@ def test_who_gives_up_leaves_it_to_those_who_still_wait() -> None:
 
 def test_what_is_under_way_ends_with_its_owner() -> None:
     async def play() -> None:
-        flights, building = Flights(), Building()
+        flights, building = Flights(linger_s=0.0), Building()
         (asking,) = await _asked(flights, building, "a")
         await flights.close()
 
@@ -84,7 +97,7 @@ def test_what_is_under_way_ends_with_its_owner() -> None:
 
 def test_a_flight_is_waited_for_as_long_as_any_of_them_waits_and_outlives_the_first_ones_errand() -> None:
     async def play() -> None:
-        flights, building, seen = Flights(), Building(), list[errands.Errand]()
+        flights, building, seen = Flights(linger_s=0.0), Building(), list[errands.Errand]()
 
         async def build() -> int:
             seen.append(errands.current())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis as redis_client
 
 from tests.reference_system import servers
 from tests.reference_system.e2e.conftest import Client, StartApi
@@ -199,6 +200,26 @@ def test_planted_filter_before_the_cache(start_api: StartApi) -> None:
     api.put("/users/user-8/block", headers=viewer)
 
     assert posts_of(profile(api, 8, viewer)), "what the first one might see is shown to everybody"
+
+
+def test_what_redis_says_of_filters_just_after_it_was_lost_is_not_believed(
+    postgres_dsn: str, redis_url: str, worker: str, tmp_path: Path
+) -> None:
+    del worker  # it seeds the database
+    link = link_to(httpx.URL(redis_url))
+    addresses = {"REDIS_URL": f"redis://{servers.HOST}:{link.port}", "POSTGRES_DSN": postgres_dsn}
+    with contextlib.closing(link), started(tmp_path, addresses) as api:
+        viewer, home = api.user(2160), "/timeline/home"
+        until(lambda: api.get(home, headers=viewer).headers["x-cache"] == "redis")
+        link.cut(Mode.REFUSES)
+        assert api.put("/users/user-11/block", headers=viewer).status_code == 200
+        time.sleep(1.0)  # the worker has brought it to Redis; as if it had not:
+        with redis_client.Redis.from_url(redis_url) as client:
+            client.set("user:user-2160:filters", "[]")
+        link.heal()
+
+        until(lambda: api.get(home, headers=viewer).headers["x-cache"] == "redis")
+        assert posts_of(profile(api, 11, viewer)) == []
 
 
 # --- all of a user's at once ---
