@@ -72,6 +72,7 @@ class Backends:
         in_use.set_function(lambda: max(self._gate.inside, postgres.in_use))
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
+        self.builds = Counter("cache_builds_total", "Made from Postgres, by what", ["kind"], registry=registry)
 
     async def redis(self, *commands: Command) -> list[Reply]:
         """One round trip. Raises DependencyError."""

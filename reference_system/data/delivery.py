@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reference_system.data import pulled
+from reference_system.data.events import forget_notifications
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command, RedisReplyError, Reply
 from reference_system.data.timelines import Kind, keep_tweets, push_to_many, pushes, refused_of
@@ -69,5 +70,5 @@ def mentioned_in(post: Post) -> list[str]:
 
 def _announcement(post: Post) -> list[Command]:
     """What is done for a post whoever follows its author; nobody else does, where it comes from another region."""
-    outdated: list[Command] = [("DEL", f"notifications:{user}") for user in mentioned_in(post)]
+    outdated: list[Command] = [command for user in mentioned_in(post) for command in forget_notifications(user)]
     return [keep_tweets([post]), *pushes(Kind.PROFILE, post.author, post.id), *outdated]

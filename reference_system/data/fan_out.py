@@ -145,7 +145,7 @@ class FanOut:
     async def _notify(self, post: Post) -> None:
         if mentioned := mentioned_in(post):
             text = f"{post.author} mentioned you: {post.text}"
-            await self._backends.postgres("mention", post.id, mentioned, text, post.created_at)
+            await self._backends.postgres("mention", post.id, mentioned, post.author, text, post.created_at)
 
     async def _take_turns(self, active: Sequence[Delivery], now_s: float) -> int:
         """How many pushes that were."""

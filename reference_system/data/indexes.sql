@@ -6,6 +6,7 @@ ALTER TABLE users ADD PRIMARY KEY (id);
 CREATE UNIQUE INDEX ON users (name, home_region);
 ALTER TABLE follows ADD PRIMARY KEY (follower, followee);
 CREATE INDEX ON follows (followee);
+ALTER TABLE filters ADD PRIMARY KEY (viewer, subject, kind);
 ALTER TABLE posts ADD PRIMARY KEY (id);
 CREATE INDEX ON posts (author, created_at DESC, id DESC);
 CREATE INDEX ON posts (created_at);

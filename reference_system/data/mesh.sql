@@ -30,6 +30,15 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION merge_filters() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.filters AS known SELECT NEW.*
+    ON CONFLICT (viewer, subject, kind) DO UPDATE
+        SET (active, changed_at, changed_in) = (excluded.active, excluded.changed_at, excluded.changed_in)
+        WHERE (known.changed_at, known.changed_in) < (excluded.changed_at, excluded.changed_in);
+    RETURN NULL;
+END $$;
+
 -- Rows that are added.
 
 CREATE FUNCTION merge_posts() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -103,7 +112,7 @@ DECLARE
     one text;
 BEGIN
     FOREACH one IN ARRAY ARRAY[
-        'users', 'follows', 'posts', 'tombstones', 'idempotency', 'notifications', 'likes', 'heartbeats'
+        'users', 'follows', 'filters', 'posts', 'tombstones', 'idempotency', 'notifications', 'likes', 'heartbeats'
     ] LOOP
         EXECUTE format('CREATE TRIGGER merge BEFORE INSERT ON %I FOR EACH ROW WHEN (pg_trigger_depth() = 0) '
                        'EXECUTE FUNCTION merge_%s()', one, one);
@@ -128,13 +137,20 @@ END $$;
 
 CREATE FUNCTION queue_changed_profile() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.id, 'profile');
+    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.id, 'edited');
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION queue_changed_follows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.follower, 'follows');
+    INSERT INTO public.changed_outbox (owner, what)
+    VALUES (NEW.follower, CASE WHEN NEW.following THEN 'followed' ELSE 'unfollowed' END);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION queue_changed_filters() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.viewer, 'filtered');
     RETURN NULL;
 END $$;
 
@@ -143,8 +159,10 @@ CREATE TRIGGER queue AFTER INSERT ON tombstones FOR EACH ROW EXECUTE FUNCTION qu
 -- A merge updates the row that is known already.
 CREATE TRIGGER queue AFTER INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION queue_changed_profile();
 CREATE TRIGGER queue AFTER INSERT OR UPDATE ON follows FOR EACH ROW EXECUTE FUNCTION queue_changed_follows();
+CREATE TRIGGER queue AFTER INSERT OR UPDATE ON filters FOR EACH ROW EXECUTE FUNCTION queue_changed_filters();
 ALTER TABLE users ENABLE ALWAYS TRIGGER queue;
 ALTER TABLE follows ENABLE ALWAYS TRIGGER queue;
+ALTER TABLE filters ENABLE ALWAYS TRIGGER queue;
 ALTER TABLE posts ENABLE ALWAYS TRIGGER queue;
 ALTER TABLE tombstones ENABLE ALWAYS TRIGGER queue;
 
@@ -161,6 +179,22 @@ BEGIN
         DELETE FROM public.follows WHERE follower = who AND followee = whom RETURNING changed_at INTO replaced_at;
         INSERT INTO public.follows (follower, followee, following, changed_at, changed_in)
         VALUES (who, whom, wanted, greatest(now_s, replaced_at + 0.000001), region)
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION set_filter(
+    who text, whom text, sort text, wanted boolean, now_s double precision, region text
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    replaced_at double precision;
+BEGIN
+    LOOP
+        DELETE FROM public.filters WHERE viewer = who AND subject = whom AND kind = sort
+        RETURNING changed_at INTO replaced_at;
+        INSERT INTO public.filters (viewer, subject, kind, active, changed_at, changed_in)
+        VALUES (who, whom, sort, wanted, greatest(now_s, replaced_at + 0.000001), region)
         ON CONFLICT DO NOTHING;
         EXIT WHEN FOUND;
     END LOOP;
@@ -195,12 +229,12 @@ DO $$
 DECLARE
     one text;
 BEGIN
-    FOREACH one IN ARRAY ARRAY['users', 'follows', 'posts', 'tombstones', 'idempotency', 'notifications'] LOOP
+    FOREACH one IN ARRAY ARRAY['users', 'follows', 'filters', 'posts', 'tombstones', 'idempotency', 'notifications'] LOOP
         EXECUTE format('CREATE TRIGGER replaced_only BEFORE UPDATE ON %I EXECUTE FUNCTION refuse_update()', one);
     END LOOP;
 END $$;
 
 -- What the other regions subscribe to.
-CREATE PUBLICATION merged FOR TABLE users, follows, posts, tombstones, idempotency, notifications
+CREATE PUBLICATION merged FOR TABLE users, follows, filters, posts, tombstones, idempotency, notifications
     WITH (publish = 'insert');
 CREATE PUBLICATION owned FOR TABLE likes, heartbeats WITH (publish = 'insert, update');

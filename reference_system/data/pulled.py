@@ -64,4 +64,9 @@ def follows(reader: str, accounts: Iterable[str]) -> tuple[str, bytes]:
     return f"home_follows:{reader}", ",".join(accounts).encode()
 
 
+def keys_of(user: str) -> tuple[str, ...]:
+    """What is here of a user, as a reader and as an account."""
+    return f"home_follows:{user}", f"celebrity_tl:{user}"
+
+
 assert KEEP >= PAGE

@@ -4,25 +4,25 @@ The number of round trips does not depend on the degradation level, so that slow
 level does not flap because a feature went off. Which features are on is the caller's business.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from reference_system.data import pulled
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.disk_cache import DiskCache
+from reference_system.data.filters import Filters
+from reference_system.data.flights import Flights
+from reference_system.data.keys import TRENDS_KEY, notifications_key, search_key, suggestions_key
 from reference_system.data.posts import Post
+from reference_system.data.profiles import Profiles
 from reference_system.data.resp import Command
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import Cache, Kind, Looked, Timelines, posts_of
+from reference_system.data.timelines import Cache, Kind, Looked, Timelines, list_key, posts_of
+from reference_system.data.values import OnCacheLoss, Value, ValueKind, Values
 
-NOTIFICATIONS_TTL_S = 10
-SEARCH_TTL_S = 30
-SUGGESTIONS_TTL_S = 300
 ANALYTICS_KEPT = 1000  # newest events, in the Redis list `analytics`
-
-OnCacheLoss = Callable[[DependencyError], None]
 
 
 def fall_back(error: DependencyError) -> None:
@@ -34,6 +34,7 @@ def fall_back(error: DependencyError) -> None:
 class Page:
     posts: Sequence[Post]
     cache: Cache
+    age_s: float | None = None  # since the list was made, where a cache had it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,13 @@ class Listing:
 
 
 class Notification(msgspec.Struct, frozen=True):
+    """`actor`: the user who has done what it tells."""
+
     id: str
+    actor: str
     text: str
     created_at: float
     seen: bool
-
-
-class User(msgspec.Struct, frozen=True):
-    id: str
-    name: str
-    bio: str
-    home_region: str
 
 
 class Suggestion(msgspec.Struct, frozen=True):
@@ -63,14 +60,35 @@ class Suggestion(msgspec.Struct, frozen=True):
     mutual: int
 
 
+NOTIFICATIONS = ValueKind(name="notifications", of=list[Notification], fresh_s=10)
+SEARCH = ValueKind(name="search", of=list[Post], fresh_s=30, public=True)
+# Of no moment: served stale while they are made anew.
+TRENDS = ValueKind(name="trends", of=list[str], fresh_s=30, stale_for_s=60, public=True)
+SUGGESTIONS = ValueKind(name="suggestions", of=list[Suggestion], fresh_s=300, stale_for_s=86_400)
+
+
 class Reads:
     """`on_cache_loss` is asked before every fallback; it may raise instead of returning."""
 
-    def __init__(self, backends: Backends, *, region: str, on_cache_loss: OnCacheLoss = fall_back) -> None:
+    def __init__(
+        self,
+        backends: Backends,
+        *,
+        region: str,
+        disk: DiskCache,
+        flights: Flights,
+        on_cache_loss: OnCacheLoss = fall_back,
+    ) -> None:
         self._backends = backends
         self._timelines = Timelines(backends)
+        self._flights = flights
+        self._values = Values(backends, flights, on_cache_loss=on_cache_loss)
         self._region = region
         self._on_cache_loss = on_cache_loss
+        self.filters = Filters(backends, self._values)
+        self.profiles = Profiles(
+            backends, timelines=self._timelines, disk=disk, flights=flights, on_cache_loss=on_cache_loss
+        )
 
     async def home(self, user: str, *, event: str | None, past_caches: bool = False) -> Page:
         """The newest posts of those the user follows and the user's own, newest first.
@@ -79,97 +97,77 @@ class Reads:
         event travels with the second round trip; it is best effort and lost when the caches are.
         """
         if past_caches:
-            return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
+            return Page(await self._built_home(user), Cache.FALLBACK)
         try:
             looked = await self._timelines.look(Kind.HOME, user, pulled.look(user))
             (fetched,) = looked.extra
             if looked.ids and fetched is not None:
                 ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
-                return Page(*await self._timelines.page([*ids], *_analytics(event)))
+                posts, cache = await self._timelines.page([*ids], *_analytics(event))
+                return Page(posts, cache, looked.age_s if cache is Cache.REDIS else None)
         except DependencyError as error:
             self._on_cache_loss(error)
-            return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
-        found = posts_of(await self._backends.postgres("home", user))
-        self._backends.background.run(self._fill_home(user, found, looked))
+            return Page(await self._built_home(user), Cache.FALLBACK)
+        seen = f"{list_key(Kind.HOME, user)} {looked.generation.decode()}"
+        found = await self._flights.shared(seen, lambda: self._built_home(user, looked))
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
 
-    async def profile(self, user: str, *, past_caches: bool = False) -> tuple[User, Page] | None:
-        """None if there is no such user."""
-        if past_caches:
-            return await self._built_profile(user, Cache.FALLBACK)
-        try:
-            looked = await self._timelines.look(Kind.PROFILE, user, ("GET", f"user:{user}"))
-            (known,) = looked.extra
-            if looked.ids and known:
-                page = Page(*await self._timelines.page(looked.ids))
-                return msgspec.json.decode(known, type=User), page
-        except DependencyError as error:
-            self._on_cache_loss(error)
-            return await self._built_profile(user, Cache.FALLBACK)
-        built = await self._built_profile(user, Cache.BUILT)
-        if built is not None:
-            known_user = (f"user:{user}", msgspec.json.encode(built[0]))
-            self._timelines.fill(Kind.PROFILE, user, built[1].posts, looked, also=known_user)
-        return built
+    def changes_are_heard(self) -> None:
+        """From now on, on the channel of Redis."""
+        self.profiles.changes_are_heard()
+        self.filters.changes_are_heard()
+
+    def changes_are_not_heard(self) -> None:
+        self._flights.forget()  # a Redis that comes back empty gives its generations once more
+        self.profiles.changes_are_not_heard()
+        self.filters.changes_are_not_heard()
 
     async def posts_of(self, user: str) -> Listing:
         """Straight from Postgres, newest first."""
         posts = posts_of(await self._backends.postgres("posts_of", user))
         return Listing(posts[:LISTED], whole=len(posts) <= LISTED)
 
-    async def notifications(self, user: str) -> tuple[list[Notification], Cache]:
+    async def notifications(self, user: str) -> Value[list[Notification]]:
         async def build() -> list[Notification]:
             rows = await self._backends.postgres("notifications", user)
-            return [Notification(row["id"], row["text"], row["created_at"], row["seen"]) for row in rows]
+            return [Notification(row["id"], row["actor"], row["text"], row["created_at"], row["seen"]) for row in rows]
 
-        return await self._cached(f"notifications:{user}", NOTIFICATIONS_TTL_S, list[Notification], build)
+        return await self._values.get(NOTIFICATIONS, notifications_key(user), build)
 
-    async def search(self, word: str) -> tuple[list[Post], Cache]:
+    async def search(self, word: str) -> Value[list[Post]]:
         async def build() -> list[Post]:
             return posts_of(await self._backends.postgres("search", word))
 
-        return await self._cached(f"search:{word}", SEARCH_TTL_S, list[Post], build)
+        return await self._values.get(SEARCH, search_key(word), build)
 
-    async def suggestions(self, user: str) -> tuple[list[Suggestion], Cache]:
+    async def suggestions(self, user: str) -> Value[list[Suggestion]]:
         async def build() -> list[Suggestion]:
             rows = await self._backends.postgres("suggestions", user)
             return [Suggestion(row["id"], row["mutual"]) for row in rows]
 
-        return await self._cached(f"suggestions:{user}", SUGGESTIONS_TTL_S, list[Suggestion], build)
+        return await self._values.get(SUGGESTIONS, suggestions_key(user), build)
 
-    async def trends(self) -> tuple[list[str], Cache]:
+    async def trends(self) -> Value[list[str]]:
         async def build() -> list[str]:
             rows = await self._backends.postgres("trends", self._region)
             return msgspec.json.decode(rows[0]["topics"], type=list[str]) if rows else []
 
-        return await self._cached("trends", SEARCH_TTL_S, list[str], build)
+        return await self._values.get(TRENDS, TRENDS_KEY, build)
+
+    async def _built_home(self, user: str, looked: Looked | None = None) -> list[Post]:
+        """From the database; `looked` is what Redis lacked, and gets."""
+        found = posts_of(await self._backends.postgres("home", user))
+        self._backends.builds.labels(Kind.HOME).inc()
+        if looked is not None:
+            self._backends.background.run(self._fill_home(user, found, looked))
+        return found
 
     async def _fill_home(self, user: str, found: Sequence[Post], looked: Looked) -> None:
         """Whom the user follows is read after the posts: a change in between outdates both."""
         followees = [row["followee"] for row in await self._backends.postgres("followees", user)]
         self._timelines.fill(Kind.HOME, user, found, looked, also=pulled.follows(user, followees))
-
-    async def _built_profile(self, user: str, cache: Cache) -> tuple[User, Page] | None:
-        rows = await self._backends.postgres("profile", user)
-        if not rows:
-            return None
-        first = rows[0]
-        known = User(first["user_id"], first["name"], first["bio"], first["home_region"])
-        return known, Page(posts_of(rows), cache)
-
-    async def _cached(self, key: str, ttl_s: int, kind: Any, build: Callable[[], Awaitable[Any]]) -> tuple[Any, Cache]:
-        try:
-            (blob,) = await self._backends.redis(("GET", key))
-        except DependencyError as error:
-            self._on_cache_loss(error)
-            return await build(), Cache.FALLBACK
-        if blob:
-            return msgspec.json.decode(blob, type=kind), Cache.REDIS
-        value = await build()
-        self._backends.background.run(self._backends.redis(("SETEX", key, ttl_s, msgspec.json.encode(value))))
-        return value, Cache.BUILT
 
 
 def _analytics(event: str | None) -> tuple[Command, ...]:

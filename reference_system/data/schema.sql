@@ -2,7 +2,7 @@
 -- mesh.sql says what is sent and how it is merged. Indexes are made in indexes.sql, after the seed is copied in (four
 -- times faster). Times are Unix seconds, by the clock of the region that wrote.
 
--- Rows that are replaced as a whole; the newest change stays, here and in `follows`.
+-- Rows that are replaced as a whole; the newest change stays, here, in `follows` and in `filters`.
 CREATE TABLE users (
     id text NOT NULL,
     name text NOT NULL,           -- given away once, or once in each of two regions that could not see each other
@@ -19,6 +19,16 @@ CREATE TABLE follows (
     follower text NOT NULL,
     followee text NOT NULL,
     following boolean NOT NULL DEFAULT true,
+    changed_at double precision NOT NULL DEFAULT 0,
+    changed_in text NOT NULL DEFAULT ''
+);
+
+-- Whose posts a viewer does not want to see; what has ended keeps its row, as above.
+CREATE TABLE filters (
+    viewer text NOT NULL,
+    subject text NOT NULL,
+    kind text NOT NULL,           -- block or mute
+    active boolean NOT NULL DEFAULT true,
     changed_at double precision NOT NULL DEFAULT 0,
     changed_in text NOT NULL DEFAULT ''
 );
@@ -51,6 +61,7 @@ CREATE TABLE idempotency (
 CREATE TABLE notifications (
     id text NOT NULL,             -- a mention's is <post>@<recipient>, so that a repeated fan-out makes it once
     recipient text NOT NULL,
+    actor text NOT NULL,          -- whose doing it is
     text text NOT NULL,
     created_at double precision NOT NULL,
     seen boolean NOT NULL         -- stays true once it is
@@ -94,12 +105,12 @@ CREATE TABLE withdrawn_outbox (
     queued_at double precision NOT NULL
 );
 
--- Users whose profile or follows have changed while their caches may hold what was before. A change has a row of its own,
+-- Users whose profile, follows or filters have changed while their caches may hold what was before. A change has a row of its own,
 -- so that one which comes while an earlier one is being dealt with is not forgotten with it.
 CREATE TABLE changed_outbox (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner text NOT NULL,
-    what text NOT NULL            -- profile or follows
+    what text NOT NULL            -- edited, followed, unfollowed or filtered
 );
 
 CREATE TABLE trends (

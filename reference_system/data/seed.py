@@ -129,8 +129,8 @@ def _notifications(chance: random.Random, authors: list[str]) -> Iterator[Row]:
     for recipient in authors:
         for _ in range(NOTIFICATIONS_PER_USER):
             at = FIRST_POST_AT + POSTS_SPREAD_S * chance.random()
-            text = f"{chance.choice(authors)} liked your post"
-            yield (f"seed-{next(numbers)}", recipient, text, at, chance.random() < 0.5)
+            actor = chance.choice(authors)
+            yield (f"seed-{next(numbers)}", recipient, actor, f"{actor} liked your post", at, chance.random() < 0.5)
 
 
 if __name__ == "__main__":

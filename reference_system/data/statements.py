@@ -4,7 +4,7 @@
 
 PAGE = 20  # posts in a timeline, and results of a search
 LISTED = 100  # posts that the listing of a user shows at most
-COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes")
+COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes", "filters")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 # What readers see of a post is in three tables. One group of posts in four is compared, by a hash of their ids: few
 # enough to be read every two seconds, and so small that a write makes only its own group differ.
@@ -35,7 +35,8 @@ STATEMENTS: dict[str, str] = {
             ORDER BY p.created_at DESC, p.id DESC LIMIT {PAGE}
         ) p ORDER BY p.created_at DESC, p.id DESC""",
     "profile": f"""
-        SELECT u.id AS user_id, u.name, u.bio, u.home_region, {_POST}, {_LIKES} FROM users u
+        SELECT u.id AS user_id, u.name, u.bio, u.home_region, u.updated_at || '@' || u.updated_in AS version,
+            {_POST}, {_LIKES} FROM users u
         LEFT JOIN LATERAL ({_NEWEST % "u.id"}) p ON true
         WHERE u.id = $1 ORDER BY p.created_at DESC, p.id DESC""",
     "posts": f"SELECT {_POST}, {_LIKES} FROM (SELECT * FROM posts WHERE id = ANY($1::text[]) AND {_VISIBLE}) p",
@@ -44,12 +45,14 @@ STATEMENTS: dict[str, str] = {
         SELECT {_POST}, {_LIKES} FROM (
             SELECT * FROM posts WHERE author = $1 AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {LISTED + 1}
         ) p ORDER BY p.created_at DESC, p.id DESC""",
+    "ids_of": f"SELECT id FROM posts WHERE author = $1 AND {_VISIBLE}",
     "search": f"""
         SELECT {_POST}, {_LIKES} FROM (
             SELECT * FROM posts WHERE words @> ARRAY[$1::text] AND {_VISIBLE} ORDER BY created_at DESC LIMIT {PAGE}
         ) p ORDER BY p.created_at DESC""",
     "notifications": """
-        SELECT id, text, created_at, seen FROM notifications WHERE recipient = $1 ORDER BY created_at DESC LIMIT 20""",
+        SELECT id, actor, text, created_at, seen FROM notifications
+        WHERE recipient = $1 ORDER BY created_at DESC LIMIT 20""",
     "suggestions": """
         SELECT f.followee AS id, count(*) AS mutual FROM follows f
         WHERE f.follower IN (SELECT followee FROM follows WHERE follower = $1 AND following LIMIT 20)
@@ -106,16 +109,22 @@ STATEMENTS: dict[str, str] = {
         )
         SELECT (n + coalesce((SELECT sum(n) FROM likes WHERE post = $1 AND region <> $2), 0))::int AS likes
         FROM liked""",
-    # Follower, followee, whether it follows from now on, Unix seconds, region. No row: there is no such followee here.
-    "set_following": "SELECT set_following($1, $2, $3, $4, $5) FROM users WHERE id = $2",
+    # Follower, followee, whether it follows from now on, Unix seconds, region. No row: there is no such followee
+    # here, or none that this one may begin to follow.
+    "set_following": """
+        SELECT set_following($1, $2, $3, $4, $5) FROM users WHERE id = $2 AND NOT ($3 AND EXISTS (
+            SELECT 1 FROM filters WHERE viewer = $2 AND subject = $1 AND kind = 'block' AND active))""",
+    # Viewer, subject, kind, whether it filters from now on, Unix seconds, region. No row: there is no such subject.
+    "set_filter": "SELECT set_filter($1, $2, $3, $4, $5, $6) FROM users WHERE id = $2",
+    "filters": "SELECT DISTINCT subject FROM filters WHERE viewer = $1 AND active",
     # User, bio, Unix seconds, region. False: no such user here.
     "set_bio": "SELECT set_bio($1, $2, $3, $4) AS known",
     "seen": """
         WITH unseen AS (
-            DELETE FROM notifications WHERE recipient = $1 AND NOT seen RETURNING id, recipient, text, created_at
+            DELETE FROM notifications WHERE recipient = $1 AND NOT seen RETURNING id, recipient, actor, text, created_at
         )
-        INSERT INTO notifications (id, recipient, text, created_at, seen)
-        SELECT id, recipient, text, created_at, true FROM unseen""",
+        INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
+        SELECT id, recipient, actor, text, created_at, true FROM unseen""",
     # The worker's.
     # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post.
     "outbox": """
@@ -149,8 +158,8 @@ STATEMENTS: dict[str, str] = {
     "changed_done": "DELETE FROM changed_outbox WHERE number = ANY($1::bigint[])",
     "followers": "SELECT followee, follower FROM follows WHERE followee = ANY($1::text[]) AND following",
     "mention": """
-        INSERT INTO notifications (id, recipient, text, created_at, seen)
-        SELECT $1::text || '@' || u.id, u.id, $3, $4, false FROM users u WHERE u.id = ANY($2::text[])
+        INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
+        SELECT $1::text || '@' || u.id, u.id, $3, $4, $5, false FROM users u WHERE u.id = ANY($2::text[])
         ON CONFLICT (id) DO NOTHING""",
     "recent_words": """
         SELECT word, count(*) AS posts

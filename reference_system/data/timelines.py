@@ -1,9 +1,9 @@
 """Timelines in Redis: lists of post ids by user, read in two round trips, built from Postgres on a miss.
 
-`home_tl:{user}` lives 60 s, `profile_tl:{user}` 300 s. A list that is built while somebody posts could miss that post
-for its whole life; so every push raises a generation, and a built list is stored only if the generation is still the
-one seen before the build. A deleted post stays in lists; the tweet cache says that it is deleted, and readers leave it
-out. Which order and which parts of a post are shown is not decided here.
+`home_tl:{user}` lives at most 60 s, `profile_tl:{user}` 300 s. A list that is built while somebody posts could miss
+that post for its whole life; so every push raises a generation, and a built list is stored only if the generation is
+still the one seen before the build. A deleted post stays in lists; the tweet cache says that it is deleted, and readers
+leave it out. Which order and which parts of a post are shown is not decided here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reference_system.data import posts as post_codec
+from reference_system.data.announcements import page_changed
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.generations import forget_value
+from reference_system.data.keys import search_key
+from reference_system.data.lifetimes import age_s, ttl_ms
 from reference_system.data.postgres import Record
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command, Reply
@@ -21,14 +25,14 @@ KEEP = 40  # ids in a list: pushes arrive slightly out of order and more than on
 TWEET_TTL_S = 3600  # longer than any list lives, so a deleted post's mark outlasts the lists that it is in
 DELETED = b""  # in the place of the post
 
-# KEYS: generation, list, and a key to be stored along with it, if any. ARGV: generation seen, TTL, that key's value,
-# ids newest first.
+# KEYS: generation, list, and a key to be stored along with it, if any. ARGV: generation seen, TTL in milliseconds, that
+# key's value, ids newest first.
 _STORE_UNLESS_OUTDATED = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 redis.call('RPUSH', KEYS[2], unpack(ARGV, 4))
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-if KEYS[3] then redis.call('SETEX', KEYS[3], ARGV[2], ARGV[3]) end
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+if KEYS[3] then redis.call('PSETEX', KEYS[3], ARGV[2], ARGV[3]) end
 return 1
 """
 
@@ -70,9 +74,11 @@ TTL_S = {Kind.HOME: 60, Kind.PROFILE: 300}
 
 
 class Cache(StrEnum):
-    """What the header `X-Cache` says."""
+    """What the header `X-Cache` of a replica says: the layer that had it, or where it was made."""
 
+    PROCESS = "process"
     REDIS = "redis"
+    DISK = "disk"
     BUILT = "built"
     FALLBACK = "fallback"
     NONE = "none"
@@ -80,10 +86,11 @@ class Cache(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The first round trip: the list's ids, its generation, and replies to what the caller asked along with it."""
+    """The first round trip: the list's ids, generation and age, and replies to what the caller asked along with it."""
 
     ids: list[str]
     generation: bytes
+    age_s: float | None
     extra: list[Reply]
 
 
@@ -95,18 +102,21 @@ class Timelines:
         }
 
     async def look(self, kind: Kind, user: str, *extra: Command) -> Looked:
-        commands: tuple[Command, ...] = (
+        key = list_key(kind, user)
+        asked: tuple[Command, ...] = (
             ("GET", f"{kind}_gen:{user}"),
-            ("LRANGE", f"{kind}_tl:{user}", 0, KEEP - 1),
+            ("LRANGE", key, 0, KEEP - 1),
+            ("PTTL", key),
             *extra,
         )
         try:
-            generation, ids, *replies = await self._backends.redis(*commands)
+            generation, ids, left_ms, *replies = await self._backends.redis(*asked)
         except DependencyError:
             self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
-        return Looked([post.decode() for post in dict.fromkeys(ids)], generation or b"", replies)
+        found = [post.decode() for post in dict.fromkeys(ids)]
+        return Looked(found, generation or b"", age_s(key, TTL_S[kind], left_ms), replies)
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
@@ -127,22 +137,27 @@ class Timelines:
         """Store a built list and its posts, in the background. `also`: a key and its value, outdated with the list."""
         if not page:
             return
-        keys, value = [f"{kind}_gen:{user}", f"{kind}_tl:{user}"], b""
+        keys, value = [f"{kind}_gen:{user}", list_key(kind, user)], b""
         if also is not None:
             keys, value = [*keys, also[0]], also[1]
-        values: Command = (looked.generation, TTL_S[kind], value, *(post.id for post in page))
+        values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *(post.id for post in page))
         store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, len(keys), *keys, *values)
         self._backends.background.run(self._backends.redis(keep_tweets(page), store))
 
 
+def list_key(kind: Kind, user: str) -> str:
+    return f"{kind}_tl:{user}"
+
+
 def pushes(kind: Kind, user: str, post_id: str) -> tuple[Command, ...]:
     """The commands that put a new post on top of a list, if that is cached, and outdate builds under way."""
-    generation, key = f"{kind}_gen:{user}", f"{kind}_tl:{user}"
+    generation, key = f"{kind}_gen:{user}", list_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),
         ("LPUSHX", key, post_id),
         ("LTRIM", key, 0, KEEP - 1),
+        *told(kind, user),
     )
 
 
@@ -161,15 +176,17 @@ def refused_of(reply: list[bytes]) -> dict[str, str]:
 def forget(kind: Kind, user: str) -> tuple[Command, ...]:
     """The commands after which the list has to be built anew, also where somebody is building it now."""
     generation = f"{kind}_gen:{user}"
-    return ("INCR", generation), ("EXPIRE", generation, 2 * TTL_S[kind]), ("DEL", f"{kind}_tl:{user}")
+    return (
+        ("INCR", generation),
+        ("EXPIRE", generation, 2 * TTL_S[kind]),
+        ("DEL", list_key(kind, user)),
+        *told(kind, user),
+    )
 
 
-def forget_profile(user: str) -> tuple[Command, ...]:
-    return *forget(Kind.PROFILE, user), ("DEL", f"user:{user}")
-
-
-def forget_follows(follower: str) -> tuple[Command, ...]:
-    return *forget(Kind.HOME, follower), ("DEL", f"suggestions:{follower}")
+def told(kind: Kind, user: str) -> tuple[Command, ...]:
+    """Behind a change of a list: replicas may have profiles in their own memory, and nobody's home timeline."""
+    return (page_changed(user),) if kind is Kind.PROFILE else ()
 
 
 def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> tuple[Command, ...]:
@@ -180,7 +197,7 @@ def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> t
     return (
         ("SETEX", f"tweet:{post_id}", TWEET_TTL_S, DELETED),
         *(forget(Kind.PROFILE, author) if author else ()),
-        *([("DEL", *(f"search:{word}" for word in words))] if words else []),
+        *(command for word in words or () for command in forget_value(search_key(word))),
     )
 
 

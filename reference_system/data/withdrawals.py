@@ -1,21 +1,32 @@
-"""Takes out of a region's caches what was changed since: deleted posts, edited profiles, who follows whom.
+"""Takes out of a region's caches what was changed since: deleted posts, edited profiles, whom users follow and filter.
 
 Changes wait in two tables until Redis knows of them, whichever region made them: what was changed in this one is in its
 caches already, unless Redis was away. Everything here may be done twice.
 """
 
 import itertools
+from collections.abc import Callable, Collection
 
 from reference_system.data.backends import Backends
-from reference_system.data.resp import Command
-from reference_system.data.timelines import forget_follows, forget_profile, withdraw
+from reference_system.data.events import FORGETS, Event, Forgets
+from reference_system.data.timelines import withdraw
 
 BATCH = 200  # of each table at a time
 
 
 class Withdrawals:
-    def __init__(self, backends: Backends) -> None:
+    """`pages_changed` is told whose public profiles are not what they were."""
+
+    def __init__(
+        self,
+        backends: Backends,
+        *,
+        pages_changed: Callable[[Collection[str]], None],
+        forgets: Forgets = FORGETS,
+    ) -> None:
         self._backends = backends
+        self._forgets = forgets
+        self._pages_changed = pages_changed
 
     async def run_once(self) -> bool:
         """Whether there may be more. Raises DependencyError and does it later."""
@@ -23,14 +34,14 @@ class Withdrawals:
         changes = await self._backends.postgres("changed", BATCH)
         if posts or changes:
             withdrawn = [withdraw(row["post"], row["author"], row["words"]) for row in posts]
-            forgotten = [_forgotten(*change) for change in {(row["owner"], row["what"]) for row in changes}]
+            happened = {(row["owner"], Event(row["what"])) for row in changes}
+            forgotten = [self._forgets[what](owner) for owner, what in happened]
             await self._backends.redis(*itertools.chain(*withdrawn, *forgotten))
+            authors = {row["author"] for row in posts if row["author"] is not None}
+            if changed := authors | {owner for owner, what in happened if what is Event.EDITED}:
+                self._pages_changed(changed)
         if posts:
             await self._backends.postgres("withdrawn_done", [row["post"] for row in posts])
         if changes:
             await self._backends.postgres("changed_done", [row["number"] for row in changes])
         return BATCH in (len(posts), len(changes))
-
-
-def _forgotten(owner: str, what: str) -> tuple[Command, ...]:
-    return forget_profile(owner) if what == "profile" else forget_follows(owner)

@@ -9,10 +9,12 @@ import contextlib
 from dataclasses import dataclass
 
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.events import FORGETS, Event, Forgets
+from reference_system.data.filters import Filter
 from reference_system.data.passwords import matches, scrypt_hash
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command
-from reference_system.data.timelines import Kind, forget, forget_follows, forget_profile, keep_tweets, pushes, withdraw
+from reference_system.data.timelines import Kind, forget, keep_tweets, pushes, withdraw
 
 SHORTEST_SEARCHED_WORD = 3
 
@@ -32,9 +34,10 @@ class Account:
 
 
 class Writes:
-    def __init__(self, backends: Backends, *, region: str) -> None:
+    def __init__(self, backends: Backends, *, region: str, forgets: Forgets = FORGETS) -> None:
         self._backends = backends
         self._region = region
+        self._forgets = forgets
 
     async def post(self, new: NewPost, *, at_s: float) -> str:
         """The post's id; a repeated key gives the first one's. Raises DependencyError: outcome unknown."""
@@ -64,17 +67,25 @@ class Writes:
         return int(rows[0]["likes"]) if rows else None
 
     async def follow(self, follower: str, followee: str, *, following: bool, at_s: float) -> bool:
-        """False if there is no such followee here."""
+        """False if there is no such followee here, or none who wants to be followed by this one."""
         rows = await self._backends.postgres("set_following", follower, followee, following, at_s, self._region)
         if rows:
-            await self._tell_caches(*forget_follows(follower))
+            event = Event.FOLLOWED if following else Event.UNFOLLOWED
+            await self._tell_caches(*self._forgets[event](follower))
+        return bool(rows)
+
+    async def filter(self, viewer: str, subject: str, kind: Filter, *, active: bool, at_s: float) -> bool:
+        """Begin or end not to see somebody. False if there is no such user here."""
+        rows = await self._backends.postgres("set_filter", viewer, subject, kind, active, at_s, self._region)
+        if rows:
+            await self._tell_caches(*self._forgets[Event.FILTERED](viewer))
         return bool(rows)
 
     async def edit_profile(self, user: str, bio: str, *, at_s: float) -> bool:
         """False if there is no such user here."""
         (row,) = await self._backends.postgres("set_bio", user, bio, at_s, self._region)
         if row["known"]:
-            await self._tell_caches(*forget_profile(user))
+            await self._tell_caches(*self._forgets[Event.EDITED](user))
         return bool(row["known"])
 
     async def sign_up(self, name: str, password: str, *, at_s: float) -> str | None:

@@ -29,11 +29,6 @@ function writing(r) {
     return ngx.shared.routes.get('writing') || KNOWN.join(',');
 }
 
-function metrics(r) {
-    r.headersOut['Content-Type'] = 'text/plain; version=0.0.4; charset=utf-8';
-    r.return(200, ngx.shared.routes.get('metrics') || '');
-}
-
 // Only on the agent's own socket.
 function decide(r) {
     const decisions = JSON.parse(r.requestText);
@@ -43,4 +38,4 @@ function decide(r) {
     r.return(204);
 }
 
-export default { region, healthy, writing, metrics, decide };
+export default { region, healthy, writing, decide };

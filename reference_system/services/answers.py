@@ -15,7 +15,7 @@ FIRST_SERVER_ERROR = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """`disabled` names the feature that being off refused (503) or replaced (200) this answer; `shed` is the reason why
-    nothing was done although it could have been.
+    nothing was done although it could have been. `age_s`: since what a cache had was made.
 
     `passed_on` is the body of an answer that another region gave; then `headers` are all that there are. What was
     `decided_elsewhere`, or took its time there, says nothing about this region's own health.
@@ -24,6 +24,7 @@ class Answer:
     status: int = 200
     body: dict[str, Any] = field(default_factory=dict)
     cache: Cache = Cache.NONE
+    age_s: float | None = None
     disabled: str | None = None
     shed: str | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -23,18 +23,21 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reference_system import defects
+from reference_system.data import announcements
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.caught_up import CaughtUp
 from reference_system.data.connection_gate import PoolBusyError
 from reference_system.data.dependency import ExpiredError
+from reference_system.data.disk_cache import DiskCache
 from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import connect_when_ready
 from reference_system.data.reads import Reads
 from reference_system.data.redis_client import RedisClient
+from reference_system.data.subscription import Subscription
 from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
 from reference_system.policies.regions import Region
-from reference_system.services import deadlines, exchange, region_health
+from reference_system.services import cacheability, deadlines, exchange, region_health
 from reference_system.services.answers import CRASHED, POOL_BUSY, STORAGE_DOWN, TOO_LATE, Answer, AnswerWriter
 from reference_system.services.forwarding import Forwarder
 from reference_system.services.handlers import Handlers
@@ -76,10 +79,30 @@ class Api:
         self._heartbeats = Heartbeats(self._backends.postgres, others=settings.peers)
         self._has_peers = bool(settings.peers)
         tokens = Tokens(settings.auth_secret)
+        self._flights = parts.flights()
+        requests = self._backends.cache_requests
+        self._disk = DiskCache(settings.folder / "cache.sqlite", now_s=time.time, requests=requests)
+        reads = Reads(
+            self._backends,
+            region=region,
+            disk=self._disk,
+            flights=self._flights,
+            on_cache_loss=parts.on_cache_loss,
+        )
+        self._profiles = reads.profiles
+        self._changes = Subscription(
+            settings.redis_url,
+            announcements.CHANNEL,
+            on_message=self._changed,
+            on_open=reads.changes_are_heard,
+            on_lost=reads.changes_are_not_heard,
+            chance=random.Random(f"{settings.seed} {place.service} changes"),
+        )
         self._handlers = Handlers(
-            reads=Reads(self._backends, region=region, on_cache_loss=parts.on_cache_loss),
+            reads=reads,
+            visible=parts.visible,
             writing=Writing(
-                writes=Writes(self._backends, region=region),
+                writes=Writes(self._backends, region=region, forgets=parts.forgets),
                 tokens=tokens,
                 region=region,
                 key_taken=parts.key_taken,
@@ -206,8 +229,9 @@ class Api:
         banner = self._parts.banner(call.level)
         body = self._writer.body(answer, banner)
         headers = self._writer.headers(answer, level=call.level, priority=call.priority, banner=banner)
+        kept = cacheability.headers(call, answer, cacheability.cache_control(call, answer), now_s=time.time())
         length = (b"content-length", str(len(body)).encode())
-        start: Message = {"type": f"{kind}.start", "status": answer.status, "headers": [*headers, length]}
+        start: Message = {"type": f"{kind}.start", "status": answer.status, "headers": [*headers, *kept, length]}
         await send(start)
         await send({"type": f"{kind}.body", "body": body})
 
@@ -244,7 +268,11 @@ class Api:
     @asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
         del application
-        tasks = [asyncio.create_task(self._connect()), asyncio.create_task(self._keep_trends())]
+        tasks = [
+            asyncio.create_task(self._connect()),
+            asyncio.create_task(self._keep_trends()),
+            asyncio.create_task(self._changes.listen()),
+        ]
         if self._has_peers:
             tasks.append(asyncio.create_task(self._keep_heartbeats()))
         yield
@@ -254,7 +282,9 @@ class Api:
         await self._replica.close()
         await self._forwarder.close()
         await self._heartbeats.close()
+        await self._flights.close()
         await self._backends.close()
+        await self._disk.close()
         self._log("stopped")
 
     async def _connect(self) -> None:
@@ -276,6 +306,10 @@ class Api:
                 with contextlib.suppress(DependencyError):
                     await self._heartbeats.heard()
             await asyncio.sleep(HEARTBEATS_EVERY_S)
+
+    def _changed(self, text: str) -> None:
+        """What was published about a user's caches."""
+        announcements.hear(text, page=self._profiles.forget_page, everything=self._profiles.forget_everything)
 
     def _with_count_age(self, answer: Answer) -> Answer:
         """How old other regions' shares of the counts may be, where there are any."""

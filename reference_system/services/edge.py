@@ -21,6 +21,7 @@ from reference_system.policies.region_failover import Route, Seen
 from reference_system.policies.regions import Region
 from reference_system.services import edge_nginx
 from reference_system.services.binaries import service_folder
+from reference_system.services.edge_changes import Changes
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.log import Log
 from reference_system.services.nginx import program
@@ -121,10 +122,17 @@ async def serve(settings: EdgeSettings, parts: EdgeParts) -> int:
     """Until nginx ends, or somebody asks us to; nginx' exit code."""
     folder, log = service_folder(), Log(settings.place.service)
     await _names_known(settings.gateways.values())
-    edge_nginx.write_files(folder, settings.gateways, host=settings.place.host, port=settings.place.port)
+    edge_nginx.write_files(
+        folder,
+        settings.gateways,
+        service=settings.place.service,
+        host=settings.place.host,
+        port=settings.place.port,
+        past_the_cache=parts.past_the_cache,
+    )
     (folder / "control.sock").unlink(missing_ok=True)  # nginx does not take over one that a killed edge has left
     nginx = await asyncio.create_subprocess_exec(*program(folder))
-    agent = asyncio.create_task(Agent(settings=settings, folder=folder, log=log, parts=parts).work())
+    agent = asyncio.create_task(_agents(settings, folder, log, parts))
     ended = asyncio.create_task(nginx.wait())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -143,6 +151,12 @@ async def serve(settings: EdgeSettings, parts: EdgeParts) -> int:
         if nginx.returncode is None:
             nginx.kill()
     return await ended
+
+
+async def _agents(settings: EdgeSettings, folder: Path, log: Log, parts: EdgeParts) -> None:
+    async with asyncio.TaskGroup() as both:
+        both.create_task(Agent(settings=settings, folder=folder, log=log, parts=parts).work())
+        both.create_task(Changes(gateways=settings.gateways, folder=folder).work())
 
 
 async def _names_known(addresses: Iterable[str]) -> None:

@@ -6,19 +6,24 @@ from pathlib import Path
 
 from reference_system.policies.region_failover import Route
 from reference_system.policies.regions import Region
-from reference_system.services.nginx import TEMPLATES, configuration, user_directive
+from reference_system.services.nginx import TEMPLATES, configuration, user_directive, write_caching
 
 CONNECTIONS_KEPT = 64  # to each gateway
 
 
-def write_files(folder: Path, gateways: Mapping[Region, str], *, host: str, port: int) -> None:
-    """`nginx.conf` and `routing.js` in the service's folder. `gateways`: region → `host:port`."""
+def write_files(
+    folder: Path, gateways: Mapping[Region, str], *, service: str, host: str, port: int, past_the_cache: str
+) -> None:
+    """`nginx.conf` and its scripts in the service's folder. `gateways`: region → `host:port`. `past_the_cache`: nginx'
+    directives that say what is neither looked up nor kept."""
+    write_caching(folder, layer="edge", service=service)
     template = (TEMPLATES / "edge.conf").read_text()
     variables = {
         "USER_DIRECTIVE": user_directive(),
         "HOST": host,
         "PORT": str(port),
         "FOLDER": str(folder),
+        "PAST_THE_CACHE": past_the_cache,
         "BUCKETS": buckets(),
         "UPSTREAMS": "\n    ".join(_upstream(region, address) for region, address in gateways.items()),
     }

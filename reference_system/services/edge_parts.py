@@ -1,4 +1,4 @@
-"""The replaceable part of the edge, apart from the replicas' ones: the edge needs nothing of what those are made of."""
+"""The replaceable parts of the edge, apart from the replicas' ones: it needs nothing of what those are made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +24,14 @@ class Decide(Protocol):
     ) -> tuple[State, dict[Region, Route]]: ...
 
 
+# Whoever says who they are may have blocked somebody, whoever says that they have written has to see it.
+PERSONAL_GOES_PAST = """proxy_cache_bypass $http_authorization $http_x_read_after;
+    proxy_no_cache $http_authorization $http_x_read_after;"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeParts:
+    """`past_the_cache`: nginx' directives that say which requests it neither looks up nor keeps the answers of."""
+
     decide: Decide = region_failover.decide
+    past_the_cache: str = PERSONAL_GOES_PAST

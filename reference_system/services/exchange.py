@@ -4,12 +4,15 @@ Replicas are told the level and tell what they have observed; the worker is aske
 Raw latencies travel, not percentiles: percentiles of several replicas cannot be merged.
 """
 
+import re
 from typing import Annotated
 
 import msgspec
 
 PATH = "/internal/exchange"
 BACKLOGS_PATH = "/internal/backlogs"
+FORGET_USER_PATH = "/internal/users/{user}/forget"  # of the worker
+USER = re.compile(r"[\w.-]{1,80}")
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +26,7 @@ class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answers that ended within the window. Latencies are those of `ok` and `error`, in milliseconds.
 
-    Of the answers that Redis was asked for, it had what `cached` ones needed and lacked it for `built` ones.
+    The caches of the region had what `cached` answers needed, and lacked it for `built` ones.
     """
 
     latencies_ms: list[float]

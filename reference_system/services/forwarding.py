@@ -38,7 +38,7 @@ CONNECTIONS = 64  # to a region
 KEPT_ALIVE_S = 30.0  # shorter than the gateway's 75 s: a write must not meet a connection that is being closed
 # All that a request needs in the other region. Not what is about this region's connection or its edge.
 REQUEST_HEADERS = ("authorization", "content-type", "idempotency-key", "x-forwarded-for")
-ANSWER_HEADERS = ("content-type", "retry-after")  # and every x-
+ANSWER_HEADERS = ("content-type", "retry-after", "age", "cache-control")  # and every x-
 
 
 def never(

@@ -1,26 +1,43 @@
 """What each operation answers. Handlers know storage and flags; nothing of slots, shedding, headers or metrics."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TypeVar
 
+from reference_system.data.filters import Visible
 from reference_system.data.posts import Post, ServedPost, served
 from reference_system.data.reads import Reads
+from reference_system.data.timelines import Cache
 from reference_system.data.writes import words_of
 from reference_system.policies.ranking import score
 from reference_system.services.answers import Answer, refusal
+from reference_system.services.cacheability import has_to_be_new
 from reference_system.services.operations import Call, Operation, subject_of
+from reference_system.services.placing import READ_AFTER
 from reference_system.services.requests import RefusedError, caller
 from reference_system.services.tokens import Tokens
 from reference_system.services.writing import NO_SUCH_USER, WithCountAge, Writing
 
+T = TypeVar("T")
+
 
 class Handlers:
-    """What is read; `writing` answers what is written."""
+    """What is read; `writing` answers what is written. `visible` takes out of a page what its viewer filters."""
 
     def __init__(
-        self, *, reads: Reads, writing: Writing, tokens: Tokens, service: str, with_count_age: WithCountAge
+        self,
+        *,
+        reads: Reads,
+        writing: Writing,
+        tokens: Tokens,
+        service: str,
+        visible: Visible,
+        with_count_age: WithCountAge,
     ) -> None:
         self._reads = reads
+        self._visible = visible
         self._tokens = tokens
         self._service = service
         self._with_count_age = with_count_age
@@ -34,6 +51,10 @@ class Handlers:
             Operation.LIKE: writing.like,
             Operation.FOLLOW: writing.follow,
             Operation.UNFOLLOW: writing.unfollow,
+            Operation.BLOCK: writing.block,
+            Operation.UNBLOCK: writing.unblock,
+            Operation.MUTE: writing.mute,
+            Operation.UNMUTE: writing.unmute,
             Operation.EDIT_PROFILE: writing.edit_profile,
             Operation.HOME: self._home,
             Operation.PROFILE: self._profile,
@@ -68,25 +89,34 @@ class Handlers:
 
     async def refresh_trends(self) -> None:
         """Keep the trends in memory that search is replaced with. Raises DependencyError."""
-        self._trends, _ = await self._reads.trends()
+        self._trends = (await self._reads.trends()).value
 
     async def _home(self, call: Call) -> Answer:
         user = caller(call, self._tokens).user
         event = None if "analytics_tracking" in call.off else f"{self._service}-{next(self._events)}"
-        page = await self._reads.home(user, event=event, past_caches=call.past_caches)
-        ranked = "algorithmic_timeline" not in call.off
-        posts = sorted(page.posts, key=_score, reverse=True) if ranked else page.posts
+        read = self._reads.home(user, event=event, past_caches=call.past_caches)
+        page, hidden = await self._for_viewer(call, read)
+        posts = self._visible(call.connection.url.path, page.posts, hidden)
+        if "algorithmic_timeline" not in call.off:
+            posts = sorted(posts, key=_score, reverse=True)
         body: dict[str, object] = {"posts": _served(posts, call)}
         if event is not None:
             body["analytics_event"] = event
-        return self._with_count_age(Answer(body=body, cache=page.cache))
+        return self._with_count_age(Answer(body=body, cache=page.cache, age_s=page.age_s))
 
     async def _profile(self, call: Call) -> Answer:
-        found = await self._reads.profile(subject_of(call.connection.url.path), past_caches=call.past_caches)
+        path = call.connection.url.path
+        subject, viewer = subject_of(path), self._viewer(call)
+        fresh = subject == viewer or has_to_be_new(call)
+        read = self._reads.profiles.of(subject, fresh=fresh, past_caches=call.past_caches)
+        found, hidden = await self._for_viewer(call, read)
         if found is None:
             return NO_SUCH_USER
-        user, page = found
-        return self._with_count_age(Answer(body={"user": user, "posts": _served(page.posts, call)}, cache=page.cache))
+        posts = _served(self._visible(path, found.posts, hidden), call)
+        answer = Answer(body={"user": found.user, "posts": posts}, cache=found.cache, age_s=found.age_s)
+        if found.cache is Cache.DISK and READ_AFTER in call.connection.headers:
+            answer = answer.also(b"x-stale", "token")
+        return self._with_count_age(answer)
 
     async def _posts(self, call: Call) -> Answer:
         """All of a user's, for whoever wants to know what this region's database has."""
@@ -95,31 +125,47 @@ class Handlers:
         return self._with_count_age(Answer(body={"posts": posts, "whole": listing.whole}))
 
     async def _notifications(self, call: Call) -> Answer:
-        notifications, cache = await self._reads.notifications(caller(call, self._tokens).user)
-        return Answer(body={"notifications": notifications}, cache=cache)
+        user = caller(call, self._tokens).user
+        found, hidden = await self._for_viewer(call, self._reads.notifications(user))
+        shown = [one for one in found.value if one.actor not in hidden]
+        return Answer(body={"notifications": shown}, cache=found.cache, age_s=found.age_s)
 
     async def _realtime(self, call: Call) -> Answer:
         """The first frame of the WebSocket."""
         if call.connection.scope["type"] != "websocket":
             return refusal(426, "this is a WebSocket")
-        notifications, cache = await self._reads.notifications(caller(call, self._tokens).user)
-        return Answer(body={"unread": sum(not one.seen for one in notifications)}, cache=cache)
+        user = caller(call, self._tokens).user
+        found, hidden = await self._for_viewer(call, self._reads.notifications(user))
+        unread = sum(not one.seen and one.actor not in hidden for one in found.value)
+        return Answer(body={"unread": unread}, cache=found.cache, age_s=found.age_s)
 
     async def _search(self, call: Call) -> Answer:
         words = words_of(call.connection.query_params.get("q", ""))
         if len(words) != 1:
             return refusal(400, "q must be one word of at least three letters")
-        posts, cache = await self._reads.search(words[0])
-        return self._with_count_age(Answer(body={"results": _served(posts, call)}, cache=cache))
+        found, hidden = await self._for_viewer(call, self._reads.search(words[0]))
+        posts = _served(self._visible(f"search {words[0]}", found.value, hidden), call)
+        return self._with_count_age(Answer(body={"results": posts}, cache=found.cache, age_s=found.age_s))
 
     async def _trending(self, call: Call) -> Answer:
         del call
-        topics, cache = await self._reads.trends()
-        return Answer(body={"topics": topics}, cache=cache)
+        found = await self._reads.trends()
+        return Answer(body={"topics": found.value}, cache=found.cache, age_s=found.age_s)
 
     async def _suggestions(self, call: Call) -> Answer:
-        users, cache = await self._reads.suggestions(caller(call, self._tokens).user)
-        return Answer(body={"users": users}, cache=cache)
+        found = await self._reads.suggestions(caller(call, self._tokens).user)
+        return Answer(body={"users": found.value}, cache=found.cache, age_s=found.age_s)
+
+    def _viewer(self, call: Call) -> str | None:
+        bearer = self._tokens.bearer(call.connection.headers.get("authorization"))
+        return None if bearer is None else bearer.user
+
+    async def _for_viewer(self, call: Call, read: Awaitable[T]) -> tuple[T, AbstractSet[str]]:
+        """What is read and whom its viewer filters, both at once, so that filtering costs no round trip of its own."""
+        viewer = self._viewer(call)
+        if viewer is None:
+            return await read, frozenset()
+        return await asyncio.gather(read, self._reads.filters.of(viewer, past_caches=call.past_caches))
 
 
 def _off(status: int, feature: str, body: dict[str, object]) -> Answer:

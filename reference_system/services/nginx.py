@@ -9,6 +9,7 @@ import os
 import platform
 import pwd
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def configuration(template: str, variables: dict[str, str]) -> str:
     return _VARIABLE.sub(lambda match: variables[match["name"]], _SERVERS.sub(server_lines, template))
 
 
+def write_caching(folder: Path, *, layer: str, service: str) -> None:
+    """`caching.js` in the service's folder, and nothing kept: what has changed meanwhile this life does not hear of."""
+    script = (TEMPLATES / "caching.js").read_text()
+    named = script.replace("'the layer'", f"'{layer}'").replace("'the service'", f"'{service}'")
+    (folder / "caching.js").write_text(named)
+    shutil.rmtree(folder / "kept", ignore_errors=True)
+
+
 def user_directive() -> str:
     """Who serves: `nobody` where nginx starts as root, else whoever starts it (and nginx warns about the directive)."""
     if os.geteuid() != 0:
@@ -45,6 +54,7 @@ def user_directive() -> str:
 def main(role: str) -> None:
     template = (TEMPLATES / f"{role}.conf").read_text()
     folder = service_folder()
+    write_caching(folder, layer=role, service=os.environ["SERVICE"])
     variables = {**os.environ, "USER_DIRECTIVE": user_directive()}
     (folder / "nginx.conf").write_text(configuration(template, variables))
     binary, *arguments = program(folder)

@@ -20,6 +20,10 @@ class Operation(StrEnum):
     LIKE = "like"
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    MUTE = "mute"
+    UNMUTE = "unmute"
     EDIT_PROFILE = "edit_profile"
     HOME = "home"
     PROFILE = "profile"
@@ -50,6 +54,10 @@ _OF_SUBJECT: dict[tuple[str, ...], Operation] = {
     ("POST", "tweets", "like"): Operation.LIKE,
     ("PUT", "users", "follow"): Operation.FOLLOW,
     ("DELETE", "users", "follow"): Operation.UNFOLLOW,
+    ("PUT", "users", "block"): Operation.BLOCK,
+    ("DELETE", "users", "block"): Operation.UNBLOCK,
+    ("PUT", "users", "mute"): Operation.MUTE,
+    ("DELETE", "users", "mute"): Operation.UNMUTE,
     ("PUT", "users", "profile"): Operation.EDIT_PROFILE,
     ("GET", "users", "profile"): Operation.PROFILE,
     ("GET", "users", "posts"): Operation.POSTS,
@@ -72,11 +80,16 @@ WRITES = {
     Operation.LIKE: Datum.ENGAGEMENT_COUNTER,
     Operation.FOLLOW: Datum.FOLLOW,
     Operation.UNFOLLOW: Datum.FOLLOW,
+    # What a user filters is the user's relation to others, like whom it follows.
+    Operation.BLOCK: Datum.FOLLOW,
+    Operation.UNBLOCK: Datum.FOLLOW,
+    Operation.MUTE: Datum.FOLLOW,
+    Operation.UNMUTE: Datum.FOLLOW,
     Operation.EDIT_PROFILE: Datum.USER,
 }
 
-# Reads that show users what they have written themselves. Search and trends are about everybody's posts and old by up
-# to their caches' lives wherever they are read.
+# Reads that show users what they have written themselves. Trends are about everybody's posts, and old by up to their
+# caches' lives wherever they are read; so are the posts that a search finds, but not whom its reader has blocked.
 SHOW_OWN_WRITES = frozenset(
     {
         Operation.LOGIN,
@@ -84,6 +97,7 @@ SHOW_OWN_WRITES = frozenset(
         Operation.PROFILE,
         Operation.POSTS,
         Operation.NOTIFICATIONS,
+        Operation.SEARCH,
         Operation.SUGGESTIONS,
     }
 )

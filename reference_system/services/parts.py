@@ -10,9 +10,14 @@ from dataclasses import dataclass, field
 from reference_system.data import seed
 from reference_system.data.connection_gate import ConnectionGate, Refuses
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.events import FORGETS, Forgets
+from reference_system.data.filters import Visible, visible
+from reference_system.data.flights import Flights
 from reference_system.data.postgres import Postgres
-from reference_system.data.reads import OnCacheLoss, fall_back
+from reference_system.data.reads import fall_back
 from reference_system.data.statements import STATEMENTS
+from reference_system.data.user_caches import Matching, by_scanning
+from reference_system.data.values import OnCacheLoss
 from reference_system.policies import alerting, degradation, load_shedding, pool_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
@@ -76,6 +81,9 @@ class ApiParts:
     reported_outcome: Callable[[Outcome], Outcome] = as_it_is
     dependencies: DependencyPolicies = field(default_factory=DependencyPolicies)
     on_cache_loss: OnCacheLoss = fall_back
+    forgets: Forgets = field(default_factory=lambda: FORGETS)
+    visible: Visible = visible
+    flights: Callable[[], Flights] = Flights
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     postgres: Callable[..., Postgres] = Postgres
     key_taken: KeyTaken = the_clients
@@ -90,6 +98,8 @@ class WorkerParts:
 
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     prepare: Prepare = seed.prepare
+    forgets: Forgets = field(default_factory=lambda: FORGETS)
+    matching: Matching = by_scanning
     caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
     fan_out: FanOutParts = field(default_factory=FanOutParts)
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from reference_system.policies.failback import DEFAULT_RULES, Rules
@@ -38,6 +39,7 @@ class ApiSettings:
     deadline_s: float
     auth_secret: str
     seed: int
+    folder: Path  # what this host keeps of the service
     peers: dict[Region, str]  # where each other region's gateway is seen from here, as `host:port`
 
 
@@ -50,6 +52,7 @@ class WorkerSettings:
     redis_url: str
     postgres_dsn: str
     mesh_dsn: str
+    gateway: str  # base URL of the region's own; empty if it is not to be told what has changed
     pushes_per_s: float
     peers: dict[Region, str]  # each other region's database as seen from this one's: a URI as the role `mesh`
 
@@ -91,6 +94,7 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         deadline_s=float(get("DEADLINE_S", "5")),
         auth_secret=get("AUTH_SECRET", "not-a-secret"),
         seed=int(get("SEED", "7")),
+        folder=Path(get("DATA", "/data")) / get("SERVICE", "us-east-api-1"),
         peers=_peers(environment),
     )
 
@@ -105,6 +109,7 @@ def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettin
         place=_place(environment, "us-east-worker"),
         redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
         postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        gateway=_url(get("GATEWAY", "").strip()) if get("GATEWAY", "").strip() else "",
         pushes_per_s=float(get("PUSHES_PER_S", "4000")),
         mesh_dsn=own._replace(netloc=f"{login}@{address}").geturl(),
         peers={peer: f"postgresql://{login}@{address}/postgres" for peer, address in _peers(environment).items()},

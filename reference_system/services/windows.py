@@ -53,6 +53,6 @@ class Ended:
             shed=counts[Outcome.SHED],
             disabled=counts[Outcome.DISABLED],
             cpu_ratio=cpu_ratio,
-            cached=caches[Cache.REDIS],
+            cached=sum(caches[layer] for layer in (Cache.PROCESS, Cache.REDIS, Cache.DISK)),
             built=caches[Cache.BUILT],
         )

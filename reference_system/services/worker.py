@@ -8,7 +8,7 @@ a turn fail and the next turn try again; nothing queued is lost.
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
@@ -20,14 +20,18 @@ from reference_system import defects
 from reference_system.data import caught_up
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.keys import TRENDS_KEY
+from reference_system.data.lifetimes import ttl_ms
 from reference_system.data.postgres import Postgres, connect_when_ready
-from reference_system.data.reads import SEARCH_TTL_S
+from reference_system.data.reads import TRENDS
 from reference_system.data.redis_client import RedisClient
+from reference_system.data.user_caches import UserCaches
 from reference_system.data.withdrawals import Withdrawals
 from reference_system.policies.regions import Region
 from reference_system.services import exchange, links, usage
 from reference_system.services.exchange import Backlogs
 from reference_system.services.fan_out import FanOut
+from reference_system.services.gateway_cache import GatewayCache
 from reference_system.services.links import Links, MeshSettings, next_instant
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
@@ -65,7 +69,9 @@ class Worker:
         self.fan_out = FanOut(
             self._backends, parts.fan_out, pushes_per_s=settings.pushes_per_s, registry=registry, log=self._log
         )
-        self._withdrawals = Withdrawals(self._backends)
+        self._gateway = GatewayCache(settings.gateway)
+        self._withdrawals = Withdrawals(self._backends, forgets=parts.forgets, pages_changed=self._gateway_forgets)
+        self._user_caches = UserCaches(self._backends, matching=parts.matching)
         self._links: Links | None = None
         if settings.peers:
             mesh = MeshSettings(region=self._region, dsn=settings.mesh_dsn, peers=settings.peers)
@@ -93,6 +99,7 @@ class Worker:
         finally:
             self.healthy = False
             await self._backends.close()
+            await self._gateway.close()
             self._log("stopped")
 
     async def _prepare(self) -> None:
@@ -136,6 +143,25 @@ class Worker:
         await asyncio.sleep(at_s - time.time())
         await self._links.sample(at_s=at_s)
 
+    def _gateway_forgets(self, users: Collection[str]) -> None:
+        """Nobody waits for it: where it is not told, its copies end by themselves within seconds."""
+        self._backends.background.run(self._gateway.forget(users))
+
+    async def forget_user(self, request: Request) -> Response:
+        """For operators: all that the region's caches have of a user, when that has to go at once."""
+        user = request.path_params["user"]
+        if not exchange.USER.fullmatch(user):
+            return Response(status_code=404)
+        try:
+            forgotten = await self._user_caches.forget(user)
+        except DependencyError as error:
+            return Response(str(error), status_code=503)
+        told = await self._gateway.forget([user])
+        self._log("forgot_user", user=user, entries=forgotten, gateway_told=told)
+        return Response(
+            msgspec.json.encode({"entries": forgotten, "gateway_told": told}), media_type="application/json"
+        )
+
     async def backlogs(self, request: Request) -> Response:
         """For the controller."""
         del request
@@ -153,7 +179,7 @@ class Worker:
         rows = await self._backends.postgres("recent_words")
         topics = msgspec.json.encode([row["word"] for row in rows])
         await self._backends.postgres("trends_set", self._region, topics.decode())
-        await self._backends.redis(("SETEX", "trends", SEARCH_TTL_S, topics))
+        await self._backends.redis(("PSETEX", TRENDS_KEY, ttl_ms(TRENDS_KEY, TRENDS.lives_s), topics))
         self._refreshed.inc()
 
 
@@ -166,7 +192,11 @@ def main() -> None:
     parts = defects.for_worker(settings.place.defect, WorkerParts())
     registry = CollectorRegistry()
     worker = Worker(settings, parts, registry)
-    routes = [Route(exchange.BACKLOGS_PATH, worker.backlogs), *worker.fan_out.routes]
+    routes = [
+        Route(exchange.BACKLOGS_PATH, worker.backlogs),
+        Route(exchange.FORGET_USER_PATH, worker.forget_user, methods=["POST"]),
+        *worker.fan_out.routes,
+    ]
     run(operator_app(worker, registry, routes=routes), settings.place)
 
 

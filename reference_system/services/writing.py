@@ -1,4 +1,4 @@
-"""What each write answers: accounts, posts, likes and follows. Every one that was done says where and when, as a token.
+"""What each write answers: accounts, posts, likes, follows and filters. What was done says where and when, as a token.
 
 The token's time is later than the answer of the database, so a heartbeat as new proves that the write has arrived.
 """
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from reference_system.data.filters import Filter
 from reference_system.data.posts import region_of
 from reference_system.data.writes import NewPost, Writes
 from reference_system.policies import post_limit, write_token
@@ -27,6 +28,8 @@ NS_PER_US = 1_000
 LIMITED = Answer(status=429, body={"error": "too many posts: wait a second"}, headers=((b"x-rate-limited", b"user"),))
 NO_SUCH_POST = refusal(404, "no such post")
 NO_SUCH_USER = refusal(404, "no such user")
+
+_STATES = {Filter.BLOCK: "blocked", Filter.MUTE: "muted"}
 
 KeyTaken = Callable[[str], str]  # the idempotency key that counts, given the client's
 WithCountAge = Callable[[Answer], Answer]
@@ -104,6 +107,18 @@ class Writing:
     async def unfollow(self, call: Call) -> Answer:
         return await self._set_following(call, following=False)
 
+    async def block(self, call: Call) -> Answer:
+        return await self._set_filter(call, Filter.BLOCK, active=True)
+
+    async def unblock(self, call: Call) -> Answer:
+        return await self._set_filter(call, Filter.BLOCK, active=False)
+
+    async def mute(self, call: Call) -> Answer:
+        return await self._set_filter(call, Filter.MUTE, active=True)
+
+    async def unmute(self, call: Call) -> Answer:
+        return await self._set_filter(call, Filter.MUTE, active=False)
+
     async def edit_profile(self, call: Call) -> Answer:
         user = caller(call, self._tokens).user
         if _subject(call) != user:
@@ -118,6 +133,14 @@ class Writing:
         if not await self._writes.follow(follower, followee, following=following, at_s=time.time()):
             return NO_SUCH_USER
         return self._done(Answer(body={"following": following}))
+
+    async def _set_filter(self, call: Call, kind: Filter, *, active: bool) -> Answer:
+        viewer, subject = caller(call, self._tokens).user, _subject(call)
+        if viewer == subject:
+            return refusal(400, "nobody can filter themselves")
+        if not await self._writes.filter(viewer, subject, kind, active=active, at_s=time.time()):
+            return NO_SUCH_USER
+        return self._done(Answer(body={_STATES[kind]: active}))
 
     def _done(self, answer: Answer, *, made_in: Region | None = None) -> Answer:
         token = WriteToken(region=made_in or self._region, at_us=time.time_ns() // NS_PER_US + 1)

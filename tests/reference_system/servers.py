@@ -126,7 +126,8 @@ def redis_process(port: int) -> Iterator[subprocess.Popen[bytes]]:
 @contextlib.contextmanager
 def service(name: str, port: int, log: Path, **environment: str) -> Iterator[str]:
     """Runs one of our services until the block ends; yields its base URL once it is healthy."""
-    variables = {**os.environ, "REGION": "us-east", "HOST": HOST, "PORT": str(port), **environment}
+    variables = {**os.environ, "REGION": "us-east", "HOST": HOST, "PORT": str(port), "DATA": str(log.parent / "data")}
+    variables |= environment
     with log.open("wb") as out:
         command = [sys.executable, "-m", f"reference_system.services.{name}"]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=variables)

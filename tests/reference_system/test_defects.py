@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,43 @@ def test_a_lying_flag_differs_from_what_runs() -> None:
 
     assert "algorithmic_timeline" in parts.features_reported_off(Level.WARNING)
     assert "algorithmic_timeline" not in parts.features_off(Level.WARNING)
+
+
+def test_planted_forgetting_leaves_out_one_event_and_no_other() -> None:
+    for name, event in (("keeps_the_timeline_on_unfollow", "unfollowed"), ("keeps_the_profile_on_edit", "edited")):
+        for parts in (defects.for_api(name, ApiParts()), defects.for_worker(name, WorkerParts())):
+            forgotten = {what for what, forget in parts.forgets.items() if not forget("user-1")}
+
+            assert forgotten == {event}
+
+
+def test_planted_looking_for_keys_asks_for_all_at_once() -> None:
+    asked: list[tuple[object, ...]] = []
+
+    async def redis(*commands: tuple[object, ...]) -> list[list[bytes]]:
+        asked.extend(commands)
+        return [[b"user:user-1:version"]]
+
+    parts = defects.for_worker("keys_instead_of_scan", WorkerParts())
+
+    assert asyncio.run(parts.matching(redis, "user:user-1:*")) == {"user:user-1:version"}
+    assert asked == [("KEYS", "user:user-1:*")]
+
+
+def test_planted_flights_are_nobodys_but_their_own() -> None:
+    begun = 0
+
+    async def build() -> int:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0)
+        return begun
+
+    async def asked_twice(parts: ApiParts) -> None:
+        flights = parts.flights()
+        await asyncio.gather(flights.shared("key", build), flights.shared("key", build))
+
+    asyncio.run(asked_twice(ApiParts()))
+    assert begun == 1
+    asyncio.run(asked_twice(defects.for_api("no_single_flight", ApiParts())))
+    assert begun == 3

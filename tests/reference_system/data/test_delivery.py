@@ -35,7 +35,7 @@ def test_what_is_done_once_is_done_in_the_first_turn_only() -> None:
     delivery.took(first, [1] * (len(first.commands) - 1) + [[]])
     second = delivery.next_turn(most=1, now_s=0.0)
 
-    assert _does([*first.commands], "DEL notifications:bob")
+    assert _does([*first.commands], "DEL user:bob:notifications")
     assert _does([*first.commands], "profile_tl:ann")
     assert len(second.commands) == 1
 

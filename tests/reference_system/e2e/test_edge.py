@@ -55,9 +55,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         others = {str(other): self.server.lag_s for other in Region if other is not self.server.region}
-        is_probe = self.path == "/region/health"
-        body = json.dumps({"lag_s": others} if is_probe else {"region": self.server.region})
-        if not is_probe:
+        of_the_agent = {"/region/health": {"lag_s": others}, "/gateway/changed": {}}
+        body = json.dumps(of_the_agent.get(self.path, {"region": self.server.region}))
+        if self.path not in of_the_agent:
             self.server.headers = dict(self.headers.items())
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

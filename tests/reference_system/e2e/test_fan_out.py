@@ -5,6 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.disk_cache import DiskCache
 from reference_system.data.fan_out import FanOut, Rules
+from reference_system.data.flights import Flights
 from reference_system.data.postgres import Postgres
 from reference_system.data.reads import Page, Reads
 from reference_system.data.redis_client import RedisClient
@@ -35,7 +38,8 @@ class Region:
 
     def __init__(self, backends: Backends) -> None:
         self.backends = backends
-        self.reads = Reads(backends, region="us-east")
+        no_disk = DiskCache(Path("/dev/null/cache"), now_s=time.time, requests=backends.cache_requests)
+        self.reads = Reads(backends, region="us-east", disk=no_disk, flights=Flights())
         self.writes = Writes(backends, region="us-east")
         self.fan_out = self.fan_out_with(Rules())
 

@@ -48,6 +48,10 @@ async def follows(region: Region, follower: str, followee: str) -> bool:
     return bool(await region.connection.fetchval(query, follower, followee))
 
 
+async def filters(region: Region, viewer: str) -> set[str]:
+    return {row["subject"] for row in await region.run("filters", viewer)}
+
+
 async def bio(region: Region, user: str) -> str:
     return str((await region.run("profile", user))[0]["bio"])
 
@@ -84,6 +88,15 @@ async def somebody_unfollows_here_and_follows_there(mesh: Mesh, regions: list[Re
     mesh.heal()
 
 
+async def somebody_blocks_here_and_ends_it_there(mesh: Mesh, regions: list[Region]) -> None:
+    east, west, *_ = regions
+    viewer, subject = next(_users), next(_users)
+    separate_all(mesh)
+    await east.run("set_filter", viewer, subject, "block", True, 1.0, EAST)
+    await west.run("set_filter", viewer, subject, "block", False, 2.0, WEST)
+    mesh.heal()
+
+
 async def the_same_post_is_deleted_everywhere(mesh: Mesh, regions: list[Region]) -> None:
     author = next(_users)
     post = await regions[0].post(author, next(_keys), at_s=1.0)
@@ -98,9 +111,9 @@ async def everybody_is_told_of_the_same_mention(mesh: Mesh, regions: list[Region
     post = next(_keys)
     separate_all(mesh)
     for region in regions:
-        await region.run("mention", post, [next(_users)], "you were mentioned", 1.0)
+        await region.run("mention", post, [next(_users)], "somebody", "you were mentioned", 1.0)
     for region in regions:
-        await region.run("mention", post, ["user-1"], "you were mentioned", 1.0)
+        await region.run("mention", post, ["user-1"], "somebody", "you were mentioned", 1.0)
     mesh.heal()
 
 
@@ -108,6 +121,7 @@ COLLISIONS = [
     the_same_profile_is_edited_everywhere,
     the_same_key_is_posted_everywhere,
     somebody_unfollows_here_and_follows_there,
+    somebody_blocks_here_and_ends_it_there,
     the_same_post_is_deleted_everywhere,
     everybody_is_told_of_the_same_mention,
 ]
@@ -308,6 +322,26 @@ def test_a_tombstone_that_arrives_before_its_post_still_hides_it(mesh: Mesh) -> 
 
 
 @pytest.mark.parametrize("last", [True, False])
+def test_the_last_of_block_end_and_block_counts_and_a_mute_is_another_thing(mesh: Mesh, last: bool) -> None:
+    async def experiment(mesh: Mesh, regions: list[Region]) -> None:
+        east, west, europe, _ = regions
+        viewer, subject, other = next(_users), next(_users), next(_users)
+        mesh.cut(EAST, EUROPE)
+        await east.run("set_filter", viewer, subject, "block", last, 1.0, EAST)
+        await east.run("set_filter", viewer, other, "mute", True, 1.0, EAST)
+        assert await arrived([east, west])
+        await west.run("set_filter", viewer, subject, "block", not last, 2.0, WEST)
+        await west.run("set_filter", viewer, subject, "block", last, 3.0, WEST)
+        assert await arrived([west, europe])
+        mesh.heal()
+
+        assert await converged(regions)
+        assert [await filters(region, viewer) for region in regions] == [{subject, other} if last else {other}] * 4
+
+    in_all_regions(mesh, experiment)
+
+
+@pytest.mark.parametrize("last", [True, False])
 def test_the_last_of_follow_unfollow_and_follow_counts_where_they_arrive_in_any_order(mesh: Mesh, last: bool) -> None:
     async def experiment(mesh: Mesh, regions: list[Region]) -> None:
         east, west, europe, _ = regions
@@ -382,9 +416,9 @@ def test_a_notification_that_was_seen_somewhere_is_seen(mesh: Mesh) -> None:
         east, west, *_ = regions
         user, post = next(_users), next(_keys)
         mesh.cut(EAST, WEST)
-        await east.run("mention", post, [user], "you were mentioned", 1.0)
+        await east.run("mention", post, [user], "somebody", "you were mentioned", 1.0)
         await east.run("seen", user)
-        await west.run("mention", post, [user], "you were mentioned", 1.0)
+        await west.run("mention", post, [user], "somebody", "you were mentioned", 1.0)
         mesh.heal()
 
         assert await converged(regions)
@@ -405,7 +439,8 @@ def test_every_region_queues_what_arrives_for_its_own_caches(mesh: Mesh) -> None
 
         assert await arrived(regions)
         for region in regions:
-            assert (post, author) in {(row["post"], row["author"]) for row in await region.run("outbox", [], [], 1000)}
+            queued = await region.run("outbox", [], [], 1000)
+            assert (post, author) in {(row["post"], row["author"]) for row in queued}
             assert (post, author) in {(row["post"], row["author"]) for row in await region.run("withdrawn", 1000)}
 
     in_all_regions(mesh, experiment)

@@ -3,26 +3,23 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from reference_system.data.backends import Backends
 from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.disk_cache import DiskCache
+from reference_system.data.events import forget_profile
+from reference_system.data.flights import Flights
+from reference_system.data.keys import version_key
 from reference_system.data.postgres import Postgres
 from reference_system.data.posts import Post
 from reference_system.data.reads import Listing, Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import (
-    Kind,
-    Timelines,
-    forget_profile,
-    keep_tweets,
-    push_to_many,
-    pushes,
-    withdraw,
-)
+from reference_system.data.timelines import Kind, Timelines, keep_tweets, push_to_many, pushes, withdraw
 from reference_system.data.writes import NewPost, Writes
 from tests.reference_system.mesh import until
 
@@ -138,14 +135,14 @@ def test_what_is_stored_along_with_a_list_is_outdated_with_it(with_timelines: Wi
     async def use(backends: Backends, timelines: Timelines) -> None:
         user = next(_users)
         looked = await timelines.look(Kind.PROFILE, user)
-        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(f"user:{user}", b"before"))
+        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(version_key(user), b"before"))
         await _filled(backends)
-        assert (await backends.redis(("GET", f"user:{user}"))) == [b"before"]
+        assert (await backends.redis(("GET", version_key(user)))) == [b"before"]
         await backends.redis(*forget_profile(user))
-        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(f"user:{user}", b"before"))
+        timelines.fill(Kind.PROFILE, user, OLD, looked, also=(version_key(user), b"before"))
         await _filled(backends)
 
-        assert (await backends.redis(("GET", f"user:{user}"))) == [None]
+        assert (await backends.redis(("GET", version_key(user)))) == [None]
         assert (await timelines.look(Kind.PROFILE, user)).ids == []
 
     with_timelines(use)
@@ -155,23 +152,24 @@ def test_what_was_changed_without_redis_is_taken_out_of_the_caches_by_the_worker
     async def use(backends: Backends, timelines: Timelines) -> None:
         user = "user-88"
         for kind in Kind:
-            timelines.fill(kind, user, OLD, await timelines.look(kind, user), also=(f"user:{user}", b"before"))
+            timelines.fill(kind, user, OLD, await timelines.look(kind, user), also=(version_key(user), b"before"))
         await _filled(backends)
         await backends.postgres("set_bio", user, "edited", 2.0, "us-east")
         await backends.postgres("set_following", user, "user-89", True, 2.0, "us-east")
 
         async def all_gone() -> bool:
-            return await backends.redis(("EXISTS", f"home_tl:{user}", f"profile_tl:{user}", f"user:{user}")) == [0]
+            return await backends.redis(("EXISTS", f"home_tl:{user}", f"profile_tl:{user}", version_key(user))) == [0]
 
         assert await until(all_gone, within_s=5)
 
     with_timelines(use)
 
 
-def test_a_listing_says_whether_it_is_whole(with_timelines: With) -> None:
+def test_a_listing_says_whether_it_is_whole(with_timelines: With, tmp_path: Path) -> None:
     async def use(backends: Backends, timelines: Timelines) -> None:
         del timelines
-        reads, author = Reads(backends, region="us-east"), "user-90"
+        disk = DiskCache(tmp_path / "cache", now_s=lambda: 0.0, requests=backends.cache_requests)
+        reads, author = Reads(backends, region="us-east", disk=disk, flights=Flights()), "user-90"
         few = await reads.posts_of(author)
         for n in range(LISTED):
             await backends.postgres("post", "us-east", author, f"{n}", None, [], 2e9 + n, f"listed-{n}")

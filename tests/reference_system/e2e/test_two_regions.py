@@ -354,6 +354,30 @@ def test_a_deleted_post_is_gone_for_its_author_at_once_and_for_everybody_soon(
     assert _delete(east, author, "us-east-1").status_code == 404, "it is somebody else's"
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_traveller_no_longer_sees_whom_they_have_just_blocked(
+    both: TwoRegions, east: Region, west: Region, arrives: bool
+) -> None:
+    author, viewer = User(east.client, next(_easterners)), User(west.client, next(_easterners))
+    post = _post(east, author).json()["id"]
+    profile, search = f"/users/{author.name}/profile", f"/search/posts?q={author.name}"
+    both.arrived()
+    _until(lambda: post in _ids(_read(west, profile, viewer)))
+    assert post in {one["id"] for one in _read(west, search, viewer).json()["results"]}
+    if not arrives:
+        both.cut_data()
+
+    blocked = west.client.put(f"/users/{author.name}/block", headers={**ALL, **viewer.headers})
+
+    assert (blocked.status_code, blocked.headers["x-region"]) == (200, "us-east")
+    assert _ids(_read(west, profile, viewer, after=blocked)) == []
+    found = _read(west, search, viewer, after=blocked).json()["results"]
+    assert author.name not in {one["author"] for one in found}
+    both.heal()
+    both.arrived()
+    assert _ids(_read(west, profile, viewer)) == [], "without the token, too, once it has arrived"
+
+
 # --- health and figures ---
 
 

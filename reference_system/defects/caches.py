@@ -1,0 +1,82 @@
+"""Defects of the caches: what is kept for whom, what is not forgotten, and what forgetting or making costs."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from reference_system.data.events import Commands, Event, Forgets
+from reference_system.data.filters import Visible, visible
+from reference_system.data.flights import Build, Flights, T
+from reference_system.data.posts import Post
+from reference_system.data.profiles import IN_PROCESS_S
+from reference_system.data.user_caches import Send
+from reference_system.defects.defect import Defect
+
+
+def _kept_as_seen_first() -> Visible:
+    """As if pages were kept after filtering: everybody gets what the first one may see, while it is kept."""
+    kept: dict[str, tuple[float, Sequence[Post]]] = {}
+
+    def shown(key: str, posts: Iterable[Post], hidden: AbstractSet[str]) -> Sequence[Post]:
+        now_s = asyncio.get_running_loop().time()
+        if key not in kept or now_s - kept[key][0] > IN_PROCESS_S:
+            kept[key] = (now_s, visible(key, posts, hidden))
+        return kept[key][1]
+
+    return shown
+
+
+def _forgets_nothing(user: str) -> Commands:
+    del user
+    return ()
+
+
+def _without(event: Event) -> Callable[[Forgets], Forgets]:
+    return lambda forgets: {**forgets, event: _forgets_nothing}
+
+
+async def _by_looking_at_all(redis: Send, pattern: str) -> set[str]:
+    (keys,) = await redis(("KEYS", pattern))
+    return {key.decode() for key in keys}
+
+
+class _EachAlone(Flights):
+    """Who asks for what somebody is making already makes it again."""
+
+    async def shared(self, key: str, build: Build[T]) -> T:
+        del key
+        return await build()
+
+
+# Whatever a region answers is kept, and given to whoever asks for the same next.
+_PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"
+
+DEFECTS = {
+    "viewer_filter_before_the_cache": Defect(
+        breaks="Whom a viewer blocks is left out of what caches hold; with this they hold what the first viewer sees.",
+        api=lambda parts: replace(parts, visible=_kept_as_seen_first()),
+    ),
+    "keeps_the_timeline_on_unfollow": Defect(
+        breaks="Who is no longer followed leaves the timeline at once; with this when its time is over.",
+        api=lambda parts: replace(parts, forgets=_without(Event.UNFOLLOWED)(parts.forgets)),
+        worker=lambda parts: replace(parts, forgets=_without(Event.UNFOLLOWED)(parts.forgets)),
+    ),
+    "keeps_the_profile_on_edit": Defect(
+        breaks="An edited profile is shown at once; with this the caches keep the old one until its time is over.",
+        api=lambda parts: replace(parts, forgets=_without(Event.EDITED)(parts.forgets)),
+        worker=lambda parts: replace(parts, forgets=_without(Event.EDITED)(parts.forgets)),
+    ),
+    "keys_instead_of_scan": Defect(
+        breaks="A user's entries are looked for in steps; with this in one that everybody else waits for.",
+        worker=lambda parts: replace(parts, matching=_by_looking_at_all),
+    ),
+    "edge_keeps_private_answers": Defect(
+        breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",
+        edge=lambda parts: replace(parts, past_the_cache=_PERSONAL_IS_KEPT),
+    ),
+    "no_single_flight": Defect(
+        breaks="What many miss at once a replica makes once; with this as often as it is asked for.",
+        api=lambda parts: replace(parts, flights=_EachAlone),
+    ),
+}
