@@ -18,7 +18,8 @@ from harness.verify.caching.counters import counted, growth
 from harness.verify.verdict import Evidence, Figure
 from harness.verify.windows import FaultWindow, Window
 
-EMPTYING = ("restart", "kill", "destroy", "crash", "out_of_memory")  # faults after which memory is empty
+OVER_BY_THEMSELVES = ("restart", "crash", "out_of_memory")  # once the service is healthy again, with an empty memory
+EMPTYING = (*OVER_BY_THEMSELVES, "kill", "destroy")
 CACHES = ("redis",)  # roles of services that have nothing left after that
 FEWEST_KEYS = 10
 
@@ -50,9 +51,10 @@ def _after_emptying(run: Run, check: CachingCheck) -> tuple[Window | None, str]:
     emptied = [fault for fault in windows.fault_windows(run) if _empties(run, fault)]
     if not emptied:
         return None, "no fault emptied a cache"
-    if emptied[0].revert_s is None or not emptied[0].confirmed:
+    fault = emptied[0]
+    start_s = fault.in_effect_s if fault.kind in OVER_BY_THEMSELVES else fault.revert_s
+    if start_s is None or not fault.confirmed:
         return None, "nobody knows when the emptied cache was back"
-    start_s = emptied[0].revert_s
     lookups = growth(run, run.plan.target.metrics.cache_requests, "result")
     away = (lookups["word"] == "unavailable").to_numpy() & (lookups["count"].to_numpy() > 0)
     near = Window(name="", start_s=start_s, end_s=start_s + check.builds_within)
