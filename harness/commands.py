@@ -2,16 +2,17 @@
 
 import asyncio
 import sys
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import display, display_capacity, gameday
+from harness import clock, display, display_capacity, display_search, gameday
 from harness.capacity.inputs import Inputs, TimelineApiInputs, why_out_of_range
 from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
@@ -23,11 +24,14 @@ from harness.loader import load_capacity_inputs, load_fault, load_target
 from harness.loading.schema import json_schema
 from harness.observe.overview import overview
 from harness.plan import Plan
+from harness.record.writer import create_run_folder
 from harness.runner import RunResult
+from harness.search.bisection import COARSEST, FEWEST_RUNS, FINEST, MOST_RUNS, Ending, Search
+from harness.search.knee import JudgedBy, Knee, read_knee
 from harness.suite import BUDGET_S, Ended, exit_code, parts_of, planned_time_s, run_all
 from harness.target import runtimes
 from harness.target.lock import locked
-from harness.units import PerSecond, Seconds, enc_hook
+from harness.units import PerSecond, Ratio, Seconds, enc_hook
 
 if TYPE_CHECKING:
     from harness.judging import Judged  # these load the scientific libraries
@@ -118,6 +122,77 @@ def _run_of_suite(console: Console, place: gameday.Place, plan: Plan) -> Ended:
         reported=summary,
         is_last=judged.exit_code is ExitCode.UNCLEAN or result.stopped_by == "operator",
     )
+
+
+def knee(
+    console: Console,
+    experiment: Path,
+    *,
+    short: bool,
+    overrides: list[str],
+    defect: str | None,
+    search: Search,
+    judged_by: str,
+    phase: str,
+    place: gameday.Place,
+    runtime: str,
+    searches: Path,
+) -> ExitCode:
+    from harness import searching  # noqa: PLC0415 - as in `judge`
+
+    assigned = _assignments(overrides)
+    if searching.RATE in assigned:
+        raise ExperimentError(f"--set {searching.RATE}: is what the search changes. Use --within.")
+
+    def plan_at(rate: PerSecond) -> Plan:
+        at = {**assigned, searching.RATE: str(rate)}
+        return gameday.make_plan(experiment, short=short, overrides=at, defect=defect, runtime=runtime)
+
+    def attempt(plan: Plan) -> searching.Attempt:
+        with display.live_progress(plan, console) as on_progress:
+            return searching.attempt(plan, place, on_progress=on_progress)
+
+    def show(knee: Knee) -> None:
+        searching.write_knee(knee, folder)
+        display_search.show_point(knee.points[-1], console)
+
+    question = searching.Question(judged_by=_judged_by(judged_by), phase=phase)
+    searching.subject_of(plan_at(search.low), question)  # whatever is wrong is told before a folder is made
+    folder = create_run_folder(searches, name=experiment.stem, at=clock.utc_now())
+    searched = searching.find_knee(plan_at, search, question, attempt=attempt, on_point=show)
+    if searched.why:
+        console.print(f"[yellow]the search ended early:[/] {escape(searched.why)}", soft_wrap=True)
+    display_search.show_knee(searched.knee, console, exit_code=searched.exit_code, folder=folder)
+    return searched.exit_code
+
+
+def search_of(within: str, *, resolution: str, at_most: int) -> Search:
+    """`--within 100/s..400/s` and its companions; ExperimentError says which one makes no sense."""
+    low, dots, high = within.partition("..")
+    if not dots:
+        raise ExperimentError(f'--within {within}: write it as LOW..HIGH, like "--within 100/s..400/s".')
+    try:
+        search = Search(
+            low=PerSecond.parse(low), high=PerSecond.parse(high), resolution=Ratio.parse(resolution), at_most=at_most
+        )
+    except ValueError as error:
+        raise ExperimentError(f"--within {within} --resolution {resolution}: {error}.") from None
+    if not 0 < search.low < search.high:
+        raise ExperimentError(f"--within {within}: the first rate has to be above 0 and below the second.")
+    if not FINEST <= search.resolution <= COARSEST:
+        raise ExperimentError(f"--resolution {resolution}: must be from {FINEST} to {COARSEST}.")
+    if not FEWEST_RUNS <= at_most <= MOST_RUNS:
+        raise ExperimentError(f"--at-most {at_most}: must be from {FEWEST_RUNS} to {MOST_RUNS} runs.")
+    return search
+
+
+def _judged_by(word: str) -> JudgedBy:
+    known = get_args(JudgedBy)
+    if word not in known:
+        near = get_close_matches(word, known, n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise ExperimentError(f"--judged-by {word}: is nothing to search by.{hint} Known: {', '.join(known)}.")
+    return cast("JudgedBy", word)
 
 
 def judge(console: Console, folder: Path) -> ExitCode:
@@ -249,17 +324,45 @@ def inject(console: Console, text: str, *, lasts: str, target: Path, loopback: s
 
 
 def capacity(
-    console: Console, inputs: Path | None, *, years: int, rps_per_server: str | None, as_json: bool
+    console: Console,
+    inputs: Path | None,
+    *,
+    years: int,
+    rps_per_server: str | None,
+    measured: Path | None,
+    as_json: bool,
 ) -> ExitCode:
     if not 0 <= years <= MAX_YEARS:
         raise ExperimentError(f"--years {years}: must be from 0 to {MAX_YEARS}.")
+    if measured is not None and rps_per_server is not None:
+        raise ExperimentError("--measured and --rps-per-server both say what a server does. Give one of them.")
     server = None if rps_per_server is None else _server_rate(rps_per_server)
+    server = server if measured is None else _measured(measured)
     plan = capacity_plan(Inputs() if inputs is None else load_capacity_inputs(inputs), years=years, server=server)
     if as_json:
         _print_json(plan)
     else:
         display_capacity.show_capacity(plan, console)
     return ExitCode.PASS
+
+
+def _measured(path: Path) -> ServerRate:
+    """The rate of a replica from a search for the knee of latency and errors; ExperimentError where it is none."""
+    knee = read_knee(path)
+    if knee.subject.judged_by != "slo":
+        raise ExperimentError(
+            f"{path}: was searched by {knee.subject.judged_by}. A server's capacity is how much it serves in time: "
+            "search by slo."
+        )
+    if knee.ending is not Ending.FOUND or knee.per_replica is None:
+        raise ExperimentError(f"{path}: knows no server's rate. {knee.sentence}")
+    wrong = why_out_of_range(TimelineApiInputs, "rps_per_server", knee.per_replica)
+    if wrong:
+        raise ExperimentError(f"{path}: {knee.per_replica} a replica: {wrong}.")
+    return ServerRate(
+        rps=knee.per_replica,
+        source=f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}",
+    )
 
 
 def _server_rate(text: str) -> ServerRate:

@@ -428,6 +428,42 @@ class AlertsCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="al
     resolve_within: Seconds | None = None
 
 
+class FanOutCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="fan_out"):
+    """What is posted is soon where the followers look, whoever else posts, and in the end all of it is there.
+
+    `p95` bounds for each operation that posts how long a post is missed after its acknowledgement, by whoever reads
+    what it was written to. `lag` bounds the age of the oldest post that waits, as the target's workers show it;
+    `drained_within` counts from the end of the last disturbance until none waits for more than a second any more. In
+    the end nothing waits, nothing was given up, and all that was acknowledged is accounted for.
+    """
+
+    p95: dict[str, Seconds]
+    lag: Seconds | None = None
+    drained_within: Seconds | None = None
+
+
+class Severity(StrEnum):
+    """How bad an incident is, by the share of users that it affects; SEV4: none, and something that might yet."""
+
+    SEV1 = "SEV1"
+    SEV2 = "SEV2"
+    SEV3 = "SEV3"
+    SEV4 = "SEV4"
+    NONE = "none"
+
+
+class SeverityCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="severity"):
+    """Within no ten seconds after the warm-up are more users affected than `at_most` allows.
+
+    A user is affected who meets an error, an answer later than `late`, or a refusal of priority 1 to 3. SEV2 allows at
+    most 50 % of those who came, SEV3 10 %, SEV4 nobody; `none` also allows no alert, no level above the first, and no
+    part that is away.
+    """
+
+    at_most: Severity
+    late: Seconds = Seconds(1.0)
+
+
 class MetricType(StrEnum):
     """resource: utilisation in percent of what a pod requests, the same for each pod. pods: an average per pod."""
 
@@ -542,6 +578,24 @@ class CachingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="c
     still_shown: dict[str, Seconds] = {}
 
 
+class BreakersCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="breakers"):
+    """Calls to what is broken stop, probes are few and not in step, calls go on afterwards, and nothing is left over.
+
+    `dependencies` are meant as replicas name them in their metrics, by the role of what they call (`redis`), and of
+    another region with its name first (`europe.gateway`). For each fault that cuts one of them off, the breakers of all
+    replicas that it concerns open within `opens_within` of the injection, stay open as long as it lasts, and are closed
+    for good within `closes_within` of the revert. At the end at most `leaked` database connections of a replica are in
+    use while no request is at work. `late` bounds how many requests replicas worked on for longer than the load's
+    deadline, as a share of those that users gave up waiting for.
+    """
+
+    dependencies: tuple[str, ...] = ()
+    opens_within: Seconds = Seconds(5.0)
+    closes_within: Seconds = Seconds(5.0)
+    leaked: int = 0
+    late: Ratio | None = None
+
+
 Check = (
     SloCheck
     | DegradationCheck
@@ -553,6 +607,9 @@ Check = (
     | AlertsCheck
     | ScalingCheck
     | CachingCheck
+    | FanOutCheck
+    | SeverityCheck
+    | BreakersCheck
 )
 
 

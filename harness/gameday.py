@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import CachingCheck, WrittenFault, fault_id
+from harness.experiment import CachingCheck, Check, FanOutCheck, WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe
@@ -94,13 +94,24 @@ def _refuse_unknown_operations(loaded: LoadedExperiment, operations: tuple[Opera
     """What a check says of an operation that nobody does would never be put to the test."""
     known = [operation.name for operation in operations]
     for number, check in enumerate(loaded.experiment.expect):
-        for name in check.still_shown if isinstance(check, CachingCheck) else ():
+        for key, name in _named_operations(check):
             if name not in known:
                 raise loaded.document.mistake(
-                    ("expect", number, "still_shown", name),
+                    ("expect", number, key, name),
                     f"{shortened(name)} is not an operation of {loaded.profile_path.name}.",
                     did_you_mean(name, known),
                 )
+
+
+def _named_operations(check: Check) -> list[tuple[str, str]]:
+    """The operations that a check names, each after the key that it is under."""
+    match check:
+        case CachingCheck():
+            return [("still_shown", name) for name in check.still_shown]
+        case FanOutCheck():
+            return [("p95", name) for name in check.p95]
+        case _:
+            return []
 
 
 def run_plan(

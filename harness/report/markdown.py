@@ -19,6 +19,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
     sections = [
         f"## {_SIGNS[summary.outcome]}: {_plain(summary.title)}",
         _plain(summary.headline),
+        _incident(summary),
         _plain(summary.hurt),
         _plain(summary.trust),
         "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
@@ -33,6 +34,16 @@ def report_markdown(summary: Summary, html_name: str) -> str:
         f"Everything else: [{html_name}]({html_name}).",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _incident(summary: Summary) -> str:
+    incident = summary.incident
+    if incident is None:
+        return ""
+    if not incident.mitigations:
+        return _plain(incident.sentence)
+    advice = [f"- {_plain(each)}" for each in (incident.first, *incident.mitigations)]
+    return "\n".join([_plain(incident.sentence), "", *advice])
 
 
 def _verdicts(summary: Summary) -> str:

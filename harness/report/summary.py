@@ -17,6 +17,7 @@ from harness.report import headline, story, wording
 from harness.report.counts import ERRORS, Columns, Mask, Slice, columns_of, good_mask, slice_of
 from harness.report.failovers import Failover, failovers_of
 from harness.report.hurt import who_was_hurt
+from harness.report.incident import Incident, incident_of
 from harness.report.series import Series, series_of
 from harness.report.story import FaultStory, Happening, LevelStretch
 from harness.verify.verdict import Outcome, Verdict, Verdicts
@@ -52,6 +53,7 @@ class Summary:
     outcome: Outcome
     exit_code: ExitCode
     headline: str
+    incident: Incident | None
     hurt: str
     trust: str
     trusted: bool
@@ -103,6 +105,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         outcome=verdicts.outcome,
         exit_code=exit_code(run, verdicts),
         headline=headline.happened(run, verdicts),
+        incident=incident_of(run),
         hurt=who_was_hurt(run),
         trust=headline.trust(run, verdicts, whole, faults),
         trusted=headline.trusted(run, verdicts),

@@ -21,14 +21,17 @@ import msgspec
 
 from harness.experiment import (
     AlertsCheck,
+    BreakersCheck,
     CachingCheck,
     Check,
     ConsistencyCheck,
     DegradationCheck,
     FailoverCheck,
+    FanOutCheck,
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
+    SeverityCheck,
     SheddingCheck,
     SloCheck,
 )
@@ -36,13 +39,16 @@ from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.alerts.check import check_alerts
+from harness.verify.breakers.check import check_breakers
 from harness.verify.caching.check import check_caching
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.failover.check import check_failover
+from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
+from harness.verify.severity.check import check_severity
 from harness.verify.shedding import check_shedding
 from harness.verify.slo import check_slo
 from harness.verify.validity import Validity, check_validity
@@ -59,6 +65,9 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
     CachingCheck: check_caching,
+    FanOutCheck: check_fan_out,
+    SeverityCheck: check_severity,
+    BreakersCheck: check_breakers,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -111,6 +111,7 @@ class Shard:
             deadline_s=load.deadline,
             run=Path(spec.run_folder).name,
             region_header=plan.target.headers.client_region,
+            deadline_header=plan.target.headers.deadline,
         )
         self._tally = Tally()
         dispatcher = self._dispatcher = Dispatcher(

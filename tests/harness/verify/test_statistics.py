@@ -71,6 +71,21 @@ def test_intervals_of_a_share(hits: int, samples: int, wilson: tuple[float, floa
     assert statistics.ends(statistics.clopper_pearson(hits, samples)) == pytest.approx(exact, abs=5e-5)
 
 
+@pytest.mark.parametrize(("hits", "samples"), [(0, 1), (1, 1), (0, 40), (3, 40), (40, 40), (500, 3000)])
+def test_many_intervals_at_once_are_the_same_as_one_by_one(hits: int, samples: int) -> None:
+    low, high = statistics.clopper_pearson_ends(np.array([hits, 1.0]), np.array([samples, 2.0]), 0.95)
+
+    alone = statistics.ends(statistics.clopper_pearson(hits, samples, 0.95))
+    assert (low[0], high[0]) == pytest.approx(alone)
+
+
+def test_so_many_hits_or_more() -> None:
+    """Of two coins: none or more, one or more, both."""
+    hits, samples = np.array([0.0, 1.0, 2.0]), np.array([2.0, 2.0, 2.0])
+
+    assert statistics.p_as_many(hits, samples, 0.5) == pytest.approx([1.0, 0.75, 0.25])
+
+
 @pytest.mark.parametrize(("share", "samples"), [(0.01, 299), (0.001, 2995)])
 def test_the_rule_of_three_decides_a_share_with_no_hits(share: float, samples: int) -> None:
     def upper(count: int) -> float:

@@ -32,8 +32,9 @@ OPERATIONS = ("block", "unfollow", "edit_profile")
 RESTART = RestartFault(service=REDIS, at=Seconds(EMPTIED_AT_S - 25.0))
 PROMISE = CachingPromise(
     layers=(
-        CacheLayer(layer="process", hit_ratio=Ratio(0.9), ttl=Seconds(30.0)),
-        CacheLayer(layer="redis", hit_ratio=Ratio(0.95), ttl=Seconds(300.0), stale_for=Seconds(60.0)),
+        CacheLayer(layer="process", hit_ratio=Ratio(0.9), oldest=Seconds(30.0)),
+        CacheLayer(layer="redis", hit_ratio=Ratio(0.95), oldest=Seconds(60.0)),
+        CacheLayer(layer="disk", hit_ratio=Ratio(0.8), oldest=Seconds(86400.0)),
     ),
     kinds={"home": "/timeline/home", "profile": "/users/{id}/profile"},
 )
@@ -50,7 +51,7 @@ class Caches:
 
     hit_ratio: dict[str, float] = field(default_factory=lambda: {"process": 0.95, "redis": 0.985})
     builds_per_key: float = 1.5
-    oldest_s: dict[str, int] = field(default_factory=lambda: {"process": 31, "redis": 360})
+    oldest_s: dict[str, int] = field(default_factory=lambda: {"process": 31, "redis": 60})
     shown_for_s: dict[str, float] = field(default_factory=lambda: {"block": 0.0, "unfollow": 0.0, "edit_profile": 0.0})
     fault: ServiceFault | None = RESTART
 

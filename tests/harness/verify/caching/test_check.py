@@ -52,13 +52,13 @@ MUTATIONS = [
     ),
     (
         "processes keep things for too long",
-        SOUND.but(oldest_s={"process": 40, "redis": 360}),
+        SOUND.but(oldest_s={"process": 40, "redis": 60}),
         ["answers from process older than 30 s"],
     ),
     (
         "Redis keeps things for too long",
-        SOUND.but(oldest_s={"process": 30, "redis": 370}),
-        ["answers from redis older than 360 s"],
+        SOUND.but(oldest_s={"process": 30, "redis": 70}),
+        ["answers from redis older than 60 s"],
     ),
     ("blocks are forgotten", shown("block", 3.0), ["block: longest that what it took away was still shown"]),
     ("homes are not emptied", shown("unfollow", 30.0), ["unfollow: longest that what it took away was still shown"]),
@@ -201,7 +201,7 @@ def test_stale_content_that_is_shown_while_it_is_made_anew_is_a_hit(sound: Run) 
 @pytest.mark.slow
 def test_a_layer_that_nobody_asked_about_is_not_counted_and_its_ages_still_are() -> None:
     check = CachingCheck(still_shown={"block": Seconds(0.0)})
-    old = SOUND.but(oldest_s={"process": 40, "redis": 360})
+    old = SOUND.but(oldest_s={"process": 40, "redis": 60})
 
     assert guilty(check_caching(old.run(), check)) == ["answers from process older than 30 s"]
 
