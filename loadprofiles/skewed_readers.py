@@ -1,10 +1,10 @@
 """Many look at the same few: strangers who do not say who they are, readers, and people who take something away.
 
-Who is looked at most is who is busiest, by Zipf's law. With a thousandth of a real system's requests each page would be
-asked for a thousand times less often; so that caches meet popular pages as they would there, popularity is steeper here.
+Who is looked at most is who is busiest, by Zipf's law. With a thousandth of a real system's requests each page would
+be asked for a thousand times less often; so that caches meet popular pages as they would there, popularity is steeper.
 
-What a page shows is told to the record as ids: posts of this run and biographies by their keys, authors by who looks. So
-whatever somebody takes away, by a block, a mute, an unfollow, an edit or a deletion, has an id that no page may show
+What a page shows is told to the record as ids: posts of this run and biographies by their keys, authors by who looks.
+So whatever somebody takes away, by a block, a mute, an unfollow, an edit or a deletion, has an id that no page may show
 afterwards. Nobody takes the same away twice.
 """
 
