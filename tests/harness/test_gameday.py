@@ -1,6 +1,5 @@
 """What only shows when an experiment and its profile are put together."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -30,13 +29,9 @@ def test_final_reads_need_operations_that_do_them(tmp_path: Path) -> None:
 
 
 def test_what_a_check_says_of_an_operation_that_nobody_does_is_refused(tmp_path: Path) -> None:
-    """With a target that promises something of its caches."""
-    whole = (EXPERIMENTS.parent / "reference_system" / "target.yaml").read_text()
-    caching = "  caching: {layers: []}\n"
-    (tmp_path / "target.yaml").write_text(whole.replace("promises:\n", f"promises:\n{caching}"))
-    shutil.copy(EXPERIMENTS.parent / "reference_system" / "one_region.yaml", tmp_path)
     path = tmp_path / "steady.yaml"
-    path.write_text(steady(tmp_path) + "  - {check: caching, still_shown: {posts: 0s}}\n")
+    text = steady(Path(__file__).parent / "files").replace("one_region.yaml", "target.yaml")
+    path.write_text(text + "  - {check: caching, still_shown: {posts: 0s}}\n")
 
     with pytest.raises(ExperimentError, match=r"still_shown\.posts: .posts. is not an operation of twitter_day\.py"):
         make_plan(path)

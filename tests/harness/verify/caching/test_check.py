@@ -86,8 +86,14 @@ def test_what_was_blocked_and_shown_is_told_with_both_requests() -> None:
     assert figure(verdict, "block").value == pytest.approx(3.0, abs=1.5)
 
 
-def test_without_a_promise_there_is_nothing_to_judge() -> None:
-    assert check_caching(a_run().built(), CHECK).outcome is Outcome.INCONCLUSIVE
+def test_without_a_promise_there_is_nothing_to_judge(sound: Run) -> None:
+    promises = msgspec.structs.replace(sound.plan.target.promises, caching=None)
+    target = msgspec.structs.replace(sound.plan.target, promises=promises)
+
+    verdict = check_caching(replace(sound, plan=msgspec.structs.replace(sound.plan, target=target)), CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "the target promises nothing of them" in verdict.sentence
 
 
 def test_a_run_that_shows_nothing_decides_nothing(sound: Run) -> None:
