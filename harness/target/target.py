@@ -111,13 +111,13 @@ class AlertPromise(_Strict, frozen=True, kw_only=True):
 
 
 class CacheLayer(_Strict, frozen=True, kw_only=True):
-    """A layer as answers name it (`X-Cache`): the share of what it is asked for that it has, and how old that may be;
-    for `stale_for` after its `ttl` it may be shown while it is made anew."""
+    """A layer as answers name it (`X-Cache`): the share of what it is asked for that it has, and how long ago its
+    answers may have been made. That is its own time to live, the time in which it may show what is stale while it is
+    made anew, and both of the layers that it is filled from."""
 
     layer: str
     hit_ratio: Ratio
-    ttl: Seconds
-    stale_for: Seconds = Seconds(0.0)
+    oldest: Seconds
 
 
 class CachingPromise(_Strict, frozen=True, kw_only=True):

@@ -436,6 +436,38 @@ def test_alerts_that_could_not_be_judged_are_refused(written: Written, words: st
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ("layers: [redis, proces]", '$.expect[0].layers[1]: "proces" is not a cache of'),
+        ("layers: [redis, proces]", 'Did you mean "process"?'),
+        ("phase: base", '$.expect[0].phase: "base" is not a phase.'),
+        ("phase: final_reads, layers: [redis]", "$.expect[0].phase: the phase final_reads has length 0s"),
+        ("builds_per_key: {homes: 2}", '$.expect[0].builds_per_key.homes: "homes" is not a kind of content of'),
+        ("builds_per_key: {home: 0.5}", "$.expect[0].builds_per_key.home: 0.5 is less than 1"),
+        ("still_shown: {block: 0}", 'still_shown.block: 0 has no unit: write "0s"'),
+    ],
+)
+def test_caching_that_could_not_be_judged_is_refused(written: Written, words: str, sentence: str) -> None:
+    assert load_experiment(written(SMALL.replace("slo, p99: 150ms", "caching, layers: [redis]"))).experiment.expect
+    assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"caching, {words}")))
+
+
+def test_a_stampede_without_a_fault_is_refused(written: Written) -> None:
+    calm = SMALL[: SMALL.index("faults:")] + SMALL[SMALL.index("expect:") :]
+
+    said = error_of(written(calm.replace("slo, p99: 150ms", "caching, builds_per_key: {home: 2}")))
+
+    assert "there is no fault that could empty a cache" in said
+
+
+def test_caches_that_nothing_was_promised_of_are_not_judged(written: Written, project: Path) -> None:
+    begin, end = TARGET.index("  caching:"), TARGET.index("  breakers:")
+    (project / "reference_system" / "target.yaml").write_text(TARGET[:begin] + TARGET[end:])
+
+    assert "promises nothing of its caches" in error_of(written(SMALL.replace("slo, p99: 150ms", "caching")))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
         ("at_most: SEV1", "$.expect[0].at_most: nothing is worse than SEV1, so it could not be seen to fail."),
         ("at_most: SEV3, late: 0s", "$.expect[0].late: 0s makes every answer late."),
     ],

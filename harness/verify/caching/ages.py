@@ -1,6 +1,7 @@
-"""How old answers from each layer were, by what they say themselves (`Age`), against what the layer promises.
+"""How long ago answers from each layer had been made, by what they say themselves (`Age`), against what it promises.
 
-An age is in whole seconds, cut off or rounded up by who writes it, so a second more than promised proves nothing.
+An age is in whole seconds, cut off or rounded up by who writes it, so a second more than promised proves nothing. What
+nothing could have become in this run is reported and not judged.
 """
 
 from collections.abc import Iterator
@@ -20,23 +21,30 @@ SHOWN = 2
 
 
 def figures_of(run: Run, layer: CacheLayer, *, asked: bool, evidence: list[Evidence]) -> Iterator[Figure]:
-    """Too old answers and the p99 of ages. That none of its answers has an age is a doubt if it was `asked` for."""
+    """Answers that are too old, and all ages. That none of them has an age is a doubt if the layer was `asked` for."""
     frame = run.requests
     mine = windows.is_word(frame["cache"], layer.layer) & windows.is_word(frame["outcome"], Outcome.OK)
     aged = frame.loc[mine & (frame["age_s"].to_numpy() != NO_AGE)]
-    oldest_s = float(layer.ttl + layer.stale_for)
-    name = f"answers from {layer.layer} older than {say(oldest_s, 's')}"
+    name = f"answers from {layer.layer} older than {say(layer.oldest, 's')}"
     if aged.empty:
         if asked:
             yield figures.unknown(name, unit="", accept="0", reason="no answer from it said how old it was")
         return
     ages_s = np.sort(aged["age_s"].to_numpy(dtype=np.float64))
-    old = aged.loc[aged["age_s"].to_numpy() > oldest_s + ROUNDING_S]
-    for at_s, operation, age_s in old[["finished_s", "operation", "age_s"]].head(SHOWN).itertuples(index=False):
-        sentence = f"{operation} was answered from {layer.layer} with what was {age_s} s old."
-        evidence.append(Evidence(at_s=float(at_s), sentence=sentence, source="requests"))
-    reason = f"the oldest was {ages_s[-1]:.0f} s old"
-    yield figures.never(name, len(old), len(aged), reason=reason)
+    if layer.oldest < windows.end_of_load_s(run):
+        old = aged.loc[aged["age_s"].to_numpy() > layer.oldest + ROUNDING_S]
+        told = zip(*(old[column].head(SHOWN) for column in _TOLD), strict=True)
+        evidence += [_too_old(layer.layer, *values) for values in told]
+        yield figures.never(name, len(old), len(aged), reason=f"the oldest was {ages_s[-1]:.0f} s old")
+    yield figures.reported(f"oldest answer from {layer.layer}", ages_s[-1], unit="s", samples=len(aged))
     p99_s = empirical_quantile(ages_s, 0.99)
     if p99_s is not None:
         yield figures.reported(f"p99 of the ages of answers from {layer.layer}", p99_s, unit="s", samples=len(aged))
+
+
+_TOLD = ("finished_s", "operation", "object", "age_s")
+
+
+def _too_old(layer: str, at_s: float, operation: str, what: str, age_s: int) -> Evidence:
+    sentence = f"{operation}{f' ({what})' if what else ''} was answered from {layer} with what was {age_s} s old."
+    return Evidence(at_s=float(at_s), sentence=sentence, source="requests")
