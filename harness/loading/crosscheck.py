@@ -16,6 +16,7 @@ from harness.experiment import (
     CpuLimitFault,
     DegradationCheck,
     DestroyFault,
+    DiagnosisCheck,
     Experiment,
     FailoverCheck,
     LatencyFault,
@@ -41,6 +42,7 @@ from harness.loading.crosscheck_regions import (
     region_overlaps,
     region_place,
 )
+from harness.loading.crosscheck_runbook import diagnosis_mistakes
 from harness.loading.crosscheck_scaling import scaling_figures
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Document, Where
@@ -258,6 +260,8 @@ def _expectation(check: Check, where: Where, experiment: Experiment, target: Tar
             yield from scaling_figures(check, where, target)
         case SeverityCheck():
             yield from _severity(check, where)
+        case DiagnosisCheck():
+            yield from diagnosis_mistakes(check, where, target)
         case _:
             pass
 

@@ -24,6 +24,7 @@ from harness.experiment import (
     Check,
     ConsistencyCheck,
     DegradationCheck,
+    DiagnosisCheck,
     FailoverCheck,
     RecoveryCheck,
     RetriesCheck,
@@ -38,6 +39,7 @@ from harness.verify import windows
 from harness.verify.alerts.check import check_alerts
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
+from harness.verify.diagnosis.check import check_diagnosis
 from harness.verify.failover.check import check_failover
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
@@ -59,6 +61,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
     SeverityCheck: check_severity,
+    DiagnosisCheck: check_diagnosis,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Summary
 
 from reference_system.policies import circuit_breaker, retry_budget
 
@@ -42,6 +42,9 @@ class DependencyMetrics:
         self.attempts = Counter("dependency_attempts_total", "Attempts, retries included", labels, registry=registry)
         self.errors = Counter("dependency_errors_total", "Failed attempts", labels, registry=registry)
         self.refused = Counter("dependency_refused_total", "Calls refused by the breaker", labels, registry=registry)
+        self.seconds = Summary(
+            "dependency_seconds", "How long an attempt took, failed or not", labels, registry=registry
+        )
 
 
 class Dependency:
@@ -69,6 +72,7 @@ class Dependency:
         self._attempts = metrics.attempts.labels(name)
         self._errors = metrics.errors.labels(name)
         self._refused = metrics.refused.labels(name)
+        self._seconds = metrics.seconds.labels(name)
 
     async def call(self, operation: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         if not self._observe(circuit_breaker.Observation.CALL):
@@ -89,7 +93,8 @@ class Dependency:
             tried += 1
             self._attempts.inc()
             try:
-                result = await operation(*arguments)
+                with self._seconds.time():
+                    result = await operation(*arguments)
             except self._failures as error:
                 self._errors.inc()
                 self._observe(circuit_breaker.Observation.FAILURE)

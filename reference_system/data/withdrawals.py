@@ -16,6 +16,9 @@ BATCH = 200  # of each table at a time
 class Withdrawals:
     def __init__(self, backends: Backends) -> None:
         self._backends = backends
+        self._counted = backends.cache_invalidations
+        for kind in ("post", "profile", "follows"):
+            self._counted.labels(kind)  # shown from the start, so that none is not the same as not known
 
     async def run_once(self) -> bool:
         """Whether there may be more. Raises DependencyError and does it later."""
@@ -27,8 +30,11 @@ class Withdrawals:
             await self._backends.redis(*itertools.chain(*withdrawn, *forgotten))
         if posts:
             await self._backends.postgres("withdrawn_done", [row["post"] for row in posts])
+            self._counted.labels("post").inc(len(posts))
         if changes:
             await self._backends.postgres("changed_done", [row["number"] for row in changes])
+            for row in changes:
+                self._counted.labels(row["what"]).inc()
         return BATCH in (len(posts), len(changes))
 
 
