@@ -43,33 +43,38 @@ imports: $(TESTABLE)
 unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
-# The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run three at a time.
-e2e: setup $(TESTABLE)
-	$(BIN)/pytest -q -n 3 --dist loadfile -m "e2e and not docker" --ignore tests/e2e/test_matrix.py
+# The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run four at a time.
+e2e: $(TESTABLE) setup
+	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not docker" --ignore tests/e2e/test_matrix.py
 	$(BIN)/pytest -q -m "e2e and not nightly" tests/e2e/test_matrix.py
 
 # The same in containers, where an engine runs. Where there is none this says what it leaves out.
-docker: setup $(TESTABLE)
+docker: $(TESTABLE) setup
 	$(BIN)/pytest -q -m docker
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
-matrix: setup $(TESTABLE)
+matrix: $(TESTABLE) setup
 	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
-# made over another of a different Python is neither: for a new PYTHON, `make clean` first.
-$(RUNNABLE): pyproject.toml constraints.txt
+# made over another of a different Python is neither: for a new PYTHON, `make clean` first. Compiled is what is used, when
+# it is used: all of it would take longer than the rest of the installation.
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable
+
+$(RUNNABLE): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[reference]'
+	@touch $@
+
+$(TESTABLE): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[reference,dev]'
+	@touch $(RUNNABLE) $@
+
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or say where it is:" \
 		"make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu:" \
 		"apt install python3-venv" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference]'
-	@touch $@
-
-$(TESTABLE): $(RUNNABLE)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[reference,dev]'
-	@touch $@
+	$(PYTHON) -m venv $(VENV)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,7 @@
-"""Where the services of one target keep their state: a folder in the temporary files, made at `up`, removed at `down`.
+"""Where the services of one target keep their state: a folder in memory, made at `up`, removed at `down`.
+
+In memory because regions that share this machine's disk would stand still together whenever it does, which regions in
+different places never do. In the temporary files where there is little memory, or where TMPDIR is set.
 
 Not below the state folder, because a server that drops its rights (Postgres as root) must be able to reach it, and a
 checkout often lies in somebody's private home. The name is predictable, so that a later process finds it; therefore a
@@ -17,6 +20,9 @@ from harness.errors import TargetError
 
 _SHM_TABLE = Path("/proc/sysvipc/shm")
 _IPC_RMID = 0  # <sys/ipc.h>
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - with the sticky bit, like /tmp
+_ROOM = 2 * 1024**3  # four regions hold 100 MB when they start, and at most a quarter of a GiB of log each
 
 
 def data_folder_of(state_dir: Path) -> Path:
@@ -77,8 +83,19 @@ def remove_shared_memory(creators: set[int]) -> None:
 
 
 def _temporary_files() -> Path:
-    """The usual place, unless others could not pass through it and we are root, whose servers drop their rights."""
+    """Memory, if it has room; else the usual place, unless others could not pass through it and we are root, whose
+    servers drop their rights."""
     usual = Path(tempfile.gettempdir()).resolve()
+    if "TMPDIR" not in os.environ and _has_room(_MEMORY):
+        return _MEMORY
     if os.getuid() != 0 or all(folder.stat().st_mode & stat.S_IXOTH for folder in [usual, *usual.parents]):
         return usual
     return Path("/tmp")  # noqa: S108 - the one place where everybody may pass
+
+
+def _has_room(memory: Path) -> bool:
+    """Its size, not what is free of it: the answer has to be the same while a target runs. Containers have 64 MiB."""
+    if not os.access(memory, os.W_OK | os.X_OK):
+        return False
+    size = os.statvfs(memory)
+    return size.f_blocks * size.f_frsize >= _ROOM

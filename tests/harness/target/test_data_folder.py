@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TargetError
-from harness.target.data_folder import has_data_of, lose_data_of, make_data_folder
+from harness.target import data_folder
+from harness.target.data_folder import data_folder_of, has_data_of, lose_data_of, make_data_folder
 
 
 @pytest.fixture
@@ -49,3 +50,38 @@ def test_a_link_is_not_followed(data: Path) -> None:
     with pytest.raises(TargetError, match="is not the folder of a service"):
         lose_data_of(data, "web")
     assert (data.parent / "outside").is_dir()
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place that has as much room as the file system of the tests."""
+    place = tmp_path / "memory"
+    place.mkdir()
+    monkeypatch.setattr(data_folder, "_MEMORY", place)
+    monkeypatch.setattr(data_folder, "_ROOM", 1)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    return place
+
+
+def test_it_is_in_memory(memory: Path, tmp_path: Path) -> None:
+    assert data_folder_of(tmp_path).parent == memory
+
+
+def test_it_is_in_the_temporary_files_where_memory_is_small(
+    memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_folder, "_ROOM", 2**62)
+
+    assert data_folder_of(tmp_path).parent != memory
+
+
+def test_it_is_in_the_temporary_files_where_there_is_no_such_memory(memory: Path, tmp_path: Path) -> None:
+    memory.rmdir()
+
+    assert data_folder_of(tmp_path).parent != memory
+
+
+def test_it_is_where_somebody_wants_it(memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    assert data_folder_of(tmp_path).parent != memory
