@@ -32,7 +32,7 @@ def show_diagnosis(found: "Diagnosed", console: Console) -> None:
 def _show(finding: "Finding", episode: "Episode", symptom: "Symptom", console: Console) -> None:
     when = wording.span(episode.since_s, episode.until_s)
     _say(console, f"\n[red]{escape(symptom.title)}[/] in {escape(finding.region)}, {when}")
-    table = Table("question", "signal", "seen", "usual", "is it", "answer", box=None)
+    table = Table("question", "seen", "usual", "", "answer", box=None)
     for looked in episode.steps:
         table.add_row(*_row(looked))
     console.print(table)
@@ -48,7 +48,7 @@ def _show(finding: "Finding", episode: "Episode", symptom: "Symptom", console: C
 def _row(looked: "Looked") -> tuple[str, ...]:
     seen, usual = (wording.quantity(value, looked.unit) for value in (looked.seen.value, looked.seen.usual))
     answer = ANSWERS[looked.answer] + ("" if looked.surely else " [dim](if it comes to that)[/]")
-    return escape(looked.question), looked.signal, seen, usual, f"{escape(looked.bound)}?", answer
+    return escape(looked.question), seen, usual, f"{looked.signal} {escape(looked.bound)}", answer
 
 
 def _named(found: "Diagnosed", findings: "list[Finding]") -> str:

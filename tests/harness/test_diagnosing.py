@@ -37,7 +37,7 @@ def test_a_cause_is_printed_with_its_questions_and_what_to_do() -> None:
 
     assert "Timelines are slow in us-east, 30.0–41.0 s" in text
     assert "Is the database slow?" in text
-    assert "above 50 ms?" in text
+    assert "database_latency above 50 ms" in text
     assert "database: Redis is fine, the database is slow.\n  - Look for long queries" in text
     assert "not shown: the fan-out queue backs up (us-east); the database's connections are exhausted" in text
 

@@ -27,10 +27,12 @@ RATES = {
     "logins": (REPLICAS, "http_request_duration_seconds_count", 'operation="login"', 1.0),
     "login_s": (REPLICAS, "http_request_duration_seconds_sum", 'operation="login"', 0.03),
     "posts": (REPLICAS, "http_requests_total", 'operation="post",outcome="ok",priority="1"', 4.0),
-    "to_popular": ((WORKER,), "fanout_delivered_total", 'account="celebrity"', 1.0),
-    "to_others": ((WORKER,), "fanout_delivered_total", 'account="ordinary"', 9.0),
-    "tries": ((WORKER,), "dependency_attempts_total", 'dependency="redis"', 20.0),
-    "failures": ((WORKER,), "dependency_errors_total", 'dependency="redis"', 0.0),
+    "to_popular": ((WORKER,), "fanout_delay_seconds_count", 'account="celebrity"', 1.0),
+    "to_others": ((WORKER,), "fanout_delay_seconds_count", 'account="ordinary"', 9.0),
+    "redis_tries": ((WORKER,), "dependency_attempts_total", 'dependency="redis"', 20.0),
+    "redis_failures": ((WORKER,), "dependency_errors_total", 'dependency="redis"', 0.0),
+    "db_tries": ((WORKER,), "dependency_attempts_total", 'dependency="postgres"', 40.0),
+    "db_failures": ((WORKER,), "dependency_errors_total", 'dependency="postgres"', 0.0),
 }
 AT_S: Floats = np.arange(-1.0, 80.0, 0.5) + 0.05
 
