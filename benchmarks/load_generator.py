@@ -140,7 +140,7 @@ def recorder(folder: Path) -> Line:
     for _ in range(10):
         began_s = time.process_time()
         for number in range(20_000):
-            writer.add(words[number % 200], (10**15 + number, 10**15, 10**15, number, number, -1))
+            writer.add(words[number % 200], (10**15 + number, 10**15, 10**15, number, number, -1, -1))
         added_s = time.process_time()
         writer.flush()
         write_us.append((time.process_time() - added_s) / 20_000 * 1e6)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from harness import commands
 from harness.errors import ExitCode, GamedayError
+from harness.experiment import Suite
 from harness.gameday import Place
 from harness.target.runtimes import Choice
 
@@ -35,6 +36,7 @@ Target = Annotated[Path, typer.Option(help="The target's declaration.")]
 HarnessDefect = Annotated[str | None, typer.Option(hidden=True)]
 
 DEFAULT_RUNS = Path("runs")
+DEFAULT_SEARCHES = Path("searches")
 DEFAULT_TARGET = Path("reference_system/target.yaml")
 LATEST = DEFAULT_RUNS / "latest"
 
@@ -71,6 +73,55 @@ def run(
             commands.plan_of(experiment, short, overrides, defect, runtime),
             place=Place(runs=runs, loopback=loopback, engine=engine),
             harness_defect=harness_defect,
+        )
+    )
+
+
+@app.command()
+def suite(
+    name: Annotated[Suite, typer.Argument(help="Which suite.", show_default=False)],
+    runtime: Runtime = "processes",
+    loopback: Loopback = "127.0.0.1",
+    engine: Engine = None,
+    runs: Runs = DEFAULT_RUNS,
+    experiments: Annotated[Path, typer.Option(help="Folder of the experiments.")] = Path("experiments"),
+) -> None:
+    """Run all experiments of a suite in their short form, one after the other; the worst exit code is its own."""
+    place = Place(runs=runs, loopback=loopback, engine=engine)
+    _end(commands.suite(console, name, folder=experiments, runtime=runtime, place=place))
+
+
+@app.command()
+def knee(
+    experiment: ExperimentFile,
+    within: Annotated[str, typer.Option(metavar="LOW..HIGH", help="Between which arrival rates, e.g. 100/s..400/s.")],
+    judged_by: Annotated[str, typer.Option(help="By which expectation: slo or recovery.")] = "slo",
+    phase: Annotated[str, typer.Option(help="The phase whose slo counts, and that is measured.")] = "baseline",
+    resolution: Annotated[str, typer.Option(help="How narrow the answer has to be, as a share of it.")] = "2%",
+    at_most: Annotated[int, typer.Option(help="Runs, at most.")] = 16,
+    short: Short = False,
+    overrides: Overrides = [],  # noqa: B006 - typer reads the default and never changes it
+    defect: Defect = None,
+    runtime: Runtime = "processes",
+    loopback: Loopback = "127.0.0.1",
+    engine: Engine = None,
+    runs: Runs = DEFAULT_RUNS,
+    searches: Annotated[Path, typer.Option(help="Folder of the results of searches.")] = DEFAULT_SEARCHES,
+) -> None:
+    """Find the highest arrival rate at which an experiment's expectation still holds, by running it again and again."""
+    _end(
+        commands.knee(
+            console,
+            experiment,
+            short=short,
+            overrides=overrides,
+            defect=defect,
+            search=commands.search_of(within, resolution=resolution, at_most=at_most),
+            judged_by=judged_by,
+            phase=phase,
+            place=Place(runs=runs, loopback=loopback, engine=engine),
+            runtime=runtime,
+            searches=searches,
         )
     )
 
@@ -183,10 +234,17 @@ def capacity(
     rps_per_server: Annotated[
         str | None, typer.Option(metavar="RATE", help="What one API server does, e.g. 1234/s, instead of the assumed.")
     ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(metavar="KNEE.JSON", help="The same, as `gameday knee` has measured it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan with all its inputs as JSON.")] = False,
 ) -> None:
     """Say how many servers, cache nodes and terabytes so many users need."""
-    _end(commands.capacity(console, inputs, years=years, rps_per_server=rps_per_server, as_json=as_json))
+    _end(
+        commands.capacity(
+            console, inputs, years=years, rps_per_server=rps_per_server, measured=measured, as_json=as_json
+        )
+    )
 
 
 @app.command()

@@ -2,31 +2,41 @@
 
 import asyncio
 import sys
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import display, display_capacity, display_diagnosis, gameday
+from harness import clock, display, display_capacity, display_diagnosis, display_search, gameday
 from harness.capacity.inputs import Inputs, TimelineApiInputs, why_out_of_range
 from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
 from harness.capacity.timeline_api import ServerRate
 from harness.errors import ExitCode, ExperimentError, TargetError
+from harness.experiment import Suite
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_capacity_inputs, load_fault, load_target
 from harness.loading.schema import json_schema
 from harness.observe.overview import overview
 from harness.plan import Plan
+from harness.record.writer import create_run_folder
+from harness.runner import RunResult
+from harness.search.bisection import COARSEST, FEWEST_RUNS, FINEST, MOST_RUNS, Ending, Search
+from harness.search.knee import JudgedBy, Knee, read_knee
+from harness.suite import BUDGET_S, Ended, exit_code, parts_of, planned_time_s, run_all
 from harness.target import runtimes
 from harness.target.lock import locked
-from harness.units import PerSecond, Seconds, enc_hook
+from harness.units import PerSecond, Ratio, Seconds, enc_hook
 
 if TYPE_CHECKING:
-    from harness.judging import Diagnosed  # loads the scientific libraries
+    from harness.judging import Diagnosed, Judged  # these load the scientific libraries
+    from harness.report.junit import Unjudged
+    from harness.report.summary import Summary
 
 
 def plan_of(experiment: Path, short: bool, overrides: list[str], defect: str | None, runtime: str) -> Plan:
@@ -53,6 +63,13 @@ def _print_json(value: object) -> None:
 
 
 def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None) -> ExitCode:
+    _, judged = _run(console, plan, place=place, harness_defect=harness_defect)
+    return judged.exit_code
+
+
+def _run(
+    console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None = None
+) -> tuple[RunResult, "Judged"]:
     console.print(f"[bold]{escape(plan.title)}[/]  ({plan.duration_s:.0f} s)")
     with display.live_progress(plan, console) as on_progress:
         result = gameday.run_plan(
@@ -64,18 +81,130 @@ def run(console: Console, plan: Plan, *, place: gameday.Place, harness_defect: s
         )
     if result.stopped_by is not None:
         console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)
-    code = judge(console, result.folder)
+    judged = _judge(console, result.folder)
     if result.unclean:
         console.print(f"[red]unclean:[/] {escape(result.unclean)}", soft_wrap=True)
-    return code
+    return result, judged
+
+
+def suite(console: Console, name: Suite, *, folder: Path, runtime: str, place: gameday.Place) -> ExitCode:
+    """Every experiment of a suite, one after the other. The JUnit file of all is written anew after each."""
+    from harness.report.write import write_suite_junit  # noqa: PLC0415 - as in `judge`
+
+    parts = parts_of(name, folder, runtime=runtime)
+    planned_min, budget_min = planned_time_s(parts) / 60, BUDGET_S[name] / 60
+    console.print(f"{name}: {len(parts)} experiments, about {planned_min:.0f} min of at most {budget_min:.0f}")
+    junit = place.runs / f"{name}.junit.xml"
+    ended: list[Ended] = []
+    for one in run_all(parts, partial(_run_of_suite, console, place)):
+        ended.append(one)
+        write_suite_junit([_reported(each) for each in ended], junit)
+    display.show_suite(ended, console, exit_code=exit_code(ended), junit=junit)
+    return exit_code(ended)
+
+
+def _reported(ended: Ended) -> "Summary | Unjudged":
+    from harness.report.junit import Unjudged  # noqa: PLC0415 - as in `judge`
+
+    left_out = ended.exit_code is None
+    return ended.reported or Unjudged(experiment=ended.experiment, why=ended.sentence, error=not left_out)
+
+
+def _run_of_suite(console: Console, place: gameday.Place, plan: Plan) -> Ended:
+    from harness.report.summary import summarise  # noqa: PLC0415 - as in `judge`
+
+    result, judged = _run(console, plan, place=place)
+    summary = summarise(judged.run, judged.verdicts)
+    return Ended(
+        experiment=plan.experiment,
+        exit_code=judged.exit_code,
+        sentence=summary.headline,
+        reported=summary,
+        is_last=judged.exit_code is ExitCode.UNCLEAN or result.stopped_by == "operator",
+    )
+
+
+def knee(
+    console: Console,
+    experiment: Path,
+    *,
+    short: bool,
+    overrides: list[str],
+    defect: str | None,
+    search: Search,
+    judged_by: str,
+    phase: str,
+    place: gameday.Place,
+    runtime: str,
+    searches: Path,
+) -> ExitCode:
+    from harness import searching  # noqa: PLC0415 - as in `judge`
+
+    assigned = _assignments(overrides)
+    if searching.RATE in assigned:
+        raise ExperimentError(f"--set {searching.RATE}: is what the search changes. Use --within.")
+
+    def plan_at(rate: PerSecond) -> Plan:
+        at = {**assigned, searching.RATE: str(rate)}
+        return gameday.make_plan(experiment, short=short, overrides=at, defect=defect, runtime=runtime)
+
+    def attempt(plan: Plan) -> searching.Attempt:
+        with display.live_progress(plan, console) as on_progress:
+            return searching.attempt(plan, place, on_progress=on_progress)
+
+    def show(knee: Knee) -> None:
+        searching.write_knee(knee, folder)
+        display_search.show_point(knee.points[-1], console)
+
+    question = searching.Question(judged_by=_judged_by(judged_by), phase=phase)
+    searching.subject_of(plan_at(search.low), question)  # whatever is wrong is told before a folder is made
+    folder = create_run_folder(searches, name=experiment.stem, at=clock.utc_now())
+    searched = searching.find_knee(plan_at, search, question, attempt=attempt, on_point=show)
+    if searched.why:
+        console.print(f"[yellow]the search ended early:[/] {escape(searched.why)}", soft_wrap=True)
+    display_search.show_knee(searched.knee, console, exit_code=searched.exit_code, folder=folder)
+    return searched.exit_code
+
+
+def search_of(within: str, *, resolution: str, at_most: int) -> Search:
+    """`--within 100/s..400/s` and its companions; ExperimentError says which one makes no sense."""
+    low, dots, high = within.partition("..")
+    if not dots:
+        raise ExperimentError(f'--within {within}: write it as LOW..HIGH, like "--within 100/s..400/s".')
+    try:
+        search = Search(
+            low=PerSecond.parse(low), high=PerSecond.parse(high), resolution=Ratio.parse(resolution), at_most=at_most
+        )
+    except ValueError as error:
+        raise ExperimentError(f"--within {within} --resolution {resolution}: {error}.") from None
+    if not 0 < search.low < search.high:
+        raise ExperimentError(f"--within {within}: the first rate has to be above 0 and below the second.")
+    if not FINEST <= search.resolution <= COARSEST:
+        raise ExperimentError(f"--resolution {resolution}: must be from {FINEST} to {COARSEST}.")
+    if not FEWEST_RUNS <= at_most <= MOST_RUNS:
+        raise ExperimentError(f"--at-most {at_most}: must be from {FEWEST_RUNS} to {MOST_RUNS} runs.")
+    return search
+
+
+def _judged_by(word: str) -> JudgedBy:
+    known = get_args(JudgedBy)
+    if word not in known:
+        near = get_close_matches(word, known, n=1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise ExperimentError(f"--judged-by {word}: is nothing to search by.{hint} Known: {', '.join(known)}.")
+    return cast("JudgedBy", word)
 
 
 def judge(console: Console, folder: Path) -> ExitCode:
+    return _judge(console, folder).exit_code
+
+
+def _judge(console: Console, folder: Path) -> "Judged":
     from harness.judging import judge_run  # noqa: PLC0415 - loads the scientific libraries; other commands are quicker
 
     judged = judge_run(folder)
     display.show_verdicts(judged.verdicts, console, exit_code=judged.exit_code, report=judged.report)
-    return judged.exit_code
+    return judged
 
 
 def report(console: Console, folder: Path) -> ExitCode:
@@ -117,12 +246,13 @@ def list_runs(console: Console, folder: Path) -> ExitCode:
 
 def series(console: Console, folders: list[Path]) -> ExitCode:
     from harness.judging import judge_series  # noqa: PLC0415 - as in `judge`
-    from harness.verify.failover.series import exit_code, in_words  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover.series import exit_code as worst_of  # noqa: PLC0415 - as in `judge`
+    from harness.verify.failover.series import in_words  # noqa: PLC0415 - as in `judge`
 
     found = judge_series(folders)
     for check, series in found:
         console.print(f"users of {check.cohort}: {in_words(series, str(check.rto))}", highlight=False, soft_wrap=True)
-    return exit_code([series for _, series in found])
+    return worst_of([series for _, series in found])
 
 
 def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:
@@ -222,17 +352,45 @@ def _show_diagnosis(console: Console, found: "Diagnosed", *, as_json: bool) -> E
 
 
 def capacity(
-    console: Console, inputs: Path | None, *, years: int, rps_per_server: str | None, as_json: bool
+    console: Console,
+    inputs: Path | None,
+    *,
+    years: int,
+    rps_per_server: str | None,
+    measured: Path | None,
+    as_json: bool,
 ) -> ExitCode:
     if not 0 <= years <= MAX_YEARS:
         raise ExperimentError(f"--years {years}: must be from 0 to {MAX_YEARS}.")
+    if measured is not None and rps_per_server is not None:
+        raise ExperimentError("--measured and --rps-per-server both say what a server does. Give one of them.")
     server = None if rps_per_server is None else _server_rate(rps_per_server)
+    server = server if measured is None else _measured(measured)
     plan = capacity_plan(Inputs() if inputs is None else load_capacity_inputs(inputs), years=years, server=server)
     if as_json:
         _print_json(plan)
     else:
         display_capacity.show_capacity(plan, console)
     return ExitCode.PASS
+
+
+def _measured(path: Path) -> ServerRate:
+    """The rate of a replica from a search for the knee of latency and errors; ExperimentError where it is none."""
+    knee = read_knee(path)
+    if knee.subject.judged_by != "slo":
+        raise ExperimentError(
+            f"{path}: was searched by {knee.subject.judged_by}. A server's capacity is how much it serves in time: "
+            "search by slo."
+        )
+    if knee.ending is not Ending.FOUND or knee.per_replica is None:
+        raise ExperimentError(f"{path}: knows no server's rate. {knee.sentence}")
+    wrong = why_out_of_range(TimelineApiInputs, "rps_per_server", knee.per_replica)
+    if wrong:
+        raise ExperimentError(f"{path}: {knee.per_replica} a replica: {wrong}.")
+    return ServerRate(
+        rps=knee.per_replica,
+        source=f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}",
+    )
 
 
 def _server_rate(text: str) -> ServerRate:

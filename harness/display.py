@@ -1,7 +1,7 @@
 """What a person sees in the terminal: the live run, verdicts, status tables. Rendering only."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from harness.experiment import place_of
 from harness.observe.overview import LinkView, RegionView
 from harness.plan import Plan, WholeFault, whole_faults
 from harness.runner import Progress
+from harness.suite import Ended
 from harness.target.target import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome, Verdicts
@@ -31,6 +32,15 @@ BADGES = {
     Outcome.PASS: "[green]✓ pass[/]",
     Outcome.INCONCLUSIVE: "[yellow]? inconclusive[/]",
     Outcome.FAIL: "[red]✗ FAIL[/]",
+}
+EXIT_BADGES = {
+    ExitCode.PASS: BADGES[Outcome.PASS],
+    ExitCode.FAIL: BADGES[Outcome.FAIL],
+    ExitCode.USAGE: "[red]✗ not started[/]",
+    ExitCode.INCONCLUSIVE: BADGES[Outcome.INCONCLUSIVE],
+    ExitCode.STOPPED: "[yellow]? stopped[/]",
+    ExitCode.BROKEN: "[red]✗ not driven[/]",
+    ExitCode.UNCLEAN: "[red]✗ UNCLEAN[/]",
 }
 TRIAL_BADGES = {"exactly": "[green]✓[/]", "no occasion": "[yellow]? no occasion[/]", "wrongly": "[red]✗ WRONG[/]"}
 LINE_EVERY_S = 5.0  # without a terminal: a line now and then instead of a picture that moves
@@ -85,6 +95,17 @@ def show_verdicts(verdicts: Verdicts, console: Console, *, exit_code: ExitCode, 
         _say(console, f"{BADGES[verdict.outcome]}  [bold]{escape(verdict.name)}[/]")
         _say(console, f"    {escape(verdict.sentence)}")
     _say(console, f"[bold]{verdicts.outcome}[/] (exit {int(exit_code)})  report: {report}")
+
+
+def show_suite(ended: Sequence[Ended], console: Console, *, exit_code: ExitCode, junit: Path) -> None:
+    """How each experiment of a suite ended, and what that comes to."""
+    table = Table("", "experiment", "", box=None)
+    for one in ended:
+        badge = "[dim]– left out[/]" if one.exit_code is None else EXIT_BADGES[one.exit_code]
+        table.add_row(badge, one.experiment, escape(one.sentence))
+    console.print()
+    console.print(table)
+    _say(console, f"[bold]exit {int(exit_code)}[/]  {junit}")
 
 
 def show_trials(tried: "Tried", console: Console) -> None:

@@ -428,6 +428,20 @@ class AlertsCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="al
     resolve_within: Seconds | None = None
 
 
+class FanOutCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="fan_out"):
+    """What is posted is soon where the followers look, whoever else posts, and in the end all of it is there.
+
+    `p95` bounds for each operation that posts how long a post is missed after its acknowledgement, by whoever reads
+    what it was written to. `lag` bounds the age of the oldest post that waits, as the target's workers show it;
+    `drained_within` counts from the end of the last disturbance until none waits for more than a second any more. In
+    the end nothing waits, nothing was given up, and all that was acknowledged is accounted for.
+    """
+
+    p95: dict[str, Seconds]
+    lag: Seconds | None = None
+    drained_within: Seconds | None = None
+
+
 class Severity(StrEnum):
     """How bad an incident is, by the share of users that it affects; SEV4: none, and something that might yet."""
 
@@ -559,6 +573,40 @@ class ScalingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="s
     expect_scaling: bool = True
 
 
+class CachingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="caching"):
+    """Caches answer as often as the target promises, with nothing that is too old and nothing that was taken away.
+
+    In `phase` each layer of `layers` has its promised hit ratio. `builds_per_key` is, by kind of content, how often one
+    key may be made within `builds_within` of a cache that a fault has emptied. `still_shown` is, by the operation that
+    takes something away (a block, an unfollow, an edit, a deletion), for how long after it was acknowledged pages may
+    go on showing that; 0s is never. No answer is older than its layer promises, whatever else is asked.
+    """
+
+    phase: str = "baseline"
+    layers: tuple[str, ...] = ()
+    builds_per_key: dict[str, float] = {}
+    builds_within: Seconds = Seconds(10.0)
+    still_shown: dict[str, Seconds] = {}
+
+
+class BreakersCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="breakers"):
+    """Calls to what is broken stop, probes are few and not in step, calls go on afterwards, and nothing is left over.
+
+    `dependencies` are meant as replicas name them in their metrics, by the role of what they call (`redis`), and of
+    another region with its name first (`europe.gateway`). For each fault that cuts one of them off, the breakers of all
+    replicas that it concerns open within `opens_within` of the injection, stay open as long as it lasts, and are closed
+    for good within `closes_within` of the revert. At the end at most `leaked` database connections of a replica are in
+    use while no request is at work. `late` bounds how many requests replicas worked on for longer than the load's
+    deadline, as a share of those that users gave up waiting for.
+    """
+
+    dependencies: tuple[str, ...] = ()
+    opens_within: Seconds = Seconds(5.0)
+    closes_within: Seconds = Seconds(5.0)
+    leaked: int = 0
+    late: Ratio | None = None
+
+
 Check = (
     SloCheck
     | DegradationCheck
@@ -569,8 +617,11 @@ Check = (
     | ConsistencyCheck
     | AlertsCheck
     | ScalingCheck
+    | CachingCheck
+    | FanOutCheck
     | SeverityCheck
     | DiagnosisCheck
+    | BreakersCheck
 )
 
 
@@ -579,15 +630,25 @@ Check = (
 Variable = str | int | float | bool
 
 
+class Suite(StrEnum):
+    """When an experiment is run: before each change is merged, before each release, each night (which runs all)."""
+
+    SMOKE = "smoke"
+    GATE = "gate"
+    NIGHTLY = "nightly"
+
+
 class Experiment(_Strict, frozen=True, kw_only=True):
     """One falsifiable sentence, how it is tried, and what has to hold.
 
     `variables` may be used as `${name}` anywhere below; `short` overrides some of them for a shorter run
-    (`gameday run --short`), `--set name=value` any of them.
+    (`gameday run --short`), `--set name=value` any of them. `gameday suite` runs all experiments of a suite, in short;
+    `nightly` has every experiment, named or not.
     """
 
     title: str
     hypothesis: str
+    suites: tuple[Suite, ...] = ()
     target: str
     load: Load
     phases: Phases

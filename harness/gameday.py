@@ -8,14 +8,15 @@ from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import WrittenFault, fault_id
+from harness.experiment import CachingCheck, Check, FanOutCheck, WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe
-from harness.loader import load_experiment
+from harness.loader import LoadedExperiment, load_experiment
+from harness.loading.mistakes import did_you_mean, shortened
 from harness.observe import logs
 from harness.observe.watching import watched
-from harness.plan import Plan, build_plan, planned_faults
+from harness.plan import OperationSpec, Plan, build_plan, planned_faults
 from harness.record.writer import Sample
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
@@ -60,7 +61,15 @@ def make_plan(
 ) -> Plan:
     """Everything an experiment file means, checked; ExperimentError (exit 2) where it cannot be run."""
     check_runtime(runtime)
-    loaded = load_experiment(path, short=short, overrides=overrides)
+    plan = plan_of(load_experiment(path, short=short, overrides=overrides), defect=defect, runtime=runtime)
+    problems = refusals(plan.faults, plan.target, runtime=runtime)
+    if problems:
+        raise ExperimentError(f"{path}: " + "\n".join(problems))
+    return plan
+
+
+def plan_of(loaded: LoadedExperiment, *, defect: str | None = None, runtime: str) -> Plan:
+    """The plan of an experiment that has been read, whether or not the runtime can do all of it."""
     operations = describe(loaded.profile_path)
     if loaded.experiment.phases.final_reads > 0 and not any(one.phase == FINAL_READS for one in operations):
         raise loaded.document.mistake(
@@ -68,9 +77,10 @@ def make_plan(
             f'{loaded.profile_path.name} has no operations for it, marked @does(…, phase="{FINAL_READS}").',
             "Add one, or leave the phase out.",
         )
-    plan = build_plan(
+    _refuse_unknown_operations(loaded, operations)
+    return build_plan(
         loaded.experiment,
-        name=path.stem,
+        name=loaded.path.stem,
         source=loaded.source,
         variables=loaded.variables,
         target=loaded.target,
@@ -80,10 +90,30 @@ def make_plan(
         runtime=runtime,
         defect=defect,
     )
-    problems = refusals(plan.faults, plan.target, runtime=runtime)
-    if problems:
-        raise ExperimentError(f"{path}: " + "\n".join(problems))
-    return plan
+
+
+def _refuse_unknown_operations(loaded: LoadedExperiment, operations: tuple[OperationSpec, ...]) -> None:
+    """What a check says of an operation that nobody does would never be put to the test."""
+    known = [operation.name for operation in operations]
+    for number, check in enumerate(loaded.experiment.expect):
+        for key, name in _named_operations(check):
+            if name not in known:
+                raise loaded.document.mistake(
+                    ("expect", number, key, name),
+                    f"{shortened(name)} is not an operation of {loaded.profile_path.name}.",
+                    did_you_mean(name, known),
+                )
+
+
+def _named_operations(check: Check) -> list[tuple[str, str]]:
+    """The operations that a check names, each after the key that it is under."""
+    match check:
+        case CachingCheck():
+            return [("still_shown", name) for name in check.still_shown]
+        case FanOutCheck():
+            return [("p95", name) for name in check.p95]
+        case _:
+            return []
 
 
 def run_plan(

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from harness.record.rows import NO_COUNT
+from harness.record.rows import NO_AGE, NO_COUNT
 
 SWITCHING_PROTOCOLS = 101
+_AGE_DIGITS = 9  # thirty years; more is a mistake, and would not fit
 
 
 class Answer:
@@ -42,6 +43,11 @@ class Answer:
         if value is None:
             return ""
         return value if isinstance(value, str) else str(value[0])
+
+    def age_s(self, header: str) -> int:
+        """Whole seconds, as RFC 9111 has them; NO_AGE where it is missing or anything else."""
+        text = self.header(header)
+        return int(text) if text.isdecimal() and len(text) <= _AGE_DIGITS else NO_AGE
 
     def json(self) -> Any:
         """The body as JSON; what is not JSON raises ValueError, which makes this a wrong answer."""

@@ -5,7 +5,7 @@ Pure, as `crosscheck.py` is.
 
 from collections.abc import Iterator, Mapping
 
-from harness.experiment import DiagnosisCheck
+from harness.experiment import DiagnosisCheck, Experiment
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where
@@ -28,7 +28,10 @@ def runbook_mistakes(target: TargetSpec) -> Iterator[Mistake]:
         yield from _ways(symptom, where)
 
 
-def diagnosis_mistakes(check: DiagnosisCheck, where: Where, target: TargetSpec) -> Iterator[Mistake]:
+def diagnosis_mistakes(
+    check: DiagnosisCheck, where: Where, experiment: Experiment, target: TargetSpec
+) -> Iterator[Mistake]:
+    del experiment
     if target.runbook is None:
         yield where, f"{target.name} has no runbook, so there is nothing to follow.", ""
         return

@@ -6,7 +6,7 @@ Limits are those that Kubernetes' API holds `autoscaling/v2` to (pkg/apis/autosc
 import math
 from collections.abc import Iterator
 
-from harness.experiment import Autoscaler, MetricType, PolicyType, ScalingCheck, ScalingRules, SelectPolicy
+from harness.experiment import Autoscaler, Experiment, MetricType, PolicyType, ScalingCheck, ScalingRules, SelectPolicy
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where
@@ -17,7 +17,7 @@ LONGEST_PERIOD_S = 1800.0
 CONTROLLER = "controller"  # the role of the services whose metrics tell of an autoscaler
 
 
-def scaling_figures(check: ScalingCheck, where: Where, target: TargetSpec) -> Iterator[Mistake]:
+def scaling_figures(check: ScalingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
     inside: Where = (*where, "autoscaler")
     yield from _scale(check.autoscaler, inside)
     yield from _metrics(check.autoscaler, inside)

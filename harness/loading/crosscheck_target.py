@@ -15,8 +15,8 @@ from harness.target.target import LinkSpec, TargetSpec
 
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
-    found = [*_services(target), *_links(target), *_ports(target), *_levels(target), *runbook_mistakes(target)]
-    return told(document, found)
+    found = [*_services(target), *_links(target), *_ports(target), *_levels(target), *_breakers(target)]
+    return told(document, [*found, *runbook_mistakes(target)])
 
 
 def _services(target: TargetSpec) -> Iterator[Mistake]:
@@ -85,3 +85,15 @@ def _levels(target: TargetSpec) -> Iterator[Mistake]:
         if level.name in names:
             yield (*where, "name"), f'the level "{level.name}" is written twice.', ""
         names.add(level.name)
+
+
+def _breakers(target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.breakers
+    if promise is None:
+        return
+    where: Where = ("promises", "breakers")
+    if promise.open_for <= 0:
+        yield (*where, "open_for"), f"{promise.open_for} is not above 0s.", ""
+    if not 0 < promise.jitter <= 1:
+        hint = "Without jitter replicas that opened together probe together."
+        yield (*where, "jitter"), f"{promise.jitter} is not above 0% and at most 100%.", hint

@@ -1,11 +1,12 @@
 """The part of a target that some of its regions make: their services, those of no region, and the links between them.
 
-Promises, defects and names are the whole's. Pure: the files were read by the loader.
+Defects and names are the whole's, and so are the promises that the part does not leave out. Pure: the files were read
+by the loader.
 """
 
 import msgspec
 
-from harness.target.target import TargetPart, TargetSpec
+from harness.target.target import Promises, TargetPart, TargetSpec
 
 
 def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
@@ -15,6 +16,7 @@ def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
         name: link for name, link in whole.links.items() if link.toxiproxy in services and link.upstream in services
     }
     variables = {**whole.variables, **part.variables}
+    unmade = {str(promise): getattr(Promises(), promise) for promise in part.without}
     return msgspec.structs.replace(
         whole,
         name=part.name,
@@ -23,4 +25,5 @@ def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
         variables=variables,
         services=services,
         links=links,
+        promises=msgspec.structs.replace(whole.promises, **unmade),
     )

@@ -37,7 +37,7 @@ class RowWords(NamedTuple):
     whole: bool
 
 
-NUMBERS = ("scheduled_ns", "sent_ns", "finished_ns", "user", "session", "count")
+NUMBERS = ("scheduled_ns", "sent_ns", "finished_ns", "user", "session", "count", "age_s")
 TEXTS = ("object", "written", "seen")
 NO_TEXTS = ("", "", "")
 _OWN_COLUMNS = NUMBERS + TEXTS
@@ -69,7 +69,7 @@ class RequestWriter:
     def add(
         self,
         words: tuple[Any, ...],
-        numbers: tuple[int, int, int, int, int, int],
+        numbers: tuple[int, int, int, int, int, int, int],
         texts: tuple[str, str, str] = NO_TEXTS,
     ) -> None:
         """One row. `words` is a `RowWords`, or for speed a plain tuple in the order of its fields; `numbers` are in the

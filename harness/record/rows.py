@@ -16,6 +16,7 @@ NOT_SENT_NS = -1
 LEVEL_UNKNOWN = -1
 NO_SESSION = -1
 NO_COUNT = -1
+NO_AGE = -1
 
 
 class Outcome(StrEnum):
@@ -93,11 +94,19 @@ REQUESTS = pa.schema(
         ("seen", pa.string()),  # ids that the answer shows of the object, comma-joined, or empty
         ("whole", pa.bool_()),  # the answer held all of the object that there was: what is not seen was not there
         ("count", pa.int64()),  # by how much a counter is raised, or what was read of it; else NO_COUNT
+        ("age_s", pa.int64()),  # whole seconds since the answer was made, as its cache says; NO_AGE where it does not
     ]
 )
 
 # Columns that came later, with what they hold in the records from before.
-LATER_COLUMNS = {"session": NO_SESSION, "object": "", "change": "", "whole": False, "count": NO_COUNT}
+LATER_COLUMNS = {
+    "session": NO_SESSION,
+    "object": "",
+    "change": "",
+    "whole": False,
+    "count": NO_COUNT,
+    "age_s": NO_AGE,
+}
 
 # One row per scraped sample. `labels` is the sorted exposition form without braces: a="1",b="2".
 METRICS = pa.schema(

@@ -7,6 +7,7 @@ for green.
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from harness.errors import ExitCode
@@ -20,25 +21,58 @@ _REPLACEMENT = "\ufffd"
 _NEVER_GREEN = (ExitCode.STOPPED, ExitCode.BROKEN, ExitCode.UNCLEAN)
 
 
-def junit_xml(summary: Summary) -> bytes:
-    """The report as UTF-8 XML; `time` of the suite is how long load was recorded, in seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """An experiment of a suite that has no verdicts: it could not be driven (`error`), or was not meant to run."""
+
+    experiment: str
+    why: str
+    error: bool
+
+
+def junit_xml(*parts: Summary | Unjudged) -> bytes:
+    """Reports as one UTF-8 XML, a suite for each; `time` of one is how long load was recorded, in seconds."""
+    suites = [_unjudged(part) if isinstance(part, Unjudged) else _judged(part) for part in parts]
+    totals = {name: str(sum(int(suite.get(name, "0")) for suite in suites)) for name in ("tests", "failures", "errors")}
+    time_s = sum(float(suite.get("time", "0")) for suite in suites)
+    root = ET.Element("testsuites", {"name": "gameday", **totals, "time": f"{time_s:.3f}"})
+    root.extend(suites)
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _judged(summary: Summary) -> ET.Element:
     cases = _cases(summary)
-    counts = {
-        "tests": str(len(cases)),
-        "failures": str(sum(case.find("failure") is not None for case in cases)),
-        "errors": str(sum(case.find("error") is not None for case in cases)),
-        "time": f"{summary.reached_s:.3f}",
-    }
-    root = ET.Element("testsuites", {"name": "gameday", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(summary.experiment), **counts, "skipped": "0"})
+    suite = _suite(summary.experiment, cases, time_s=summary.reached_s)
     _properties(suite, summary)
     suite.extend(cases)
     out = ET.SubElement(suite, "system-out")
     lines = [summary.title, summary.headline, summary.trust, *map(headline.told, summary.faults)]
     out.text = _clean("\n".join(lines) + "\n")
-    ET.indent(root)
-    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document + b"\n"
+    return suite
+
+
+def _unjudged(part: Unjudged) -> ET.Element:
+    case = _element(part.experiment, "the run itself")
+    if part.error:
+        _trouble(case, "error", "not judged", part.why, part.why)
+    else:
+        ET.SubElement(case, "skipped", {"message": _clean(part.why)})
+    suite = _suite(part.experiment, [case], time_s=0.0)
+    suite.append(case)
+    return suite
+
+
+def _suite(experiment: str, cases: list[ET.Element], *, time_s: float) -> ET.Element:
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": str(sum(case.find("error") is not None for case in cases)),
+        "time": f"{time_s:.3f}",
+        "skipped": str(sum(case.find("skipped") is not None for case in cases)),
+    }
+    return ET.Element("testsuite", {"name": _clean(experiment), **counts})
 
 
 def _properties(suite: ET.Element, summary: Summary) -> None:
@@ -67,7 +101,7 @@ def _case(summary: Summary, verdict: Verdict, seen: Counter[str]) -> ET.Element:
     seen[verdict.name] += 1
     many = seen[verdict.name]
     name = verdict.name if many == 1 else f"{verdict.name} ({many})"
-    case = _element(summary, name)
+    case = _element(summary.experiment, name)
     told = [verdict.sentence, *map(wording.figure_line, verdict.figures), *_scenes(verdict), *_evidence(verdict)]
     details = "\n".join(told)
     match verdict.outcome:
@@ -81,14 +115,14 @@ def _case(summary: Summary, verdict: Verdict, seen: Counter[str]) -> ET.Element:
 
 
 def _unfinished(summary: Summary, why: str) -> ET.Element:
-    case = _element(summary, "the run itself")
+    case = _element(summary.experiment, "the run itself")
     details = "\n".join([summary.headline, *summary.warnings])
     _trouble(case, "error", summary.exit_code.name.lower(), f"{why} (exit {int(summary.exit_code)})", details)
     return case
 
 
-def _element(summary: Summary, name: str) -> ET.Element:
-    words = {"classname": _clean(f"gameday.{summary.experiment}"), "name": _clean(name), "time": "0"}
+def _element(experiment: str, name: str) -> ET.Element:
+    words = {"classname": _clean(f"gameday.{experiment}"), "name": _clean(name), "time": "0"}
     return ET.Element("testcase", words)
 
 

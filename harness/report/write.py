@@ -1,14 +1,15 @@
 """Writes a run's reports into its folder. They are made from the record alone and may be made again any time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.record.reader import Run
 from harness.report.charts import panels_of
 from harness.report.html import report_html
 from harness.report.json_file import verdicts_json
-from harness.report.junit import junit_xml
+from harness.report.junit import Unjudged, junit_xml
 from harness.report.markdown import report_markdown
-from harness.report.summary import summarise
+from harness.report.summary import Summary, summarise
 from harness.verify.verdict import Verdicts
 
 HTML_NAME = "report.html"
@@ -26,6 +27,12 @@ def write_reports(run: Run, verdicts: Verdicts) -> Path:
     html = run.folder / HTML_NAME
     _replace(html, _utf8(report_html(run, summary, panels_of(run, summary))))
     return html
+
+
+def write_suite_junit(parts: Sequence[Summary | Unjudged], path: Path) -> None:
+    """One junit.xml for several experiments, made anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, junit_xml(*parts))
 
 
 def _utf8(text: str) -> bytes:

@@ -109,26 +109,55 @@ class AlertPromise(_Strict, frozen=True, kw_only=True):
     resolves_after: Seconds
 
 
+class CacheLayer(_Strict, frozen=True, kw_only=True):
+    """A layer as answers name it (`X-Cache`): the share of what it is asked for that it has, and how old that may be;
+    for `stale_for` after its `ttl` it may be shown while it is made anew."""
+
+    layer: str
+    hit_ratio: Ratio
+    ttl: Seconds
+    stale_for: Seconds = Seconds(0.0)
+
+
+class CachingPromise(_Strict, frozen=True, kw_only=True):
+    """The layers from the outermost to the innermost, and the route by which each kind of content is asked for."""
+
+    layers: tuple[CacheLayer, ...]
+    kinds: dict[str, str] = {}
+    made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
+
+
+class BreakersPromise(_Strict, frozen=True, kw_only=True):
+    """An open circuit breaker waits for `open_for`, and up to `jitter` of it more, evenly drawn, before each probe."""
+
+    open_for: Seconds
+    jitter: Ratio
+
+
 class Promises(_Strict, frozen=True, kw_only=True):
     degradation: DegradationPromise | None = None
     shedding: SheddingPromise | None = None
     alerts: tuple[AlertPromise, ...] = ()
+    caching: CachingPromise | None = None
+    breakers: BreakersPromise | None = None
 
 
 class Headers(_Strict, frozen=True, kw_only=True):
-    """Names of the response headers that carry what the record keeps, and of the request header that says where the
-    client is."""
+    """Names of the response headers that carry what the record keeps, and of the request headers that say where the
+    client is and how many milliseconds it waits."""
 
     served_by: str = "X-Served-By"
     region: str = "X-Region"
     level: str = "X-Degradation-Level"
     priority: str = "X-Priority"
     cache: str = "X-Cache"
+    age: str = "Age"  # RFC 9111: whole seconds since the answer was made
     shed: str = "X-Shed"
     disabled_feature: str = "X-Disabled-Feature"
     refused: str = "X-Refused"
     banner: str = "X-Degraded-Banner"
     client_region: str = "X-Client-Region"
+    deadline: str = "X-Deadline"
 
 
 class Metrics(_Strict, frozen=True, kw_only=True):
@@ -142,8 +171,14 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     alert_input: str = "alert_input"  # label `input`
     alert_evaluations: str = "alert_evaluations_total"
     overload: str = "load_shedding_overload_ratio"
+    cache_requests: str = "cache_requests_total"  # labels `layer` and `result`: hit, miss, stale, unavailable
+    cache_builds: str = "cache_builds_total"  # label `kind`
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
+    breaker_probes: str = "circuit_breaker_probes_total"  # label `dependency`
+    pool_in_use: str = "postgres_pool_in_use"
+    at_work: str = "requests_at_work"
+    request_durations: str = "http_request_duration_seconds_bucket"  # label `le`
     region_healthy: str = "edge_region_healthy"  # label `region`: 1 while the edge takes it for healthy
     region_share: str = "edge_region_share"  # label `region`: share of its own users that are sent to it
     region_takes_writes: str = "edge_region_takes_writes"  # label `region`: 1 while it takes their writes
@@ -152,6 +187,10 @@ class Metrics(_Strict, frozen=True, kw_only=True):
     table_digest: str = "table_digest"  # label `table`; of its rows in any order
     key_digest: str = "key_digest"  # label `keys`, a few of a sample; of what the region answers for them
     key_digest_at: str = "key_digest_at_seconds"  # at which instant: the same number wherever it is the same instant
+    fan_out_depth: str = "fanout_queue_depth"  # posts that wait to be brought to their authors' followers
+    fan_out_lag: str = "fanout_lag_seconds"  # age of the oldest one
+    fan_out_delivered: str = "fanout_delivered_total"  # summed over its labels: each post that is done, once
+    fan_out_dead_letters: str = "fanout_dead_letters"  # posts that were given up and kept
     autoscaler_syncs: str = "autoscaler_syncs_total"  # the number of the sync that the others of the scrape belong to
     autoscaler_current: str = "autoscaler_current_replicas"  # what it saw before it decided
     autoscaler_desired: str = "autoscaler_desired_replicas"
@@ -184,13 +223,25 @@ class TargetSpec(_Strict, frozen=True, kw_only=True):
     defect_variable: str = "DEFECT"
 
 
+class Promise(StrEnum):
+    """The fields of `Promises`."""
+
+    DEGRADATION = "degradation"
+    SHEDDING = "shedding"
+    ALERTS = "alerts"
+
+
 class TargetPart(_Strict, frozen=True, kw_only=True):
-    """A target file that names some regions of another one's target: the same system without the others."""
+    """A target file that names some regions of another one's target: the same system without the others.
+
+    `without` are promises that this one does not make, because its `variables` turn off what keeps them.
+    """
 
     name: str
     part_of: str
     regions: tuple[str, ...]
     variables: dict[str, str] = {}
+    without: tuple[Promise, ...] = ()
 
 
 class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,15 +7,23 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import Check, ConsistencyCheck, SeverityCheck, SheddingCheck, SloCheck
+from harness.experiment import (
+    CachingCheck,
+    Check,
+    ConsistencyCheck,
+    FanOutCheck,
+    SeverityCheck,
+    SheddingCheck,
+    SloCheck,
+)
 from harness.plan import Plan
 from harness.verify import statistics
-from harness.verify.statistics import Estimate
+from harness.verify.statistics import Estimate, Floats
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
 
 MOST_NAMED = 4  # figures in a verdict's sentence besides the first; the others are in its table
 FAR_BEYOND = 2.0  # times the share that is allowed
-STATISTICAL = (SloCheck, SheddingCheck, SeverityCheck)
+STATISTICAL = (SloCheck, SheddingCheck, FanOutCheck, SeverityCheck)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,8 @@ def alpha_of(plan: Plan) -> float:
 def _is_statistical(check: Check) -> bool:
     if isinstance(check, ConsistencyCheck):
         return check.staleness_p99 is not None
+    if isinstance(check, CachingCheck):
+        return bool(check.layers)
     return isinstance(check, STATISTICAL)
 
 
@@ -181,6 +191,36 @@ def bounded(name: str, value: float, most: float | None, *, unit: str, samples: 
         name, float(value), unit=unit, samples=samples, accept=f"at most {say(most, unit)}",
         outcome=Outcome.FAIL if beyond else Outcome.PASS, reason=reason if beyond else "",
     )  # fmt: skip
+
+
+def late(
+    name: str, ordered_s: Floats, quantile: float, *, limit_s: float, alpha: float, what: str, reason: str
+) -> Figure:
+    """How long something took, by an order statistic; infinite where it never came to that.
+
+    Passes where the quantile's upper end is within the limit, fails where its lower end is not by chance beyond.
+    """
+    bar = statistics.quantile_interval(ordered_s, quantile, statistics.DECIDING)
+    surely = statistics.quantile_interval(ordered_s, quantile, 1 - 2 * alpha)
+    value = statistics.empirical_quantile(ordered_s, quantile)
+    outcome, why, needed = Outcome.INCONCLUSIVE, "the error bar reaches over the limit", None
+    if bar.high is not None and bar.high <= limit_s:
+        outcome, why = Outcome.PASS, ""
+    elif surely.low is not None and surely.low > limit_s:
+        outcome, why = Outcome.FAIL, reason
+    elif value is None:
+        needed = statistics.min_samples(quantile)
+        why = f"not estimable from fewer than {needed} {what} that were read there"
+    return Figure(
+        name=name, unit="s", value=_finite(value), samples=len(ordered_s), accept=f"at most {say(limit_s, 's')}",
+        interval=Interval(low=_finite(bar.low), high=_finite(bar.high), level=bar.level, method=bar.method),
+        outcome=outcome, reason=why, needed_samples=needed,
+    )  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    """None for what never came."""
+    return None if value is None or value == float("inf") else value
 
 
 def verdict_of(

@@ -21,11 +21,14 @@ import msgspec
 
 from harness.experiment import (
     AlertsCheck,
+    BreakersCheck,
+    CachingCheck,
     Check,
     ConsistencyCheck,
     DegradationCheck,
     DiagnosisCheck,
     FailoverCheck,
+    FanOutCheck,
     RecoveryCheck,
     RetriesCheck,
     ScalingCheck,
@@ -37,10 +40,13 @@ from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.alerts.check import check_alerts
+from harness.verify.breakers.check import check_breakers
+from harness.verify.caching.check import check_caching
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
 from harness.verify.diagnosis.check import check_diagnosis
 from harness.verify.failover.check import check_failover
+from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
 from harness.verify.scaling.check import check_scaling
@@ -60,8 +66,11 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,
     ScalingCheck: check_scaling,
+    CachingCheck: check_caching,
+    FanOutCheck: check_fan_out,
     SeverityCheck: check_severity,
     DiagnosisCheck: check_diagnosis,
+    BreakersCheck: check_breakers,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone

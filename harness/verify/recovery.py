@@ -51,8 +51,12 @@ class _Course:
         return None
 
 
+def name_of(check: RecoveryCheck) -> str:
+    return f"recovery within {check.rto}"
+
+
 def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
-    name = f"recovery within {check.rto}"
+    name = name_of(check)
     baseline = windows.phase_window(run.plan, "baseline")
     from_s, doubt = windows.disturbance_over_s(run)
     if baseline is None or from_s is None:

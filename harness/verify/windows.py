@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
 from harness.experiment import MomentaryFault, ServiceFault
-from harness.plan import Plan, WholeFault, whole_faults, whole_of
+from harness.plan import Plan, PlannedFault, WholeFault, whole_faults, whole_of
 from harness.record import rows
 from harness.record.reader import Run
 
@@ -56,6 +56,7 @@ class FaultWindow:
     inject_s: float
     in_effect_s: float
     revert_s: float | None
+    reverting_s: float | None  # when the first revert call began
     confirmed: bool
     parts: int
     never_injected: tuple[str, ...] = ()  # parts
@@ -98,6 +99,11 @@ def fault_windows(run: Run) -> list[FaultWindow]:
     return _windows(run, whole_faults(run.plan))
 
 
+def part_windows(run: Run, faults: Iterable[PlannedFault]) -> list[FaultWindow]:
+    """These of the injected faults, each part of a fault on a region by itself."""
+    return _windows(run, map(whole_of, faults))
+
+
 def _windows(run: Run, faults: Iterable[WholeFault]) -> list[FaultWindow]:
     calls: dict[tuple[str, str], list[rows.FaultEdge]] = {}
     for edge in events_of(run, rows.FaultEdge):
@@ -125,6 +131,7 @@ def _window(run: Run, whole: WholeFault, calls: Mapping[tuple[str, str], list[ro
         inject_s=min(run_time_s(run, edges[0].at_ns) for edges in injects.values()),
         in_effect_s=max(run_time_s(run, edge.done_ns) for edge in confirmed),
         revert_s=max(run_time_s(run, edges[-1].done_ns) for edges in reverts) if all(reverts) else None,
+        reverting_s=min((run_time_s(run, edges[0].at_ns) for edges in reverts if edges), default=None),
         confirmed=all(edges and edges[-1].confirmed for edges in reverts),
         parts=len(whole.parts),
         never_injected=tuple(part.id for part in whole.parts if part.id not in injects),
@@ -150,11 +157,11 @@ def faults_over_s(run: Run) -> tuple[float | None, str]:
 def attacks_on(run: Run, service: str) -> list[Window]:
     """When the service itself was killed, frozen or restarted, with time to settle after."""
     attacks = (
-        whole_of(planned)
+        planned
         for planned in run.plan.faults
         if isinstance(planned.fault, ServiceFault) and planned.fault.service == service
     )
-    windows = [fault.window(run.plan.duration_s) for fault in _windows(run, attacks)]
+    windows = [fault.window(run.plan.duration_s) for fault in part_windows(run, attacks)]
     return [Window(name=w.name, start_s=w.start_s, end_s=w.end_s + SETTLING_S) for w in windows]
 
 

@@ -1,18 +1,29 @@
-"""The two stores of a region behind their breakers, as everything in `data` uses them."""
+"""The two stores of a region behind their breakers, and the gate to the database's pool, as all of `data` uses them."""
 
 import random
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from reference_system.data.background import Background
-from reference_system.data.dependency import Dependency, DependencyError, DependencyMetrics, DependencyPolicies
-from reference_system.data.postgres import FAILURES, Postgres, Record
+from reference_system.data.connection_gate import ConnectionGate, Refuses
+from reference_system.data.dependency import (
+    Dependency,
+    DependencyError,
+    DependencyMetrics,
+    DependencyPolicies,
+    Told,
+    nobody,
+)
+from reference_system.data.postgres import FAILURES, TIMEOUT_S, Postgres, Record
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.resp import Command, RedisReplyError, Reply
+from reference_system.policies import pool_shedding
 
 
 class Backends:
+    """`seed`: one that no other process has, or all would probe in step."""
+
     def __init__(
         self,
         *,
@@ -20,7 +31,9 @@ class Backends:
         postgres: Postgres,
         registry: CollectorRegistry,
         policies: DependencyPolicies,
-        seed: int,
+        seed: str,
+        refuses: Refuses = pool_shedding.refuses,
+        told: Told = nobody,
     ) -> None:
         metrics = self.dependency_metrics = DependencyMetrics(registry)
         chance = random.Random(seed)
@@ -33,6 +46,7 @@ class Backends:
             metrics=metrics,
             policies=policies,
             chance=chance,
+            told=told,
         )
         self._postgres = Dependency(
             "postgres",
@@ -41,7 +55,19 @@ class Backends:
             metrics=metrics,
             policies=policies,
             chance=chance,
+            told=told,
         )
+        self._gate = ConnectionGate(
+            postgres.connections,
+            longest_wait_s=TIMEOUT_S,
+            refuses=refuses,
+            expired=metrics.expired,
+            registry=registry,
+        )
+        size = Gauge("postgres_pool_size", "Connections that there may be", registry=registry)
+        size.set(postgres.connections)
+        in_use = Gauge("postgres_pool_in_use", "Connections lent and not given back", registry=registry)
+        in_use.set_function(lambda: postgres.in_use)
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
         self.cache_invalidations = Counter(
@@ -55,9 +81,17 @@ class Backends:
         """One round trip. Raises DependencyError."""
         return await self._redis.call(self._redis_client.run, *commands)
 
+    async def redis_replies(self, *commands: Command) -> list[Reply]:
+        """As `redis`; errors of single commands are among the replies."""
+        return await self._redis.call(self._redis_client.replies, *commands)
+
     async def postgres(self, statement: str, *arguments: Any) -> list[Record]:
-        """One round trip. Raises DependencyError."""
-        return await self._postgres.call(self._postgres_client.run, statement, *arguments)
+        """One round trip, once a connection is free. Raises DependencyError; PoolBusyError: nothing was done."""
+        await self._gate.enter()
+        try:
+            return await self._postgres.call(self._postgres_client.run, statement, *arguments)
+        finally:
+            self._gate.leave()
 
     async def close(self) -> None:
         await self.background.close()

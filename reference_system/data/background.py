@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 from reference_system.data.dependency import DependencyError
@@ -19,7 +20,7 @@ class Background:
         if len(self._tasks) >= MOST_TASKS:
             work.close()
             return
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=Context())  # nobody's errand: a request's deadline is not the cache's
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -1,17 +1,21 @@
-"""Calls to a dependency that can fail: circuit breaker, retry budget, and the counters that show them.
+"""Calls to a dependency that can fail: circuit breaker, retry budget, and the metrics that show them.
 
-Every call to Redis and Postgres goes through one of these. While the breaker is open callers are refused at once (and
-are expected to fall back); a task of ours probes until the dependency is back, so no user waits for a probe.
+Every call to Redis, Postgres and another region goes through one of these, unless nobody waits for its answer any more.
+While the breaker is open callers are refused at once (and are expected to fall back); a task of ours probes until the
+dependency is back, so no user waits for a probe.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Summary
+from prometheus_client import CollectorRegistry, Counter, Gauge, Summary
 
+from reference_system.data import errands
 from reference_system.policies import circuit_breaker, retry_budget
 
 T = TypeVar("T")
@@ -19,18 +23,30 @@ BreakerPolicy = Callable[
     [circuit_breaker.State, circuit_breaker.Observation, float], tuple[circuit_breaker.State, bool]
 ]
 RetryPolicy = Callable[[retry_budget.State, retry_budget.FailedAttempt, float], tuple[retry_budget.State, bool]]
-
-PROBE_JITTER = 0.2  # share of the breaker's open time, so that replicas do not probe in step
+Told = Callable[[str, circuit_breaker.Phase, circuit_breaker.Phase], None]  # dependency, from, to
+STATES = {circuit_breaker.Phase.CLOSED: 0, circuit_breaker.Phase.HALF_OPEN: 1, circuit_breaker.Phase.OPEN: 2}
 
 
 class DependencyError(Exception):
     """The dependency failed, or its breaker is open; `__cause__` has the failure."""
 
 
+class ExpiredError(DependencyError):
+    """Nobody waits for the answer any more, so it was not asked for, or not waited for."""
+
+
+def nobody(dependency: str, before: circuit_breaker.Phase, after: circuit_breaker.Phase) -> None:
+    """Who is told of changes where nobody is."""
+    del dependency, before, after
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyPolicies:
+    """`pause_s`: how long an open breaker waits for its next probe, given a draw from [0, 1)."""
+
     breaker: BreakerPolicy = circuit_breaker.decide
     retry: RetryPolicy = retry_budget.decide
+    pause_s: Callable[[float], float] = circuit_breaker.pause_s
 
 
 class DependencyMetrics:
@@ -45,6 +61,13 @@ class DependencyMetrics:
         self.seconds = Summary(
             "dependency_seconds", "How long an attempt took, failed or not", labels, registry=registry
         )
+        self.state = Gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open", labels, registry=registry)
+        self.probes = Counter("circuit_breaker_probes_total", "Probes sent", labels, registry=registry)
+        self.transitions = Counter(
+            "circuit_breaker_transitions_total", "Changes of state", [*labels, "to"], registry=registry
+        )
+        self.budget = Gauge("retry_budget_saved", "Retries that may be made at once", labels, registry=registry)
+        self.expired = Counter("expired_total", "Work that nobody waited for, dropped", ["where"], registry=registry)
 
 
 class Dependency:
@@ -59,12 +82,14 @@ class Dependency:
         metrics: DependencyMetrics,
         policies: DependencyPolicies,
         chance: random.Random,
+        told: Told = nobody,
     ) -> None:
         self.name = name
         self._failures = failures
         self._probe = probe
         self._policies = policies
         self._chance = chance
+        self._told = told
         self._breaker = circuit_breaker.State()
         self._budget = retry_budget.State()
         self._recovery: asyncio.Task[None] | None = None
@@ -73,8 +98,16 @@ class Dependency:
         self._errors = metrics.errors.labels(name)
         self._refused = metrics.refused.labels(name)
         self._seconds = metrics.seconds.labels(name)
+        self._probes = metrics.probes.labels(name)
+        self._expired = metrics.expired.labels(name)
+        self._transitions = {phase: metrics.transitions.labels(name, phase) for phase in circuit_breaker.Phase}
+        metrics.state.labels(name).set_function(lambda: STATES[self._breaker.phase])
+        metrics.budget.labels(name).set_function(lambda: self._budget.saved)
 
     async def call(self, operation: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        if errands.current().left_s <= 0:
+            self._expired.inc()
+            raise ExpiredError(f"{self.name}: nobody waits for the answer any more")
         if not self._observe(circuit_breaker.Observation.CALL):
             self._refused.inc()
             raise DependencyError(f"{self.name}: the circuit breaker is open")
@@ -95,6 +128,9 @@ class Dependency:
             try:
                 with self._seconds.time():
                     result = await operation(*arguments)
+            except ExpiredError:
+                self._expired.inc()
+                raise
             except self._failures as error:
                 self._errors.inc()
                 self._observe(circuit_breaker.Observation.FAILURE)
@@ -113,20 +149,25 @@ class Dependency:
         return allowed
 
     def _observe(self, observation: circuit_breaker.Observation) -> bool:
+        before = self._breaker.phase
         self._breaker, allowed = self._policies.breaker(self._breaker, observation, _now_s())
-        if self._breaker.phase is circuit_breaker.Phase.OPEN and self._recovery is None:
-            self._recovery = asyncio.create_task(self._recover())
+        after = self._breaker.phase
+        if after is not before:
+            self._transitions[after].inc()
+            self._told(self.name, before, after)
+        if after is circuit_breaker.Phase.OPEN and self._recovery is None:
+            # In a context of its own: probing is nobody's errand, least of all that of the call that failed.
+            self._recovery = asyncio.create_task(self._recover(), context=Context())
         return allowed
 
     async def _recover(self) -> None:
         """Probe until the breaker is closed again; owned by this dependency, ends with it."""
         while self._breaker.phase is not circuit_breaker.Phase.CLOSED:
-            await asyncio.sleep(circuit_breaker.OPEN_FOR_S * (1 + PROBE_JITTER * self._chance.random()))
+            await asyncio.sleep(self._policies.pause_s(self._chance.random()))
             if self._observe(circuit_breaker.Observation.PROBE):
-                try:
+                self._probes.inc()
+                with contextlib.suppress(DependencyError):
                     await self._attempt(self._probe)
-                except DependencyError:
-                    continue
         self._recovery = None
 
 

@@ -1,69 +1,189 @@
-"""Puts new posts into the followers' cached timelines, and mentions into notifications.
+"""Brings new posts to their followers: into their cached timelines, or to where they pull them from; and mentions into
+notifications.
 
-Posts wait in an outbox table until they are in Redis, at least once: a lost Redis delays the fan-out and loses nothing,
-since readers without Redis build from Postgres, and lists that outlived the loss are caught up before the outbox is
-emptied. Every account is pushed; pulling the very popular ones at read time is not done yet.
+Posts wait in an outbox table until they are in Redis, at least once: a lost Redis delays them and loses nothing, since
+readers without Redis build from Postgres, and lists that outlived the loss are caught up before the outbox is emptied.
+Authors take turns, with one post each at a time, and posts take turns with a part of their readers each: neither an
+account with many followers nor one that posts much delays the others. A post that Redis refuses is tried again later
+and in the end put aside as a dead letter; others do not wait for it. Several workers may do the same work at once.
 """
 
-import re
-from collections.abc import Sequence
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reference_system.data.backends import Backends
+from reference_system.data.delivery import Delivery, mentioned_in
 from reference_system.data.postgres import Record
-from reference_system.data.resp import Command
-from reference_system.data.timelines import Kind, keep_tweets, posts_of, pushes, pushes_to_many
+from reference_system.data.posts import Post
+from reference_system.data.timelines import posts_of
+from reference_system.policies import fan_out, redelivery
+from reference_system.policies.fan_out import How
 
-BATCH = 100  # posts at a time; who gets fewer has everything that was queued
-_MENTION = re.compile(r"@([\w-]+)")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`how`: given an account's followers and the limit in force. `authors_at_once` and `readers_a_turn` bound a round,
+    and with it how long a new post waits for its first turn."""
+
+    how: Callable[[int, int], How] = fan_out.how
+    authors_at_once: int = 100
+    readers_a_turn: int = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
     waiting: int
     oldest_at_s: float | None  # Unix seconds
+    dead_letters: int
+    as_of_s: float  # Unix seconds, by the database's clock
+
+    def has_all_from_before(self, earlier: "Backlog") -> bool:
+        """Whether nothing waits any more of what was queued when the other one was taken."""
+        return self.oldest_at_s is None or self.oldest_at_s > earlier.as_of_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """`how` it was brought; `delay_s` counts from when it was queued."""
+
+    how: str
+    followers: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round did; `failed` are tries of posts, `more`: there may be more to do at once."""
+
+    delivered: Sequence[Delivered] = ()
+    failed: int = 0
+    more: bool = False
 
 
 class FanOut:
-    def __init__(self, backends: Backends, *, region: str) -> None:
+    """`pushes_per_s` is the modelled capacity, the same on every machine: a round lasts as long as its pushes."""
+
+    def __init__(self, backends: Backends, *, pushes_per_s: float, rules: Rules) -> None:
         self._backends = backends
-        self._region = region
+        self._pushes_per_s = pushes_per_s
+        self._rules = rules
+        self._under_way: dict[str, Delivery] = {}  # by post
 
     async def backlog(self) -> Backlog:
         (row,) = await self._backends.postgres("outbox_size")
-        return Backlog(row["waiting"], row["oldest"])
+        return Backlog(
+            waiting=row["waiting"], oldest_at_s=row["oldest"], dead_letters=row["dead_letters"], as_of_s=row["as_of"]
+        )
 
-    async def run_once(self) -> int:
-        """Deliver one batch; the number of posts delivered. Raises DependencyError and delivers them later."""
-        queued = await self._backends.postgres("outbox", BATCH)
+    async def retry_dead_letters(self) -> int:
+        """Queue all of them again; how many there were."""
+        return len(await self._backends.postgres("retry_dead_letters"))
+
+    async def run_once(self, *, limit: int, now_s: float) -> Round:
+        """One turn for every post under way. Raises DependencyError; a later round does what this one did not."""
+        began_s = _now_s()
+        withdrawn = await self._admit(limit, now_s)
+        active = self._active(now_s)
+        for delivery in active:
+            if self._rules.how(delivery.followers, limit) is How.PULL:
+                delivery.how = How.PULL  # never back: what was pulled is not pushed to all
+        pushes = await self._take_turns([delivery for delivery in active if not delivery.is_over], now_s)
+        await asyncio.sleep(began_s + pushes / self._pushes_per_s - _now_s())
+        over_s = now_s + _now_s() - began_s
+        failed = [delivery for delivery in active if delivery.is_over and delivery.refused]
+        for delivery in failed:
+            await self._fail(delivery, over_s)
+        done = [delivery for delivery in active if delivery.is_over and not delivery.refused]
+        finished = [*withdrawn, *await self._finish(done, over_s)]
+        return Round(delivered=finished, failed=len(failed), more=bool(active or withdrawn))
+
+    def _active(self, now_s: float) -> list[Delivery]:
+        return [delivery for delivery in self._under_way.values() if delivery.not_before_s <= now_s]
+
+    async def _admit(self, limit: int, now_s: float) -> list[Delivered]:
+        """Take up the next post of every author who has none under way; gives those that are deleted already."""
+        busy = {delivery.post.author for delivery in self._active(now_s)}
+        room = self._rules.authors_at_once - len(busy)
+        queued = await self._backends.postgres("outbox", [*busy], [*self._under_way], room) if room > 0 else []
         if not queued:
+            return []
+        posts = {post.id: post for post in posts_of(await self._backends.postgres("posts", _ids(queued)))}
+        new = [row for row in queued if row["post"] in posts]
+        authors = [row["author"] for row in new]
+        followers = await self._followers(authors, limit)
+        for row in new:
+            await self._notify(posts[row["post"]])
+        for row in new:
+            count, readers = followers[row["author"]]
+            self._under_way[row["post"]] = Delivery(
+                post=posts[row["post"]],
+                queued_at_s=row["queued_at"],
+                followers=count,
+                how=self._rules.how(count, limit),
+                readers=[row["author"], *readers],
+            )
+        gone = [row for row in queued if row["post"] not in posts]
+        await self._backends.postgres("outbox_done", _ids(gone))
+        return [Delivered(how="withdrawn", followers=0, delay_s=now_s - row["queued_at"]) for row in gone]
+
+    async def _followers(self, authors: Sequence[str], limit: int) -> dict[str, tuple[int, list[str]]]:
+        """How many follow each author, and who, where they are pushed to."""
+        counts = dict.fromkeys(authors, 0)
+        counts |= {
+            row["followee"]: row["followers"] for row in await self._backends.postgres("follower_counts", authors)
+        }
+        found: dict[str, tuple[int, list[str]]] = {author: (count, []) for author, count in counts.items()}
+        pushed = [author for author, count in counts.items() if self._rules.how(count, limit) is How.PUSH]
+        for row in await self._backends.postgres("followers", pushed) if pushed else ():
+            found[row["followee"]][1].append(row["follower"])
+        return found
+
+    async def _notify(self, post: Post) -> None:
+        if mentioned := mentioned_in(post):
+            text = f"{post.author} mentioned you: {post.text}"
+            await self._backends.postgres("mention", post.id, mentioned, text, post.created_at)
+
+    async def _take_turns(self, active: Sequence[Delivery], now_s: float) -> int:
+        """How many pushes that were."""
+        if not active:
             return 0
-        ids = [row["post"] for row in queued]
-        commands = await self._deliveries(queued)
-        mentions = await self._notify(ids)
-        await self._backends.redis(*commands, *mentions)
-        await self._backends.postgres("outbox_done", ids)
-        return len(ids)
+        turns = [delivery.next_turn(most=self._rules.readers_a_turn, now_s=now_s) for delivery in active]
+        replies = iter(await self._backends.redis_replies(*(command for turn in turns for command in turn.commands)))
+        for delivery, turn in zip(active, turns, strict=True):
+            delivery.took(turn, list(itertools.islice(replies, len(turn.commands))))
+        return sum(len(turn.readers) for turn in turns)
 
-    async def _deliveries(self, queued: Sequence[Record]) -> list[Command]:
-        rows = await self._backends.postgres("followers", sorted({row["author"] for row in queued}))
-        followers: dict[str, list[str]] = {}
-        for row in rows:
-            followers.setdefault(row["followee"], []).append(row["follower"])
-        commands: list[Command] = []
-        for row in queued:
-            post, author = row["post"], row["author"]
-            commands += pushes_to_many(Kind.HOME, [author, *followers.get(author, ())], post)
-            commands += pushes(Kind.PROFILE, author, post)  # nobody else does, where it comes from another region
-        return commands
+    async def _finish(self, done: Sequence[Delivery], now_s: float) -> list[Delivered]:
+        """Those that nobody else has finished before."""
+        if not done:
+            return []
+        rows = await self._backends.postgres("outbox_done", [delivery.post.id for delivery in done])
+        ours = set(_ids(rows))
+        for delivery in done:
+            del self._under_way[delivery.post.id]
+        return [
+            Delivered(how=each.how, followers=each.followers, delay_s=now_s - each.queued_at_s)
+            for each in done
+            if each.post.id in ours
+        ]
 
-    async def _notify(self, ids: Sequence[str]) -> list[Command]:
-        commands: list[Command] = []
-        for post in posts_of(await self._backends.postgres("posts", ids)):
-            commands.append(keep_tweets([post]))
-            mentioned = sorted(set(_MENTION.findall(post.text)))
-            if mentioned:
-                text = f"{post.author} mentioned you: {post.text}"
-                await self._backends.postgres("mention", post.id, mentioned, text, post.created_at)
-                commands += [("DEL", f"notifications:{user}") for user in mentioned]
-        return commands
+    async def _fail(self, delivery: Delivery, now_s: float) -> None:
+        delivery.tried += 1
+        wait_s = redelivery.wait_s(delivery.tried)
+        if wait_s is not None:
+            delivery.try_again(not_before_s=now_s + wait_s)
+            return
+        reader, why = next(iter(delivery.refused.items()))
+        reason = f"{len(delivery.refused)} of the lists refused it, first {reader}'s: {why}"
+        await self._backends.postgres("give_up", delivery.post.id, reason)
+        del self._under_way[delivery.post.id]
+
+
+def _ids(rows: Iterable[Record]) -> list[str]:
+    return [row["post"] for row in rows]
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

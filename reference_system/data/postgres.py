@@ -51,7 +51,8 @@ class Postgres:
     ) -> None:
         self._dsn = dsn
         self._statements = statements
-        self._connections = connections
+        self.connections = connections
+        self.in_use = 0  # lent and not given back
         self._timeout_s = timeout_s
         self._pool: Any = None
 
@@ -59,8 +60,8 @@ class Postgres:
         """Open and warm all connections. Raises if the server is away or the tables do not exist yet."""
         self._pool = await asyncpg.create_pool(
             self._dsn,
-            min_size=self._connections,
-            max_size=self._connections,
+            min_size=self.connections,
+            max_size=self.connections,
             max_inactive_connection_lifetime=0,
             connection_class=_WarmConnection,
             init=self._warm,
@@ -85,6 +86,7 @@ class Postgres:
         if self._pool is None:
             raise ConnectionError("Postgres is not connected yet")
         connection = await self._pool.acquire(timeout=self._timeout_s)
+        self.in_use += 1
         try:
             rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
             return rows
@@ -92,7 +94,11 @@ class Postgres:
             connection.terminate()
             raise
         finally:
-            await self._pool.release(connection)
+            await self._give_back(connection)
+
+    async def _give_back(self, connection: Any) -> None:
+        self.in_use -= 1
+        await self._pool.release(connection)
 
     async def close(self) -> None:
         if self._pool is not None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from reference_system.data import pulled
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import Cache, Kind, Timelines, posts_of
+from reference_system.data.timelines import Cache, Kind, Looked, Timelines, posts_of
 
 NOTIFICATIONS_TTL_S = 10
 SEARCH_TTL_S = 30
@@ -74,19 +75,22 @@ class Reads:
     async def home(self, user: str, *, event: str | None, past_caches: bool = False) -> Page:
         """The newest posts of those the user follows and the user's own, newest first.
 
-        An analytics event travels with the second round trip; it is best effort and lost when the caches are.
+        The cached list has what was pushed; what the reader has to pull comes in the same round trip. An analytics
+        event travels with the second round trip; it is best effort and lost when the caches are.
         """
         if past_caches:
             return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
         try:
-            looked = await self._timelines.look(Kind.HOME, user)
-            if looked.ids:
-                return Page(*await self._timelines.page(looked.ids, *_analytics(event)))
+            looked = await self._timelines.look(Kind.HOME, user, pulled.look(user))
+            (fetched,) = looked.extra
+            if looked.ids and fetched is not None:
+                ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
+                return Page(*await self._timelines.page([*ids], *_analytics(event)))
         except DependencyError as error:
             self._on_cache_loss(error)
             return Page(posts_of(await self._backends.postgres("home", user)), Cache.FALLBACK)
         found = posts_of(await self._backends.postgres("home", user))
-        self._timelines.fill(Kind.HOME, user, found, looked)
+        self._backends.background.run(self._fill_home(user, found, looked))
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
@@ -141,6 +145,11 @@ class Reads:
             return msgspec.json.decode(rows[0]["topics"], type=list[str]) if rows else []
 
         return await self._cached("trends", SEARCH_TTL_S, list[str], build)
+
+    async def _fill_home(self, user: str, found: Sequence[Post], looked: Looked) -> None:
+        """Whom the user follows is read after the posts: a change in between outdates both."""
+        followees = [row["followee"] for row in await self._backends.postgres("followees", user)]
+        self._timelines.fill(Kind.HOME, user, found, looked, also=pulled.follows(user, followees))
 
     async def _built_profile(self, user: str, cache: Cache) -> tuple[User, Page] | None:
         rows = await self._backends.postgres("profile", user)

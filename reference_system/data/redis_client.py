@@ -103,15 +103,19 @@ class RedisClient:
         self._turn = 0
 
     async def run(self, *commands: Command) -> list[Reply]:
-        self._turn = (self._turn + 1) % len(self._connections)
-        connection = self._connections[self._turn]
-        if connection is None or not connection.alive:
-            connection = await self._connected(self._turn)
-        replies = await connection.send(commands)
+        replies = await self.replies(*commands)
         for reply in replies:
             if isinstance(reply, RedisReplyError):
                 raise reply
         return replies
+
+    async def replies(self, *commands: Command) -> list[Reply]:
+        """As `run`; errors of single commands are among the replies, and the others were done."""
+        self._turn = (self._turn + 1) % len(self._connections)
+        connection = self._connections[self._turn]
+        if connection is None or not connection.alive:
+            connection = await self._connected(self._turn)
+        return await connection.send(commands)
 
     def close(self) -> None:
         for connection in self._connections:

@@ -80,6 +80,14 @@ CREATE TABLE fanout_outbox (
     queued_at double precision NOT NULL
 );
 
+-- Posts that were given up, until an operator has them tried again.
+CREATE TABLE fanout_dead_letters (
+    post text PRIMARY KEY,
+    author text NOT NULL,
+    reason text NOT NULL,
+    given_up_at double precision NOT NULL
+);
+
 -- Posts that have got a tombstone and may still be in a cache.
 CREATE TABLE withdrawn_outbox (
     post text PRIMARY KEY,

@@ -21,6 +21,9 @@ SEED = 7
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
 USERS = 3_000
 FOLLOWEES_MEAN = 20
+# Share of users who follow user-1, user-2 … whomever else they draw: four celebrities, one at home in each region, and
+# two who are well known. Nobody else is followed by more than one user in five.
+FAMOUS = (0.80, 0.75, 0.70, 0.65, 0.20, 0.20)
 POSTS = 10_000
 NOTIFICATIONS_PER_USER = 3
 MEDIA_SHARE = 0.3
@@ -75,7 +78,7 @@ def tables(*, seed: int) -> dict[str, list[Row]]:
     """All rows by table; columns in the schema's order, those that `COLUMNS` leaves out have their defaults."""
     chance = random.Random(seed)
     authors = [f"user-{n}" for n in range(1, USERS + 1)]
-    # Zipf-like, flattened at the top so that the most followed account has hundreds of followers, not all.
+    # Zipf-like, flattened at the top so that the most followed of those who are not famous has hundreds of followers.
     popularity = list(itertools.accumulate(1.0 / (rank + 30) for rank in range(1, USERS + 1)))
     posts = list(_posts(chance, authors, popularity))
     return {
@@ -103,7 +106,8 @@ def _follows(chance: random.Random, authors: list[str], popularity: list[float])
     for follower in authors:
         wanted = chance.randint(FOLLOWEES_MEAN // 2, FOLLOWEES_MEAN * 3 // 2)
         drawn = chance.choices(authors, cum_weights=popularity, k=wanted + wanted // 10)
-        for followee in list(dict.fromkeys(drawn))[:wanted]:
+        famous = [author for author, share in zip(authors, FAMOUS, strict=False) if chance.random() < share]
+        for followee in list(dict.fromkeys([*famous, *drawn]))[:wanted]:
             if followee != follower:
                 yield (follower, followee)
 

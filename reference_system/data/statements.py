@@ -117,9 +117,31 @@ STATEMENTS: dict[str, str] = {
         INSERT INTO notifications (id, recipient, text, created_at, seen)
         SELECT id, recipient, text, created_at, true FROM unseen""",
     # The worker's.
-    "outbox": "SELECT post, author FROM fanout_outbox ORDER BY queued_at LIMIT $1::int",
-    "outbox_size": "SELECT count(*) AS waiting, min(queued_at) AS oldest FROM fanout_outbox",
-    "outbox_done": "DELETE FROM fanout_outbox WHERE post = ANY($1::text[])",
+    # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post.
+    "outbox": """
+        SELECT post, author, queued_at FROM (
+            SELECT DISTINCT ON (author) post, author, queued_at FROM fanout_outbox
+            WHERE author <> ALL($1::text[]) AND post <> ALL($2::text[]) ORDER BY author, queued_at, post
+        ) next ORDER BY queued_at, post LIMIT $3::int""",
+    "outbox_size": f"""
+        SELECT count(*) AS waiting, min(queued_at) AS oldest, {_NOW_S} AS as_of,
+            (SELECT count(*) FROM fanout_dead_letters) AS dead_letters
+        FROM fanout_outbox""",
+    "outbox_done": "DELETE FROM fanout_outbox WHERE post = ANY($1::text[]) RETURNING post",
+    # Post, why.
+    "give_up": f"""
+        WITH failed AS (DELETE FROM fanout_outbox WHERE post = $1 RETURNING post, author)
+        INSERT INTO fanout_dead_letters (post, author, reason, given_up_at)
+        SELECT post, author, $2, {_NOW_S} FROM failed ON CONFLICT (post) DO NOTHING""",
+    "retry_dead_letters": f"""
+        WITH letters AS (DELETE FROM fanout_dead_letters RETURNING post, author)
+        INSERT INTO fanout_outbox (post, author, queued_at) SELECT post, author, {_NOW_S} FROM letters
+        ON CONFLICT (post) DO NOTHING RETURNING post""",
+    "dead_letters": "SELECT post, author, reason, given_up_at FROM fanout_dead_letters ORDER BY given_up_at LIMIT 100",
+    "follower_counts": """
+        SELECT followee, count(*) AS followers FROM follows WHERE followee = ANY($1::text[]) AND following
+        GROUP BY followee""",
+    "followees": "SELECT followee FROM follows WHERE follower = $1 AND following",
     "withdrawn": """
         SELECT w.post, p.author, p.words FROM withdrawn_outbox w LEFT JOIN posts p ON p.id = w.post LIMIT $1::int""",
     "withdrawn_done": "DELETE FROM withdrawn_outbox WHERE post = ANY($1::text[])",

@@ -5,11 +5,18 @@ through `for_api`, `for_worker`, `for_controller` or `for_edge` once, before the
 repeated in target.yaml, for the harness; a test holds the two together.
 """
 
-from reference_system.defects import edge, one_region, regions, scaling
+from reference_system.defects import dependencies, edge, fan_out, one_region, regions, scaling
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
-DEFECTS = {**one_region.DEFECTS, **regions.DEFECTS, **edge.DEFECTS, **scaling.DEFECTS}
+DEFECTS = {
+    **one_region.DEFECTS,
+    **dependencies.DEFECTS,
+    **regions.DEFECTS,
+    **edge.DEFECTS,
+    **scaling.DEFECTS,
+    **fan_out.DEFECTS,
+}
 
 
 class UnknownDefectError(Exception):

@@ -155,7 +155,17 @@ BOARDS: dict[Dashboard, tuple[Panel, ...]] = {
         Panel(
             title="Posts fanned out",
             unit="ops",
-            shows={"{{region}}": f"rate(fanout_posts_total[{WINDOW}])"},
+            shows={"{{region}} {{how}}": f"rate(fanout_delivered_total[{WINDOW}])"},
+        ),
+        Panel(
+            title="Posts that were given up",
+            unit="none",
+            shows={"{{region}}": "fanout_dead_letters"},
+        ),
+        Panel(
+            title="Followers from which accounts are pulled",
+            unit="none",
+            shows={"{{region}}": "fanout_pull_limit"},
         ),
     ),
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 OPENS_AFTER = 3  # failures in a row; ours: a single reset is a blip, three in a row are a state
-OPEN_FOR_S = 0.5  # until the next probe; callers add jitter so that replicas do not probe in step
+OPEN_FOR_S = 0.5  # at least, until the next probe
+JITTER = 1.0  # share of OPEN_FOR_S that may be added, so that replicas that opened together do not probe together
 
 
 class Phase(StrEnum):
@@ -31,6 +32,11 @@ class State:
     phase: Phase = Phase.CLOSED
     failures: int = 0  # in a row, while closed
     opened_at_s: float = 0.0
+
+
+def pause_s(draw: float) -> float:
+    """How long to wait for the next probe, given a number drawn evenly from [0, 1) by this replica alone."""
+    return OPEN_FOR_S * (1 + JITTER * draw)
 
 
 def decide(state: State, observation: Observation, now_s: float) -> tuple[State, bool]:

@@ -1,7 +1,8 @@
 """With which probability a request is shed, given overload and its priority.
 
-The specification's table counts; its formula is selectable, so that an experiment can show the difference. Priority 1
-is never shed by either. Draws no chance and counts no arrivals: the caller brings both.
+The specification's table counts; its formula is selectable, so that an experiment can show the difference, and so is
+shedding nothing, so that one can measure what servers do by themselves. Priority 1 is never shed. Draws no chance and
+counts no arrivals: the caller brings both.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,7 +67,13 @@ def shed_ratio_by_formula(overload: float, priority: int) -> float:
     return min(CAP, (overload - 1) * 0.5 * (1 + (priority - 1) / 3))
 
 
-POLICIES: dict[str, ShedRatio] = {"table": shed_ratio_by_table, "formula": shed_ratio_by_formula}
+def shed_nothing(overload: float, priority: int) -> float:
+    """Everything queues instead: for measuring what servers do, not for serving users."""
+    del overload, priority
+    return 0.0
+
+
+POLICIES: dict[str, ShedRatio] = {"table": shed_ratio_by_table, "formula": shed_ratio_by_formula, "off": shed_nothing}
 
 
 def priority_of(path: str) -> int:

@@ -14,7 +14,8 @@ FIRST_SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`disabled` names the feature that being off refused (503) or replaced (200) this answer.
+    """`disabled` names the feature that being off refused (503) or replaced (200) this answer; `shed` is the reason why
+    nothing was done although it could have been.
 
     `passed_on` is the body of an answer that another region gave; then `headers` are all that there are. What was
     `decided_elsewhere`, or took its time there, says nothing about this region's own health.
@@ -24,7 +25,7 @@ class Answer:
     body: dict[str, Any] = field(default_factory=dict)
     cache: Cache = Cache.NONE
     disabled: str | None = None
-    shed: bool = False
+    shed: str | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     passed_on: bytes | None = None
     decided_elsewhere: bool = False
@@ -35,15 +36,22 @@ class Answer:
 
     @property
     def outcome(self) -> Outcome:
-        if self.shed:
+        if self.shed is not None:
             return Outcome.SHED
         if self.disabled is not None:
             return Outcome.DISABLED
         return Outcome.ERROR if self.status >= FIRST_SERVER_ERROR else Outcome.OK
 
 
-SHED = Answer(status=503, body={"error": "overload: try again later"}, shed=True, headers=((b"retry-after", b"1"),))
-TOO_LATE = Answer(status=503, body={"error": "no capacity before the deadline"})
+SHED = Answer(
+    status=503, body={"error": "overload: try again later"}, shed="overload", headers=((b"retry-after", b"1"),)
+)
+POOL_BUSY = Answer(
+    status=503, body={"error": "the database is busy: try again later"}, shed="pool", headers=((b"retry-after", b"1"),)
+)
+# Of work that nobody waits for any more. It was certainly not done; or it was begun, and nobody knows how far it got.
+EXPIRED = Answer(status=503, body={"error": "no capacity before the deadline"}, headers=((b"x-refused", b"expired"),))
+TOO_LATE = Answer(status=504, body={"error": "not done before the deadline"})
 STORAGE_DOWN = Answer(status=503, body={"error": "storage unavailable"})
 CRASHED = Answer(status=500, body={"error": "internal error"})
 # Of writes. The first two were certainly not done; nobody knows of the third.
@@ -73,7 +81,7 @@ class AnswerWriter:
 
     def __init__(self, *, service: str, region: str) -> None:
         self._served_by = [(b"x-served-by", service.encode()), (b"x-region", region.encode())]
-        self._known: dict[tuple[int, int, str, str | None, bool, str | None], HeaderList] = {}
+        self._known: dict[tuple[int, int, str, str | None, str | None, str | None], HeaderList] = {}
         self._encoder = msgspec.json.Encoder()
 
     def body(self, answer: Answer, banner: str | None) -> bytes:
@@ -99,8 +107,8 @@ class AnswerWriter:
             (b"x-priority", str(priority).encode()),
             (b"x-cache", answer.cache.value.encode()),
         ]
-        if answer.shed:
-            made.append((b"x-shed", b"overload"))
+        if answer.shed is not None:
+            made.append((b"x-shed", answer.shed.encode()))
         if answer.disabled is not None:
             made.append((b"x-disabled-feature", answer.disabled.encode()))
         if banner is not None:

@@ -25,6 +25,8 @@ from starlette.types import Message, Receive, Scope, Send
 from reference_system import defects
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.caught_up import CaughtUp
+from reference_system.data.connection_gate import PoolBusyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import connect_when_ready
 from reference_system.data.reads import Reads
@@ -32,8 +34,8 @@ from reference_system.data.redis_client import RedisClient
 from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
 from reference_system.policies.regions import Region
-from reference_system.services import exchange, region_health
-from reference_system.services.answers import CRASHED, STORAGE_DOWN, Answer, AnswerWriter
+from reference_system.services import deadlines, exchange, region_health
+from reference_system.services.answers import CRASHED, POOL_BUSY, STORAGE_DOWN, TOO_LATE, Answer, AnswerWriter
 from reference_system.services.forwarding import Forwarder
 from reference_system.services.handlers import Handlers
 from reference_system.services.log import Log
@@ -59,13 +61,16 @@ class Api:
     def __init__(self, settings: ApiSettings, parts: ApiParts) -> None:
         place, region = settings.place, Region(settings.place.region)
         registry = CollectorRegistry()
+        self._log = Log(place.service)
         self._postgres = parts.postgres(settings.postgres_dsn, statements=parts.statements)
         self._backends = Backends(
             redis=RedisClient(settings.redis_url),
             postgres=self._postgres,
             registry=registry,
             policies=parts.dependencies,
-            seed=settings.seed,
+            seed=f"{settings.seed} {place.service} stores",
+            refuses=parts.pool_refuses,
+            told=self._log.breaker_changed,
         )
         self._heartbeats = Heartbeats(self._backends.postgres, others=settings.peers)
         self._has_peers = bool(settings.peers)
@@ -87,9 +92,11 @@ class Api:
             region=region,
             peers=settings.peers,
             how=parts.forwarding,
+            policies=parts.dependencies,
             registry=registry,
             metrics=self._backends.dependency_metrics,
             chance=random.Random(f"{settings.seed} {place.service}"),
+            told=self._log.breaker_changed,
         )
         placing = Placing(
             region=region,
@@ -106,12 +113,13 @@ class Api:
             handlers=self._handlers,
             placing=placing if self._has_peers else None,
             pool_ratio=lambda: self._postgres.busy_ratio,
+            expired=self._backends.dependency_metrics.expired,
             registry=registry,
         )
         self._parts = parts
         self._writer = AnswerWriter(service=place.service, region=place.region)
         self._identity = {"X-Served-By": place.service, "X-Region": place.region}
-        self._log = Log(place.service)
+        self._deadline_s = settings.deadline_s
         self._connected = False
         self._operators = Starlette(
             routes=[
@@ -170,11 +178,23 @@ class Api:
     def _call(self, method: str, scope: Scope, connection: HTTPConnection) -> Call:
         now_s, level, path = _now_s(), self._replica.level, scope["path"]
         self._replica.arrived(now_s)
-        return Call(operation_of(method, path), priority_of(path), level, self._replica.off(level), now_s, connection)
+        return Call(
+            operation_of(method, path),
+            priority_of(path),
+            level,
+            self._replica.off(level),
+            now_s,
+            connection,
+            deadline_s=now_s + self._parts.patience_s(connection.headers.get(deadlines.HEADER), self._deadline_s),
+        )
 
     async def _answer(self, call: Call) -> Answer:
         try:
             return await self._parts.serve(self._replica, call)
+        except PoolBusyError:
+            return POOL_BUSY
+        except ExpiredError:
+            return TOO_LATE
         except DependencyError:
             return STORAGE_DOWN
         except Exception:  # a crash of one request must not take the replica down, and must be seen
@@ -230,6 +250,7 @@ class Api:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._replica.close()
         await self._forwarder.close()
         await self._heartbeats.close()
         await self._backends.close()

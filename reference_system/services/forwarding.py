@@ -1,14 +1,15 @@
 """Hands a request to another region, through its gateway, and its answer back as it is.
 
-Each goes out once and within a deadline. A region that has failed three times in a row is not asked until it says that
-it is well; nobody waits for that. Which requests go where is `placing`'s business.
+Each goes out once and within a deadline: ours, or what is left of the user's. A region that has failed three times in a
+row is not asked until it says that it is well; nobody waits for that. Which requests go where is `placing`'s business.
 """
 
 import asyncio
 import random
 import ssl
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 from prometheus_client import CollectorRegistry, Counter
@@ -18,11 +19,14 @@ from reference_system.data.dependency import (
     DependencyError,
     DependencyMetrics,
     DependencyPolicies,
+    ExpiredError,
     RetryPolicy,
+    Told,
+    nobody,
 )
 from reference_system.policies import retry_budget
 from reference_system.policies.regions import Region
-from reference_system.services import region_health
+from reference_system.services import deadlines, region_health
 from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer, refusal
 from reference_system.services.operations import Call
 from reference_system.services.requests import raw_body
@@ -71,14 +75,18 @@ class Forwarder:
         region: Region,
         peers: Mapping[Region, str],
         how: Forwarding,
+        policies: DependencyPolicies,
         registry: CollectorRegistry,
         metrics: DependencyMetrics,
         chance: random.Random,
+        told: Told = nobody,
     ) -> None:
         self._region = region
         self._how = how
         self._peers = {
-            peer: _Peer(peer, address, retry=how.retry, metrics=metrics, chance=chance)
+            peer: _Peer(
+                peer, address, policies=replace(policies, retry=how.retry), metrics=metrics, chance=chance, told=told
+            )
             for peer, address in peers.items()
         }
         self._forwarded = Counter(
@@ -99,6 +107,9 @@ class Forwarder:
     async def write(self, region: Region, call: Call) -> Answer:
         try:
             answer = await self._send(region, call, self._how.write_within_s)
+        except ExpiredError:
+            self._forwarded.labels(region, "write", "unknown").inc()
+            return NOT_ANSWERED
         except DependencyError as error:
             # Without a cause it was the breaker that refused.
             sent = error.__cause__ is not None and not isinstance(error.__cause__, NEVER_SENT)
@@ -118,14 +129,33 @@ class Forwarder:
         carried = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
         carried[FORWARDED_FOR] = self._region
         body = await raw_body(call)
-        return _handed_on(await self._peers[region].send(scope["method"], path, carried, body, within_s))
+        patience = _Patience(within_s=within_s, deadline_s=call.deadline_s)
+        return _handed_on(await self._peers[region].send(scope["method"], path, carried, body, patience))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Patience:
+    """How long a region is waited for by us (None: for ever), and when the user has gone (monotonic)."""
+
+    within_s: float | None
+    deadline_s: float
+
+    def left_s(self) -> float:
+        return self.deadline_s - time.monotonic()
 
 
 class _Peer:
     """One region: its connections and its breaker."""
 
     def __init__(
-        self, region: Region, address: str, *, retry: RetryPolicy, metrics: DependencyMetrics, chance: random.Random
+        self,
+        region: Region,
+        address: str,
+        *,
+        policies: DependencyPolicies,
+        metrics: DependencyMetrics,
+        chance: random.Random,
+        told: Told,
     ) -> None:
         self._client = httpx.AsyncClient(
             base_url=f"http://{address}",
@@ -142,25 +172,34 @@ class _Peer:
             failures=FAILURES,
             probe=self._probe,
             metrics=metrics,
-            policies=DependencyPolicies(retry=retry),
+            policies=policies,
             chance=chance,
+            told=told,
         )
 
     async def send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, within_s: float | None
+        self, method: str, path: str, headers: dict[str, str], body: bytes, patience: _Patience
     ) -> httpx.Response:
         """Raises DependencyError."""
-        return await self._dependency.call(self._send, method, path, headers, body, within_s)
+        return await self._dependency.call(self._send, method, path, headers, body, patience)
 
     async def close(self) -> None:
         await self._dependency.close()
         await self._client.aclose()
 
     async def _send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, within_s: float | None
+        self, method: str, path: str, headers: dict[str, str], body: bytes, patience: _Patience
     ) -> httpx.Response:
-        async with asyncio.timeout(within_s):
-            response = await self._client.request(method, path, headers=headers, content=body)
+        within_s, left_s = patience.within_s, patience.left_s()
+        if within_s is not None:
+            headers = {**headers, deadlines.HEADER: deadlines.written(min(within_s, left_s))}
+        try:
+            async with asyncio.timeout(None if within_s is None else min(within_s, left_s)):
+                response = await self._client.request(method, path, headers=headers, content=body)
+        except TimeoutError as error:
+            if within_s is not None and left_s < within_s:  # a user in a hurry says nothing about the region
+                raise ExpiredError("the user has gone") from error
+            raise
         if response.status_code >= FIRST_SERVER_ERROR and REGION not in response.headers:
             raise NobodyAnsweredError(f"status {response.status_code}")
         return response
@@ -186,7 +225,7 @@ def _handed_on(response: httpx.Response) -> Answer:
         status=response.status_code,
         headers=headers,
         passed_on=response.content,
-        shed="x-shed" in response.headers,
+        shed=response.headers.get("x-shed"),
         disabled=response.headers.get("x-disabled-feature"),
         decided_elsewhere=True,
     )

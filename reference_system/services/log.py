@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from reference_system.policies.circuit_breaker import Phase
+
 
 class Log:
     def __init__(self, service: str) -> None:
@@ -17,6 +19,9 @@ class Log:
         line = {"at": round(time.time(), 6), "service": self._service, "event": event, **facts}
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
+
+    def breaker_changed(self, dependency: str, before: Phase, after: Phase) -> None:
+        self("breaker_changed", dependency=dependency, **{"from": before, "to": after})
 
 
 class _AsJson(logging.Handler):

@@ -2,6 +2,8 @@
 falls with.
 """
 
+import math
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -91,7 +93,8 @@ SHOW_OWN_WRITES = frozenset(
 class Call:
     """One request on its way: `level` is the degradation level at its arrival, `off` the features off at that level.
 
-    `past_caches`: only the database is known to be new enough for it.
+    `past_caches`: only the database is known to be new enough for it. `deadline_s`: until when somebody waits for it,
+    monotonic.
     """
 
     operation: Operation
@@ -101,6 +104,11 @@ class Call:
     arrived_s: float
     connection: HTTPConnection
     past_caches: bool = False
+    deadline_s: float = math.inf
+
+    @property
+    def left_s(self) -> float:
+        return self.deadline_s - time.monotonic()
 
 
 def operation_of(method: str, path: str) -> Operation:

@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reference_system.data import seed
+from reference_system.data.connection_gate import Refuses
 from reference_system.data.dependency import DependencyPolicies
 from reference_system.data.postgres import Postgres
 from reference_system.data.reads import OnCacheLoss, fall_back
 from reference_system.data.statements import STATEMENTS
-from reference_system.policies import alerting, degradation, load_shedding
+from reference_system.policies import alerting, degradation, load_shedding, pool_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
 from reference_system.services.autoscaler import Scaling
+from reference_system.services.deadlines import patience_s
+from reference_system.services.fan_out import FanOutParts
 from reference_system.services.forwarding import Forwarding
 from reference_system.services.outcomes import Outcome
 from reference_system.services.placing import Decisions
@@ -59,10 +62,13 @@ def what_was_drained(heartbeats_s: Mapping[str, float]) -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
-    """`features_off` is what handlers obey, `features_reported_off` what the metrics say."""
+    """`features_off` is what handlers obey, `features_reported_off` what the metrics say. `patience_s` is how long
+    somebody waits for an answer, given what the request says and our own time."""
 
     shed_ratio: load_shedding.ShedRatio = load_shedding.shed_ratio_by_table
     serve: Serve = shed_before_work
+    patience_s: Callable[[str | None, float], float] = patience_s
+    pool_refuses: Refuses = pool_shedding.refuses
     features_off: Callable[[int], frozenset[str]] = degradation.features_off
     features_reported_off: Callable[[int], frozenset[str]] = degradation.features_off
     banner: Callable[[int], str | None] = degradation.banner
@@ -84,6 +90,7 @@ class WorkerParts:
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     prepare: Prepare = seed.prepare
     caught_up: Callable[[Mapping[str, float]], Mapping[str, float]] = what_was_drained
+    fan_out: FanOutParts = field(default_factory=FanOutParts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

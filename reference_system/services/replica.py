@@ -1,22 +1,25 @@
-"""One API replica between the network and the handlers: level, shedding, slots, and what it tells the controller.
+"""One API replica between the network and the handlers: level, shedding, deadlines, slots, and what it tells the
+controller.
 
 Never decides the level: the controller does, and a replica that hears nothing keeps the last one.
 """
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
+from reference_system.data import errands
+from reference_system.data.dependency import DependencyError
+from reference_system.data.errands import Errand
 from reference_system.policies import load_shedding
 from reference_system.policies.degradation import Level
-from reference_system.services.answers import TOO_LATE, Answer, refusal
+from reference_system.services.answers import EXPIRED, TOO_LATE, Answer, refusal
 from reference_system.services.exchange import Instruction, Observations
 from reference_system.services.handlers import Handlers
-from reference_system.services.operations import FEATURE_OF, Call, Operation
+from reference_system.services.operations import FEATURE_OF, WRITES, Call, Operation
 from reference_system.services.parts import ApiParts
 from reference_system.services.placing import Placing
 from reference_system.services.replica_metrics import ReplicaMetrics
@@ -26,7 +29,8 @@ from reference_system.services.windows import Arrivals, Ended
 
 
 class Replica:
-    """`placing` is None where there is one region; `pool_ratio` tells how much of the database's pool is in use."""
+    """`placing` is None where there is one region; `pool_ratio` tells how much of the database's pool is in use;
+    `expired` counts what was dropped because nobody waited for it."""
 
     def __init__(
         self,
@@ -36,10 +40,13 @@ class Replica:
         handlers: Handlers,
         placing: Placing | None,
         pool_ratio: Callable[[], float],
+        expired: Counter,
         registry: CollectorRegistry,
     ) -> None:
         self._settings = settings
         self._pool_ratio = pool_ratio
+        self._expired = {where: expired.labels(where) for where in ("arrival", "slot", "handler")}
+        self._at_work: set[asyncio.Task[Answer]] = set()
         self._placing = placing
         self._parts = parts
         self._handlers = handlers
@@ -80,19 +87,38 @@ class Replica:
     async def work(self, call: Call) -> Answer:
         if call.operation is Operation.UNKNOWN:
             return refusal(404, "no such route")
+        if call.left_s <= 0:
+            self._expired["arrival"].inc()
+            return EXPIRED
         if self._placing is not None:
             return await self._placing.answer(call, self._here)
         return await self._here(call)
 
     async def _here(self, call: Call) -> Answer:
         """Only who is answered here takes a slot: another region's answer costs that region's."""
-        if not await self.slots.work():
-            return TOO_LATE
-        try:
-            async with asyncio.timeout(call.arrived_s + self._settings.deadline_s - time.monotonic()):
-                return await self._handlers.answer(call)
-        except TimeoutError:
-            return TOO_LATE
+        if not await self.slots.work(call.left_s) or call.left_s <= 0:
+            self._expired["slot"].inc()
+            return EXPIRED
+        # The handler is not cancelled: what it has asked a store for comes to its end, so that the connection is not
+        # lost with it and the circuit breaker learns of it; but it asks for nothing more.
+        handling = asyncio.create_task(self._handle(call))
+        self._at_work.add(handling)
+        handling.add_done_callback(self._at_work.discard)
+        done, _ = await asyncio.wait((handling,), timeout=call.left_s)
+        if done:
+            return handling.result()
+        handling.add_done_callback(_left_alone)
+        self._expired["handler"].inc()
+        return TOO_LATE
+
+    async def _handle(self, call: Call) -> Answer:
+        errands.begin(Errand(priority=call.priority, deadline_s=call.deadline_s, writes=call.operation in WRITES))
+        return await self._handlers.answer(call)
+
+    async def close(self) -> None:
+        for handling in self._at_work:
+            handling.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
 
     def ended(self, call: Call, answer: Answer, now_s: float) -> None:
         latency_s = now_s - call.arrived_s
@@ -136,6 +162,7 @@ class Replica:
         shown.cpu_ratio.set(self.slots.busy_ratio(1.0, now_s=now_s))
         shown.sockets.set(len(self._live))
         shown.pool.set(self._pool_ratio())
+        shown.at_work.set(len(self._at_work))
         rate, target = self._arrivals.rate_per_s(now_s), self._target_rate_per_s
         shown.overload.set(load_shedding.overload_ratio(rate, target_per_s=target, level=self.level))
         return generate_latest(self._registry)
@@ -151,3 +178,11 @@ class Replica:
         if "real_time_updates" in self.off(level):
             for off in self._live:
                 off.set()
+
+
+def _left_alone(handling: asyncio.Task[Answer]) -> None:
+    """The end of a handler whose answer nobody has waited for."""
+    error = None if handling.cancelled() else handling.exception()
+    if error is not None and not isinstance(error, DependencyError):
+        report = {"message": "a handler crashed after its deadline", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(report)

@@ -34,6 +34,7 @@ class ReplicaMetrics:
         self.level = Gauge("degradation_level", "Level that answers are made at", registry=registry)
         self._features = Gauge("feature_enabled", "1 if the feature is on", ["feature"], registry=registry)
         self.pool = Gauge("postgres_pool_busy_ratio", "Database connections in use, of all", registry=registry)
+        self.at_work = Gauge("requests_at_work", "Requests whose handlers have not ended", registry=registry)
         self.sockets = Gauge("realtime_sockets", "Open WebSockets", registry=registry)
 
     def count(self, call: Call, outcome: Outcome, duration_s: float) -> None:

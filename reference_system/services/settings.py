@@ -43,12 +43,14 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """`mesh_dsn`: the region's own database, as the role `mesh`."""
+    """`mesh_dsn`: the region's own database, as the role `mesh`. `pushes_per_s`: into how many followers' timelines the
+    worker puts posts."""
 
     place: Place
     redis_url: str
     postgres_dsn: str
     mesh_dsn: str
+    pushes_per_s: float
     peers: dict[Region, str]  # each other region's database as seen from this one's: a URI as the role `mesh`
 
 
@@ -103,6 +105,7 @@ def worker_settings(environment: Mapping[str, str] = os.environ) -> WorkerSettin
         place=_place(environment, "us-east-worker"),
         redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
         postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        pushes_per_s=float(get("PUSHES_PER_S", "4000")),
         mesh_dsn=own._replace(netloc=f"{login}@{address}").geturl(),
         peers={peer: f"postgresql://{login}@{address}/postgres" for peer, address in _peers(environment).items()},
     )

@@ -8,6 +8,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from dataclasses import replace
 
 from reference_system.policies import capacity
 
@@ -31,12 +32,15 @@ class Slots:
             self._totals.append((now_s, slots))
             self.total = slots
 
-    async def work(self) -> bool:
-        """Wait for a slot and hold it for the service time; False if the deadline passed in the queue."""
+    async def work(self, within_s: float = math.inf) -> bool:
+        """Wait for a slot and hold it for the service time; False if the deadline or `within_s` passed in the queue."""
         now_s = time.monotonic()  # the loop's own clock only ticks in milliseconds under uvloop
-        self._state, hold = capacity.decide(self._state, self._arrival, now_s)
+        arrival = self._arrival
+        if within_s < arrival.deadline_s:
+            arrival = replace(arrival, deadline_s=within_s)
+        self._state, hold = capacity.decide(self._state, arrival, now_s)
         if hold is None:
-            await asyncio.sleep(self._arrival.deadline_s)
+            await asyncio.sleep(arrival.deadline_s)
             return False
         self._holds.append(hold)
         await asyncio.sleep(hold.end_s - time.monotonic())

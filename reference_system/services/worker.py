@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +20,6 @@ from reference_system import defects
 from reference_system.data import caught_up
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.dependency import DependencyPolicies
-from reference_system.data.fan_out import BATCH, Backlog, FanOut
 from reference_system.data.postgres import Postgres, connect_when_ready
 from reference_system.data.reads import SEARCH_TTL_S
 from reference_system.data.redis_client import RedisClient
@@ -28,6 +27,7 @@ from reference_system.data.withdrawals import Withdrawals
 from reference_system.policies.regions import Region
 from reference_system.services import exchange, links, usage
 from reference_system.services.exchange import Backlogs
+from reference_system.services.fan_out import FanOut
 from reference_system.services.links import Links, MeshSettings, next_instant
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
@@ -37,6 +37,9 @@ from reference_system.services.settings import WorkerSettings, worker_settings
 from reference_system.services.usage import Usage
 
 FAN_OUT_EVERY_S = 0.1
+ROUNDS_A_TURN = (
+    10  # of the fan-out: what was withdrawn and what is said of the caches do not wait for all that is queued
+)
 TRENDS_EVERY_S = 3.0
 BACKLOG_EVERY_S = 1.0
 CONNECTIONS, CONNECTIONS_WITH_PEERS = 4, 8  # one a loop
@@ -55,20 +58,19 @@ class Worker:
             postgres=self._postgres,
             registry=registry,
             policies=DependencyPolicies(),
-            seed=0,
+            seed=settings.place.service,
+            told=self._log.breaker_changed,
         )
         self._usage = Usage(self._backends, registry)
-        self._fan_out = FanOut(self._backends, region=self._region)
+        self.fan_out = FanOut(
+            self._backends, parts.fan_out, pushes_per_s=settings.pushes_per_s, registry=registry, log=self._log
+        )
         self._withdrawals = Withdrawals(self._backends)
         self._links: Links | None = None
         if settings.peers:
             mesh = MeshSettings(region=self._region, dsn=settings.mesh_dsn, peers=settings.peers)
             self._links = Links(self._backends, mesh, registry)
-        self._depth = Gauge("fanout_queue_depth", "Posts not yet in their followers' timelines", registry=registry)
-        self._lag = Gauge("fanout_lag_seconds", "Age of the oldest such post", registry=registry)
         self._refreshed = Counter("trends_refreshed_total", "Times that trends were computed", registry=registry)
-        self._delivered = Counter("fanout_posts_total", "Posts fanned out", registry=registry)
-        self._backlog = Backlog(waiting=0, oldest_at_s=None)
         self.healthy = False
 
     async def work(self) -> None:
@@ -79,7 +81,7 @@ class Worker:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._repeat(self._deliver, every_s=FAN_OUT_EVERY_S))
                 loops.create_task(self._repeat(self._refresh_trends, every_s=TRENDS_EVERY_S))
-                loops.create_task(self._repeat(self._measure, every_s=BACKLOG_EVERY_S))
+                loops.create_task(self._repeat(self.fan_out.adjust, every_s=BACKLOG_EVERY_S))
                 loops.create_task(self._repeat(self._usage.measure, every_s=usage.MEASURE_EVERY_S))
                 if self._links is not None:
                     loops.create_task(self._links.subscribe())
@@ -112,13 +114,16 @@ class Worker:
     async def _deliver(self) -> None:
         """Bring to the caches what was queued, then say so: up to the heartbeats that were there before."""
         heard = {} if self._links is None else await self._links.heartbeats()
-        delivered = BATCH
-        while delivered >= BATCH:
-            delivered = await self._fan_out.run_once()
-            self._delivered.inc(delivered)
-        while await self._withdrawals.run_once():
-            pass
-        await caught_up.say(self._backends.redis, self._parts.caught_up(heard))
+        before = await self.fan_out.measure()
+        more = before.waiting > 0
+        for _ in range(ROUNDS_A_TURN):
+            more = more and await self.fan_out.run_once()
+            while await self._withdrawals.run_once():
+                pass
+            if not more:
+                break
+        if heard and (await self.fan_out.measure()).has_all_from_before(before):
+            await caught_up.say(self._backends.redis, self._parts.caught_up(heard))
 
     async def _compare(self) -> None:
         assert self._links is not None
@@ -131,22 +136,13 @@ class Worker:
         await asyncio.sleep(at_s - time.time())
         await self._links.sample(at_s=at_s)
 
-    async def _measure(self) -> None:
-        self._backlog = await self._fan_out.backlog()
-        self._depth.set(self._backlog.waiting)
-        self._lag.set(self._fan_out_lag_s())
-
-    def _fan_out_lag_s(self) -> float:
-        oldest_at_s = self._backlog.oldest_at_s
-        return 0.0 if oldest_at_s is None else max(0.0, time.time() - oldest_at_s)
-
     async def backlogs(self, request: Request) -> Response:
         """For the controller."""
         del request
         lag_s = math.nan if self._links is None else self._links.longest_lag_s
         told = Backlogs(
-            fanout_depth=self._backlog.waiting,
-            fanout_lag_s=self._fan_out_lag_s(),
+            fanout_depth=self.fan_out.depth,
+            fanout_lag_s=self.fan_out.lag_s,
             replication_lag_s=_if_known(lag_s),
             cache_memory_ratio=_if_known(self._usage.cache_memory_ratio),
             memory_ratio=_if_known(self._usage.memory_ratio),
@@ -170,7 +166,8 @@ def main() -> None:
     parts = defects.for_worker(settings.place.defect, WorkerParts())
     registry = CollectorRegistry()
     worker = Worker(settings, parts, registry)
-    run(operator_app(worker, registry, routes=[Route(exchange.BACKLOGS_PATH, worker.backlogs)]), settings.place)
+    routes = [Route(exchange.BACKLOGS_PATH, worker.backlogs), *worker.fan_out.routes]
+    run(operator_app(worker, registry, routes=routes), settings.place)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,9 @@ REDIS = "broken_redis"
 STEADY = "steady_state"
 
 SCALING = "scaling_with_the_load"
+CAPACITY = "timeline_capacity"
+
+DIAGNOSED = ("a_slow_database", "a_silent_redis")
 
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
@@ -83,7 +86,10 @@ REGIONS = (
 
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
-    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, "silent_replica", LOSING_US_EAST, *REGIONS)),
+    *(
+        _clean(experiment, gate=False)
+        for experiment in (STEADY, SCALING, CAPACITY, "silent_replica", *DIAGNOSED, LOSING_US_EAST, *REGIONS)
+    ),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 

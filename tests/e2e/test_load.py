@@ -214,6 +214,7 @@ def test_how_a_request_ends_is_told_from_what_came_back(
     if words[2]:
         assert set(rows["level"]) == {3}
         assert set(rows["served_by"]) == {"small-1"}
+        assert set(rows["age_s"]) == {7}
 
 
 def test_a_refused_write_definitely_did_not_happen(posts: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ PARTS = {
     "harness.loading": "loader",
     "harness.plan": "plan",
     "harness.region_faults": "region faults",
+    "harness.dependency_faults": "dependency faults",
     "harness.record": "record",
     "harness.target": "target",
     "harness.target.target": "target types",
@@ -45,12 +46,16 @@ PARTS = {
     "harness.runner": "runner",
     "harness.environment": "runner",
     "harness.by_hand": "runner",
+    "harness.search": "search",
+    "harness.searching": "cli",
     "harness.gameday": "cli",
     "harness.judging": "cli",
+    "harness.suite": "cli",
     "harness.commands": "cli",
     "harness.display": "cli",
     "harness.display_capacity": "cli",
     "harness.display_diagnosis": "cli",
+    "harness.display_search": "cli",
     "harness.cli": "cli",
     "reference_system": "package",
     "reference_system.policies": "policies",
@@ -64,6 +69,7 @@ _PLANNED = {
     "plan",
     "experiment",
     "region faults",
+    "dependency faults",
     "target types",
 }  # a plan holds a target's types, so its readers may name them
 _LIVE = {"target", "record", "clock", *_PLANNED}
@@ -76,7 +82,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capacity": set(),
     "experiment": set(),
     "region faults": {"experiment", "target types"},
-    "loader": {"capacity", "experiment", "region faults", "target types"},
+    "dependency faults": {"experiment", "target types"},
+    "loader": {"capacity", "experiment", "region faults", "dependency faults", "target types"},
     "plan": {"experiment", "region faults", "target types"},
     "record": _PLANNED,
     "target": {"target types"},
@@ -87,9 +94,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "faults": {"guard", *_LIVE},
     "observe": _LIVE,
     "verify": {"record", *_PLANNED},
-    "report": {"verify", "record", *_PLANNED},
+    "search": {"verify"},  # chooses by verdicts, and starts nothing itself
+    "report": {"search", "verify", "record", *_PLANNED},
     "runner": {"loader", "load", "faults", "observe", "guard", *_LIVE},
-    "cli": {"capacity", "loader", "load", "faults", "observe", "guard", "verify", "report", "runner", *_LIVE},
+    "cli": {"capacity", "loader", "load", "faults", "observe", "guard", "search", "verify", "report", "runner", *_LIVE},
     "policies": set(),
     "data": {"policies"},
     "services": {"policies", "data"},
@@ -121,7 +129,7 @@ RESERVED = {
     **{module: {"inside_locust"} for module in LOCUST},
 }
 _PURE = {"time", "os", "random", "asyncio", "subprocess", *NETWORK}
-FORBIDDEN = {"verify": _PURE, "capacity": _PURE}
+FORBIDDEN = {"verify": _PURE, "search": _PURE, "capacity": _PURE}
 
 # (module, what it imports) → why it may
 EXEMPTIONS = {
@@ -221,7 +229,9 @@ def test_every_exemption_has_a_reason_and_is_needed() -> None:
 def test_the_table_itself_is_whole() -> None:
     assert set(PARTS.values()) == MAY_IMPORT.keys()
     assert set().union(*MAY_IMPORT.values()) <= MAY_IMPORT.keys()
-    assert all(not ({"verify", "report"} & MAY_IMPORT[part]) for part in MAY_IMPORT.keys() - {"cli", "report"})
+    assert all(
+        not ({"verify", "report"} & MAY_IMPORT[part]) for part in MAY_IMPORT.keys() - {"cli", "report", "search"}
+    )
     assert all("inside_locust" not in allowed for allowed in MAY_IMPORT.values())
 
 
@@ -249,6 +259,10 @@ PLANTED = [
     ("harness/plan.py", "from reference_system.policies import capacity", "meet in files only"),
     ("harness/capacity/plan.py", "from harness.loader import load_target", "capacity may not import loader"),
     ("harness/capacity/plan.py", "import os", "capacity may not import os"),
+    ("harness/search/bisection.py", "from harness.runner import Conductor", "search may not import runner"),
+    ("harness/search/bisection.py", "from harness.report import html", "search may not import report"),
+    ("harness/search/bisection.py", "import subprocess", "search may not import subprocess"),
+    ("harness/runner.py", "from harness.search.bisection import next_rate", "runner may not import search"),
     ("harness/misc.py", "", "harness.misc belongs to no part"),
     ("reference_system/services/api.py", "from harness.units import Seconds", "meet in files only"),
     ("reference_system/policies/ranking.py", "from reference_system.data import posts", "policies may not import data"),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
@@ -35,6 +36,7 @@ faults:
 expect:
   - {check: slo, p99: 150ms}
 """
+BROKEN = SMALL.replace("kind: latency", "kind: blackhole").replace("    latency: 100ms\n", "")
 
 
 @pytest.fixture
@@ -150,9 +152,24 @@ def test_a_part_of_a_target_has_the_services_and_links_of_its_regions_and_those_
     assert (part.promises, part.defects, part.compose) == (whole.promises, whole.defects, whole.compose)
 
 
+def test_a_part_without_a_promise_keeps_the_others() -> None:
+    whole = load_target(ROOT / "reference_system" / "target.yaml")
+
+    part = load_target(ROOT / "reference_system" / "unprotected.yaml")
+
+    assert part.promises.shedding is None
+    assert part.promises == msgspec.structs.replace(whole.promises, shedding=None)
+    assert part.variables["SHEDDING_POLICY"] == "off"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence", "hint"),
     [
+        (
+            "name: x\npart_of: target.yaml\nregions: [us-east]\nwithout: [sheding]",
+            ':4, $.without[0]: "sheding"',
+            "shedding",
+        ),
         ("name: x\npart_of: other.yaml\nregions: [us-east]", ':2, $.part_of: there is no file "other.yaml"', ""),
         ("name: x\npart_of: target.yaml\nregions:\n  - us-aest", ':4, $.regions[0]: "us-aest" is not a', "us-east"),
         ("name: x\npart_of: target.yaml\nregions: []", ":3, $.regions: a part has at least one region", "us-east"),
@@ -449,6 +466,52 @@ def test_a_diagnosis_needs_a_runbook(written: Written, project: Path) -> None:
     assert "has no runbook, so there is nothing to follow" in error_of(
         written(SMALL.replace("slo, p99: 150ms", "diagnosis"))
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("dependencies: [redi]", '$.expect[0].dependencies[0]: "redi" is nothing that replicas of'),
+        ("dependencies: [redi]", 'Did you mean "redis"?'),
+        ("dependencies: [postgres]", '$.expect[0].dependencies[0]: no fault cuts "postgres" off'),
+        ("leaked: -1", "$.expect[0].leaked: -1 is negative"),
+        ("dependencies: [redis], closes_within: 1m", "60s is longer than disturbed and recovery (50s)"),
+    ],
+)
+def test_breakers_that_could_not_be_judged_are_refused(written: Written, words: str, sentence: str) -> None:
+    assert load_experiment(written(BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+    assert sentence in error_of(written(BROKEN.replace("slo, p99: 150ms", f"breakers, {words}")))
+
+
+def test_a_slow_dependency_is_not_cut_off(written: Written) -> None:
+    said = error_of(written(SMALL.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+
+    assert 'no fault cuts "redis" off' in said
+
+
+def test_breakers_need_a_promise(project: Path, written: Written) -> None:
+    path = project / "reference_system" / "target.yaml"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "breakers" not in line))
+    said = error_of(written(BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
+
+    assert "promises no circuit breakers" in said
+
+
+@pytest.mark.parametrize(
+    ("promised", "sentence"),
+    [
+        ("{open_for: 0s, jitter: 50%}", "$.promises.breakers.open_for: 0s is not above 0s"),
+        ("{open_for: 1s, jitter: 0%}", "Without jitter replicas that opened together probe together"),
+        ("{open_for: 1s, jitter: 101%}", "$.promises.breakers.jitter: 101% is not above 0% and at most 100%"),
+    ],
+)
+def test_a_promise_of_breakers_that_nobody_could_keep_is_refused(
+    project: Path, written: Written, promised: str, sentence: str
+) -> None:
+    path = project / "reference_system" / "target.yaml"
+    path.write_text(path.read_text().replace("{open_for: 500ms, jitter: 100%}", promised))
+
+    assert sentence in error_of(written(SMALL))
 
 
 def test_an_alert_without_a_reason_is_refused(written: Written) -> None:

@@ -24,6 +24,7 @@ from harness.load.sessions import Sessions
 from harness.record.request_writer import RequestWriter
 from harness.record.rows import (
     LEVEL_UNKNOWN,
+    NO_AGE,
     NO_COUNT,
     NO_SESSION,
     NOT_SENT_NS,
@@ -57,6 +58,7 @@ class Dispatcher:
         tally: Tally,
         *,
         header_names: tuple[str, ...],
+        age_header: str,
         region_asked: str,
         in_flight_limit: int,
         first_number: int,
@@ -73,7 +75,7 @@ class Dispatcher:
         self._only_region = region_asked
         self._sessions = Sessions(self._home_of, first_number=first_number, number_step=number_step)
         self._audit = Audit(tuple(dict.fromkeys(profile.people.homes)))
-        self._header_names = header_names
+        self._header_names, self._age_header = header_names, age_header
         self._limit = in_flight_limit
         self._first_number, self._number_step = first_number, number_step
         self._start_ns = 0
@@ -177,6 +179,7 @@ class Dispatcher:
             words = self._answered(facts, answer, region, intent.change)
             texts = (intent.object or answer.object, intent.written, answer.ids_seen)
             count = answer.count if intent.amount == NO_COUNT else intent.amount
+            age_s = answer.age_s(self._age_header)
         else:
             if visit.sent_ns == NOT_SENT_NS:
                 # Not even asked: held back by us, or by a profile that failed before it asked anything.
@@ -187,9 +190,9 @@ class Dispatcher:
                 *(*facts.row, outcome, error, 0, region, "", "", LEVEL_UNKNOWN, "", "", "", False, "", ""),
                 *(intent.change, False),
             )
-            texts, count = (intent.object, intent.written, ""), intent.amount
+            texts, count, age_s = (intent.object, intent.written, ""), intent.amount, NO_AGE
         number = NO_SESSION if session is None or visit.sent_ns == NOT_SENT_NS else session.number
-        self._writer.add(words, (scheduled_ns, visit.sent_ns, finished_ns, user, number, count), texts)
+        self._writer.add(words, (scheduled_ns, visit.sent_ns, finished_ns, user, number, count, age_s), texts)
         self._count(words[3], scheduled_ns, visit.sent_ns, finished_ns)
         return str(words[3])
 

@@ -11,11 +11,15 @@ from harness.load.inside_locust.connections import EntryPool, exchange
 from harness.load.inside_locust.first_frame import first_frame
 from harness.load.sessions import Session
 
+MS_PER_S = 1000
+
 
 class Entry:
     """Makes requests out of methods, paths and bodies, and exchanges them for answers."""
 
-    def __init__(self, url: str, *, deadline_s: float, run: str, region_header: str = "") -> None:
+    def __init__(
+        self, url: str, *, deadline_s: float, run: str, region_header: str = "", deadline_header: str = ""
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             raise LoadError(f"The load enters at {url}: only http://host:port is supported.")
@@ -24,7 +28,8 @@ class Entry:
         self.run = run
         self._region_header = region_header
         self._pool = EntryPool(*self.address, deadline_s=deadline_s)
-        self._common = f"Host: {self.address[0]}:{self.address[1]}\r\nUser-Agent: gameday\r\n"
+        self._always = {deadline_header: str(round(deadline_s * MS_PER_S))} if deadline_header else {}
+        self._common = f"Host: {self.address[0]}:{self.address[1]}\r\nUser-Agent: gameday\r\n{_lines(self._always)}"
         self._identities: dict[int | None, dict[str, str]] = {}
         self._identity_lines: dict[int | None, str] = {None: ""}
 
@@ -58,7 +63,7 @@ class Entry:
         return Answer(*exchange(self._pool, method, request))
 
     def first_frame(self, path: str, user: int | None, session: Session | None = None) -> Answer:
-        headers = self._identities.get(user, {}) | self._of_session(session)
+        headers = self._always | self._identities.get(user, {}) | self._of_session(session)
         return Answer(*first_frame(self.address, path, headers))
 
     def _of_session(self, session: Session | None) -> dict[str, str]:

@@ -111,6 +111,7 @@ class Shard:
             deadline_s=load.deadline,
             run=Path(spec.run_folder).name,
             region_header=plan.target.headers.client_region,
+            deadline_header=plan.target.headers.deadline,
         )
         self._tally = Tally()
         dispatcher = self._dispatcher = Dispatcher(
@@ -120,6 +121,7 @@ class Shard:
             writer,
             self._tally,
             header_names=_header_names(plan),
+            age_header=plan.target.headers.age.lower(),
             region_asked=plan.target.regions[0] if len(plan.target.regions) == 1 else "",
             in_flight_limit=-(-load.in_flight_limit // spec.shards),
             first_number=spec.shard,

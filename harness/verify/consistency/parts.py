@@ -18,7 +18,7 @@ from harness.verify.consistency.findings import CAUSAL, SESSIONS, cohorts_of
 from harness.verify.consistency.scenes import scene_of
 from harness.verify.consistency.staleness import Staleness
 from harness.verify.figures import say
-from harness.verify.verdict import Evidence, Figure, Guarantee, Interval, Outcome, Scene
+from harness.verify.verdict import Evidence, Figure, Guarantee, Outcome, Scene
 
 # Session guarantees inside a region, the order of one writer's writes everywhere: what asynchronous copies can keep.
 USUAL: dict[str, Reach] = {
@@ -251,29 +251,8 @@ def staleness(found: Mapping[tuple[str, str], Staleness], *, limit_s: float, alp
 
 
 def _stale(name: str, found: Staleness, *, limit_s: float, alpha: float) -> Figure:
-    """Passes where the quantile's upper end is within the limit, fails where its lower end is not by chance beyond."""
-    samples = found.with_lost_s
-    bar = statistics.quantile_interval(samples, QUANTILE, statistics.DECIDING)
-    surely = statistics.quantile_interval(samples, QUANTILE, 1 - 2 * alpha)
-    value = statistics.empirical_quantile(samples, QUANTILE)
-    outcome, reason, needed = Outcome.INCONCLUSIVE, "the error bar reaches over the limit", None
-    if bar.high is not None and bar.high <= limit_s:
-        outcome, reason = Outcome.PASS, ""
-    elif surely.low is not None and surely.low > limit_s:
-        outcome, reason = Outcome.FAIL, _first((*found.witnesses, *found.stalest))
-    elif value is None:
-        needed = statistics.min_samples(QUANTILE)
-        reason = f"not estimable from fewer than {needed} writes that were read there"
-    return Figure(
-        name=name, unit="s", value=_finite(value), samples=len(samples), accept=f"at most {say(limit_s, 's')}",
-        interval=Interval(low=_finite(bar.low), high=_finite(bar.high), level=bar.level, method=bar.method),
-        outcome=outcome, reason=reason, needed_samples=needed,
-    )  # fmt: skip
-
-
-def _finite(value: float | None) -> float | None:
-    """None for what was never shown at all."""
-    return None if value is None or value == float("inf") else value
+    reason = _first((*found.witnesses, *found.stalest))
+    return figures.late(name, found.with_lost_s, QUANTILE, limit_s=limit_s, alpha=alpha, what="writes", reason=reason)
 
 
 # --- told -----------------------------------------------------------------------------------------------------------

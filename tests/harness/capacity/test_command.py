@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from harness.capacity.inputs import Inputs
 from harness.errors import ExperimentError
 from harness.loader import load_capacity_inputs
+from harness.search.knee import Knee, knee_json
+from harness.verify.verdict import Outcome
 from tests.harness.capacity.conftest import Gameday
+from tests.harness.search.some import SUBJECT, a_knee, point
 
 EVERY_SECTION = """\
 demand:
@@ -291,3 +295,54 @@ def refusal_of(path: Path) -> str | None:
     except ExperimentError as error:
         return str(error)
     return None
+
+
+def _knee(folder: Path, knee: Knee) -> str:
+    path = folder / "knee.json"
+    path.write_bytes(knee_json(knee))
+    return str(path)
+
+
+def test_a_measured_rate_takes_the_place_of_the_assumed_one_and_says_where_it_is_from(
+    gameday: Gameday, tmp_path: Path
+) -> None:
+    code, out, _ = gameday("capacity", "--measured", _knee(tmp_path, a_knee()))
+
+    assert code == 0
+    assert " 1,246  311 or 312" in out  # 180,555.6 / 145 = 1,245.2
+    assert "÷ 145/s (measured by timeline_capacity on twitter-unprotected, slo in baseline: p99 ≤ 150ms)" in " ".join(
+        out.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("knee", "why"),
+    [
+        (a_knee(point(100, Outcome.PASS), point(400, Outcome.PASS)), "knows no server's rate. Still holds at 400/s"),
+        (a_knee(point(100, Outcome.INCONCLUSIVE)), "knows no server's rate. The runs do not decide at 100/s"),
+        (a_knee(subject=msgspec.structs.replace(SUBJECT, judged_by="recovery")), "was searched by recovery"),
+        (a_knee(subject=msgspec.structs.replace(SUBJECT, replicas=0)), "knows no server's rate"),
+    ],
+)
+def test_a_search_that_measured_no_server_is_refused(gameday: Gameday, tmp_path: Path, knee: Knee, why: str) -> None:
+    code, out, err = gameday("capacity", "--measured", _knee(tmp_path, knee))
+
+    assert (code, out) == (2, "")
+    assert why in err
+
+
+def test_a_file_that_is_no_result_of_a_search_is_refused(gameday: Gameday, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text('{"experiment": "x"}')
+
+    code, _, err = gameday("capacity", "--measured", str(path))
+
+    assert code == 2
+    assert "plan.json: is no result of `gameday knee`. That writes a file knee.json." in err
+
+
+def test_a_rate_is_measured_or_given_but_not_both(gameday: Gameday, tmp_path: Path) -> None:
+    code, _, err = gameday("capacity", "--measured", _knee(tmp_path, a_knee()), "--rps-per-server", "1/s")
+
+    assert code == 2
+    assert "Give one of them" in err

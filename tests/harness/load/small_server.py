@@ -55,6 +55,7 @@ class Server:
             "X-Region": "us-east",
             "X-Degradation-Level": self.options.get("level", "0"),
             "X-Cache": "redis",
+            "Age": self.options.get("age", "7"),
         } | (headers or {})
         lines = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items())
         writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}\r\n{lines}\r\n".encode() + body)

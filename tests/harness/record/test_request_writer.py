@@ -60,12 +60,12 @@ def test_no_rows_make_a_readable_file(tmp_path: Path) -> None:
 def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     writer = RequestWriter(tmp_path / "requests-0.arrow")
     lost = words(outcome="unknown", error="reset", status=0, level=-1, banner=True, change="add")
-    writer.add(words(), (1, 2, 3, 7, 4, -1))
-    writer.add(lost, (10**15, -1, 5, 8, -1, 2), ("posts of user-8", "p1", "a,b"))
+    writer.add(words(), (1, 2, 3, 7, 4, -1, 12))
+    writer.add(lost, (10**15, -1, 5, 8, -1, 2, -1), ("posts of user-8", "p1", "a,b"))
     writer.close()
 
     one, other = read(tmp_path / "requests-0.arrow")
-    numbers = {"scheduled_ns": 1, "sent_ns": 2, "finished_ns": 3, "user": 7, "session": 4, "count": -1}
+    numbers = {"scheduled_ns": 1, "sent_ns": 2, "finished_ns": 3, "user": 7, "session": 4, "count": -1, "age_s": 12}
     assert one == words()._asdict() | numbers | {"object": "", "written": "", "seen": ""}
     assert other["scheduled_ns"] == 10**15
     assert (other["sent_ns"], other["status"], other["level"], other["banner"]) == (-1, 0, -1, True)
@@ -76,9 +76,9 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
 def test_what_was_flushed_is_readable_though_the_file_was_never_closed(tmp_path: Path) -> None:
     writer = RequestWriter(tmp_path / "requests-0.arrow")
     for number in range(5):
-        writer.add(words(served_by=f"api-{number}"), (number, number, number, 1, 1, -1))
+        writer.add(words(served_by=f"api-{number}"), (number, number, number, 1, 1, -1, -1))
         writer.flush()
-    writer.add(words(), (9, 9, 9, 1, 1, -1))
+    writer.add(words(), (9, 9, 9, 1, 1, -1, -1))
 
     assert [row["served_by"] for row in read(tmp_path / "requests-0.arrow")] == [f"api-{n}" for n in range(5)]
     assert writer.waiting == 1
@@ -90,7 +90,8 @@ def test_words_may_grow_over_many_batches(tmp_path: Path) -> None:
     writer = RequestWriter(tmp_path / "requests-0.arrow")
     count = 3 * BATCH_ROWS + 5
     for number in range(count):
-        writer.add(words(features_on=f"f{number // 100}", status=number % 600), (number, number, number, number, 1, -1))
+        numbers = (number, number, number, number, 1, -1, -1)
+        writer.add(words(features_on=f"f{number // 100}", status=number % 600), numbers)
         if number % 1000 == 0:
             writer.write_batch()
     writer.close()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from harness.record.reader import Run
-from harness.report.junit import junit_xml
+from harness.report.junit import Unjudged, junit_xml
 from harness.verify.verdict import Outcome, Verdicts
 from tests.harness.a_run import a_run
 from tests.harness.report import some
@@ -114,3 +114,20 @@ def test_a_failure_tells_what_happened_to_whom() -> None:
 
     told = "Somebody did not see what they had just written: Session 1 wrote p1 and did not see it."
     assert told in (failure.text or "")
+
+
+def test_several_reports_are_one_document_whose_counts_add_up() -> None:
+    judged = some.summary_of(a_run().built(), some.of_each_kind())
+    broken = Unjudged(experiment="broken", why="it did not start", error=True)
+    left_out = Unjudged(experiment="left_out", why="only in containers", error=False)
+
+    root = ET.fromstring(junit_xml(judged, broken, left_out))  # noqa: S314  # our own document
+
+    assert [suite.get("name") for suite in root] == ["synthetic", "broken", "left_out"]
+    assert [suite.get("skipped") for suite in root] == ["0", "0", "1"]
+    assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "6",
+        "failures": "1",
+        "errors": "2",
+    }
+    assert root.get("time") == root[0].get("time")

@@ -1,12 +1,18 @@
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from reference_system import defects
-from reference_system.data.dependency import Dependency, DependencyError, DependencyMetrics
+from reference_system.data import errands
+from reference_system.data.dependency import Dependency, DependencyError, DependencyMetrics, ExpiredError
+from reference_system.data.errands import Errand
+from reference_system.defects.dependencies import BEAT_S
+from reference_system.policies import circuit_breaker, retry_budget
+from reference_system.policies.circuit_breaker import Phase
 from reference_system.services.parts import ApiParts
 
 
@@ -17,6 +23,7 @@ class Bench:
         self.registry = CollectorRegistry()
         self._failing = failing
         self._error = error
+        self.told: list[tuple[str, Phase, Phase]] = []
         self.dependency = Dependency(
             "redis",
             failures=(OSError,),
@@ -24,6 +31,7 @@ class Bench:
             metrics=DependencyMetrics(self.registry),
             policies=defects.for_api(defect, ApiParts()).dependencies,
             chance=random.Random(1),
+            told=lambda dependency, before, after: self.told.append((dependency, before, after)),
         )
 
     async def operation(self) -> str:
@@ -34,6 +42,9 @@ class Bench:
 
     def counted(self, what: str) -> float | None:
         return self.registry.get_sample_value(f"dependency_{what}_total", {"dependency": "redis"})
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, {"dependency": "redis", **labels})
 
     def run(self, use: Callable[[Dependency], Awaitable[None]]) -> None:
         async def used() -> None:
@@ -101,12 +112,98 @@ def test_a_probe_closes_the_breaker_without_any_call() -> None:
         for _ in range(3):
             with pytest.raises(DependencyError):
                 await dependency.call(bench.operation)
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(circuit_breaker.pause_s(1.0) + 0.2)
         await bench.call(dependency)
 
     bench.run(open_then_wait)
 
     assert bench.counted("refused") == 0
+    assert bench.told == [
+        ("redis", Phase.CLOSED, Phase.OPEN),
+        ("redis", Phase.OPEN, Phase.HALF_OPEN),
+        ("redis", Phase.HALF_OPEN, Phase.CLOSED),
+    ]
+    assert bench.sample("circuit_breaker_probes_total") == 1
+    assert bench.sample("circuit_breaker_transitions_total", to="half_open") == 1
+
+
+def test_an_open_breaker_and_a_spent_budget_are_shown() -> None:
+    bench = Bench(failing=9, error=OSError())
+
+    async def fail(dependency: Dependency) -> None:
+        for _ in range(2):
+            with pytest.raises(DependencyError):
+                await dependency.call(bench.operation)
+
+    assert bench.sample("circuit_breaker_state") == 0
+    assert bench.sample("retry_budget_saved") == retry_budget.SAVED_AT_MOST
+    bench.run(fail)
+
+    # The first call was repeated, the second one paid in and opened the breaker with the third failure.
+    assert bench.sample("circuit_breaker_state") == 2
+    assert bench.sample("retry_budget_saved") == pytest.approx(
+        retry_budget.SAVED_AT_MOST - 1 + retry_budget.RETRY_SHARE
+    )
+
+
+def test_what_nobody_waits_for_is_not_called_and_counted() -> None:
+    bench = Bench(failing=0, error=OSError())
+
+    async def too_late(dependency: Dependency) -> None:
+        errands.begin(Errand(deadline_s=time.monotonic() - 0.001))
+        with pytest.raises(ExpiredError):
+            await dependency.call(bench.operation)
+
+    bench.run(too_late)
+
+    assert bench.counted("calls") == 0
+    assert bench.registry.get_sample_value("expired_total", {"where": "redis"}) == 1
+
+
+@pytest.mark.slow
+def test_probing_is_not_the_errand_of_the_call_that_failed() -> None:
+    bench = Bench(failing=3, error=TimeoutError())
+
+    async def open_then_wait(dependency: Dependency) -> None:
+        errands.begin(Errand(deadline_s=time.monotonic() + 0.1))
+        for _ in range(3):
+            with pytest.raises(DependencyError):
+                await dependency.call(bench.operation)
+        await asyncio.sleep(circuit_breaker.pause_s(1.0) + 0.2)
+
+    bench.run(open_then_wait)
+
+    assert bench.told[-1] == ("redis", Phase.HALF_OPEN, Phase.CLOSED)
+
+
+@pytest.mark.slow
+def test_planted_breaker_never_half_opens_closes_without_a_probe() -> None:
+    bench = Bench(failing=9, error=TimeoutError(), defect="breaker_never_half_opens")
+
+    async def open_then_wait(dependency: Dependency) -> None:
+        for _ in range(3):
+            with pytest.raises(DependencyError):
+                await dependency.call(bench.operation)
+        await asyncio.sleep(circuit_breaker.pause_s(1.0) + 0.2)
+
+    bench.run(open_then_wait)
+
+    assert bench.told == [("redis", Phase.CLOSED, Phase.OPEN), ("redis", Phase.OPEN, Phase.CLOSED)]
+    assert bench.sample("circuit_breaker_probes_total") == 0
+
+
+def test_planted_probes_in_step_wait_for_the_same_moment_of_the_clock() -> None:
+    usual, planted = ApiParts().dependencies.pause_s, defects.for_api("probes_in_step", ApiParts()).dependencies.pause_s
+
+    async def pauses() -> list[tuple[float, float]]:
+        now_s = asyncio.get_running_loop().time
+        return [(now_s(), planted(draw)) for draw in (0.0, 0.3, 0.9)]
+
+    drawn = asyncio.run(pauses())
+
+    assert {round((at_s + pause_s) / BEAT_S, 2) % 1 for at_s, pause_s in drawn} <= {0.0, 0.99}
+    assert min(pause_s for _, pause_s in drawn) >= circuit_breaker.OPEN_FOR_S
+    assert usual(0.0) == circuit_breaker.OPEN_FOR_S < usual(0.9)
 
 
 def test_planted_retries_without_budget_try_four_times() -> None:

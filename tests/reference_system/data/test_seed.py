@@ -28,12 +28,14 @@ def test_users_are_spread_over_the_regions_and_number_their_posts_in_their_own(t
     assert {post: region for post, region, _ in tables["likes"]} == {post[0]: home[post[1]] for post in tables["posts"]}
 
 
-def test_users_follow_about_twenty_others_and_some_are_popular(tables: Tables) -> None:
+def test_users_follow_about_twenty_others_some_are_popular_and_a_few_famous(tables: Tables) -> None:
     followers = Counter(followee for _, followee in tables["follows"])
 
     assert len(tables["users"]) == 3000
     assert 19 <= len(tables["follows"]) / 3000 <= 21
-    assert followers.most_common(1)[0][1] > 10 * 20
+    assert all(followers[f"user-{n}"] > 1_900 for n in (1, 2, 3, 4))
+    assert all(700 < followers[f"user-{n}"] < 1_000 for n in (5, 6))
+    assert 200 < followers.most_common(7)[-1][1] < 600
 
 
 def test_every_home_timeline_has_ten_posts_with_media_whose_score_order_is_not_time_order(tables: Tables) -> None:

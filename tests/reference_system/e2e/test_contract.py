@@ -250,6 +250,28 @@ def test_answers_of_the_kind_error_are_neither_shed_nor_disabled(start_api: Star
     assert "x-disabled-feature" not in late.headers
 
 
+def test_what_nobody_waits_for_is_not_done_and_says_so(api: Client) -> None:
+    token = api.post("/auth/login", json={"name": "user-5", "password": "password-5"}).json()["token"]
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "too-late", "X-Deadline": "0"}
+
+    late = api.post("/tweets/create", headers=headers, json={"text": "nobody waits for this"})
+
+    assert (late.status_code, late.headers["x-refused"]) == (503, "expired")
+    assert "x-shed" not in late.headers
+    assert api.metric('expired_total{where="arrival"') == 1
+
+
+def test_breakers_and_the_pool_are_shown(api: Client) -> None:
+    for dependency in ("redis", "postgres"):
+        assert api.metric(f'circuit_breaker_state{{dependency="{dependency}"') == 0
+        assert api.metric(f'circuit_breaker_probes_total{{dependency="{dependency}"') == 0
+        assert api.metric(f'circuit_breaker_transitions_total{{dependency="{dependency}",to="open"') == 0
+        assert api.metric(f'retry_budget_saved{{dependency="{dependency}"') > 0
+    assert api.metric("postgres_pool_size") == 10
+    assert (api.metric("postgres_pool_in_use"), api.metric("postgres_pool_waiting")) == (0, 0)
+    assert api.metric("requests_at_work") == 0
+
+
 def _ids(api: Client, path: str, headers: dict[str, str]) -> list[str]:
     return [post["id"] for post in api.get(path, headers=headers).json()["posts"]]
 

@@ -224,6 +224,16 @@ def test_the_public_cannot_say_what_only_the_edge_and_regions_may(
     assert CLIENT.get(f"http://{HOST}:{PORT}/region/health").status_code == 404
 
 
+@pytest.mark.parametrize(("said", "passed_on"), [(None, "8000"), ("1500", "1500"), ("8001", "8000"), ("soon", "8000")])
+def test_a_client_may_wait_for_less_than_the_edge_and_not_for_more(
+    edge: subprocess.Popen[bytes], regions: dict[Region, Gateway], said: str | None, passed_on: str
+) -> None:
+    said_so = {} if said is None else {"X-Deadline": said}
+    CLIENT.get(f"http://{HOST}:{PORT}/timeline/home", headers={"X-Client-Region": "europe", **said_so})
+
+    assert regions[Region.EUROPE].headers["X-Deadline"] == passed_on
+
+
 def test_the_public_cannot_change_where_users_go(edge: subprocess.Popen[bytes]) -> None:
     answer = CLIENT.post(
         f"http://{HOST}:{PORT}/decisions", json={"europe": "0 us-west"}, headers={"X-Client-Region": "europe"}

@@ -25,6 +25,7 @@ class Replica:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.deadlines: list[str] = []
         self.silent = False
         self.well = False
         self._listener = socket.create_server((HOST, 0))
@@ -42,7 +43,9 @@ class Replica:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            self.requests.append(connection.recv(65536).split(b" ", 1)[0].decode())
+            head = connection.recv(65536).decode()
+            self.requests.append(head.split(" ", 1)[0])
+            self.deadlines += [line[12:] for line in head.split("\r\n") if line.startswith("X-Deadline: ")]
             if self.silent:
                 connection.recv(1)  # until nginx gives up
             elif self.well:
@@ -104,3 +107,18 @@ def test_a_silent_replica_does_not_make_the_region_ill(gateway: httpx.Client, re
     assert {answer.status_code for answer in answers} == {200}
     assert max(answer.elapsed.total_seconds() for answer in answers) < 4.0, "users wait for 6 s"
     assert replicas[0].requests, "it was asked"
+
+
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [(None, "6000"), ("250", "250"), ("0", "0"), ("5999", "5999"), ("6001", "6000"), ("60000", "6000"), ("-5", "6000")],
+)
+def test_a_replica_is_told_how_long_somebody_waits_and_never_longer_than_the_gateway_does(
+    gateway: httpx.Client, replicas: list[Replica], said: str | None, passed_on: str
+) -> None:
+    for replica in replicas:
+        replica.well = True
+
+    gateway.get("/timeline/home", headers={} if said is None else {"X-Deadline": said})
+
+    assert [deadline for replica in replicas for deadline in replica.deadlines] == [passed_on]

@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reference_system.data.dependency import PROBE_JITTER
 from reference_system.data.redis_client import TIMEOUT_S
 from reference_system.policies import circuit_breaker
 from tests.reference_system import servers
@@ -21,7 +20,7 @@ from tests.reference_system.e2e.conftest import Client, StartApi
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # A probe that was sent before Redis listened may wait for its whole timeout, then the breaker waits before the next.
-BACK_WITHIN_S = TIMEOUT_S + circuit_breaker.OPEN_FOR_S * (1 + PROBE_JITTER) + 0.5
+BACK_WITHIN_S = TIMEOUT_S + circuit_breaker.pause_s(1.0) + 0.5
 
 
 class OwnRedis:

@@ -19,8 +19,8 @@ from reference_system.data.timelines import (
     Timelines,
     forget_profile,
     keep_tweets,
+    push_to_many,
     pushes,
-    pushes_to_many,
     withdraw,
 )
 from reference_system.data.writes import NewPost, Writes
@@ -47,7 +47,7 @@ def with_timelines(redis_url: str, postgres_dsn: str, worker: str) -> With:
             postgres=postgres,
             registry=CollectorRegistry(),
             policies=DependencyPolicies(),
-            seed=1,
+            seed="1",
         )
         try:
             await use(backends, Timelines(backends))
@@ -100,7 +100,7 @@ def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With
         timelines.fill(Kind.HOME, cached, OLD, await timelines.look(Kind.HOME, cached))
         await _filled(backends)
         if many:
-            await backends.redis(*pushes_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
+            await backends.redis(push_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
         else:
             await backends.redis(*pushes(Kind.HOME, cached, "us-east-3"), *pushes(Kind.HOME, uncached, "us-east-3"))
 

@@ -1,5 +1,9 @@
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+import reference_system
 from reference_system.policies import circuit_breaker
 from reference_system.policies.circuit_breaker import OPEN_FOR_S, Observation, Phase, State
 
@@ -29,3 +33,14 @@ def test_the_breaker(observations: list[tuple[float, Observation]], phase: Phase
         state, answer = circuit_breaker.decide(state, observation, now_s)
 
     assert (state.phase, answer) == (phase, allowed), why
+
+
+def test_a_pause_is_as_long_as_it_must_be_and_not_the_same_for_everybody() -> None:
+    assert circuit_breaker.pause_s(0.0) == OPEN_FOR_S
+    assert circuit_breaker.pause_s(1.0) == OPEN_FOR_S * (1 + circuit_breaker.JITTER)
+
+
+def test_target_yaml_promises_the_same() -> None:
+    told = yaml.safe_load((Path(reference_system.__file__).parent / "target.yaml").read_text())["promises"]["breakers"]
+
+    assert told == {"open_for": f"{OPEN_FOR_S * 1000:g}ms", "jitter": f"{circuit_breaker.JITTER * 100:g}%"}

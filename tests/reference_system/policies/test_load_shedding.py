@@ -96,3 +96,8 @@ def _decided(draw: float, *, priority: int) -> load_shedding.Decision:
 )
 def test_priorities_follow_the_path_table_and_unlisted_paths_have_3(path: str, priority: int) -> None:
     assert load_shedding.priority_of(path) == priority
+
+
+@pytest.mark.parametrize("priority", [1, 2, 3, 4])
+def test_where_shedding_is_off_nothing_is_shed_at_any_overload(priority: int) -> None:
+    assert load_shedding.POLICIES["off"](1000.0, priority) == 0.0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from reference_system.data.dependency import DependencyMetrics
+from reference_system.data.dependency import DependencyMetrics, DependencyPolicies
 from reference_system.defects import for_api
 from reference_system.policies.regions import Region
 from reference_system.services.answers import NOT_ANSWERED, UNREACHABLE
@@ -79,6 +79,7 @@ async def forwarding(gateway: Gateway, *, defect: str = "", within_s: float | No
         region=Region.US_EAST,
         peers={WEST: f"{HOST}:{server.sockets[0].getsockname()[1]}"},
         how=replace(how, read_within_s=within_s, write_within_s=within_s),
+        policies=DependencyPolicies(),
         registry=registry,
         metrics=DependencyMetrics(registry),
         chance=random.Random(1),
@@ -152,6 +153,7 @@ def test_a_write_that_cannot_be_sent_was_certainly_not_done() -> None:
             region=Region.US_EAST,
             peers={WEST: f"{HOST}:9"},
             how=ApiParts().forwarding,
+            policies=DependencyPolicies(),
             registry=registry,
             metrics=DependencyMetrics(registry),
             chance=random.Random(1),
@@ -202,6 +204,27 @@ def test_a_region_that_fails_again_and_again_is_left_alone_until_it_is_well() ->
                     answer = await forwarder.write(WEST, a_call("POST", "/tweets/create", HEADERS, BODY))
 
             assert (answer.status, gateway.probes) == (201, 1)
+
+    asyncio.run(use())
+
+
+def test_the_other_region_is_told_how_long_somebody_waits_and_waited_for_no_longer() -> None:
+    async def use() -> None:
+        gateway = Gateway(None)
+        call = a_call("POST", "/tweets/create", HEADERS, BODY)
+        async with forwarding(gateway, within_s=9.0) as forwarder:
+            for _ in range(4):
+                hurried = replace(call, deadline_s=time.monotonic() + 0.05)
+                assert await forwarder.write(WEST, hurried) == NOT_ANSWERED
+            gateway.answer = CREATED
+            assert (await forwarder.write(WEST, call)).status == 201, "users in a hurry do not open the breaker"
+
+        said = [
+            int(line[11:]) for head in gateway.requests for line in head.lower().split(b"\r\n") if b"x-deadline" in line
+        ]
+        assert len(said) == 5
+        assert max(said[:4]) <= 50
+        assert 8000 < said[4] <= 9000
 
     asyncio.run(use())
 

@@ -1,0 +1,37 @@
+"""What a person sees of a search: a line for each run, and what all of them come to. Rendering only."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.display import BADGES
+from harness.errors import ExitCode
+from harness.search.bisection import Ending
+from harness.search.knee import Knee, Point
+
+
+def show_point(point: Point, console: Console) -> None:
+    _say(console, f"{BADGES[point.outcome]}  [bold]{point.rate}[/]  {escape(point.sentence)}")
+
+
+def show_knee(knee: Knee, console: Console, *, exit_code: ExitCode, folder: Path) -> None:
+    """The runs by their rate, and the answer."""
+    table = Table("offered", "", "p99", "good", "run", box=None)
+    for point in sorted(knee.points, key=lambda point: point.rate):
+        p99 = "–" if point.latency_p99_s is None else f"{point.latency_p99_s * 1000:,.0f} ms"
+        good = "–" if point.goodput_per_s is None else f"{point.goodput_per_s:,.1f}/s"
+        table.add_row(str(point.rate), BADGES[point.outcome], p99, good, point.run)
+    console.print(table)
+    _say(console, f"[dim]{escape('; '.join(knee.subject.objectives))}[/]")
+    _say(console, f"[bold]{escape(knee.sentence)}[/]")
+    if knee.ending is Ending.FOUND:
+        regions, replicas = knee.subject.regions, knee.subject.replicas
+        _say(console, f"{knee.per_region} a region of {regions}, {knee.per_replica} a replica of {replicas}.")
+    files = f"result: {folder / 'knee.json'}  page: {folder / 'knee.html'}"
+    _say(console, f"[bold]{knee.ending}[/] (exit {int(exit_code)})  {escape(files)}")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)

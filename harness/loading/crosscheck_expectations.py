@@ -1,0 +1,228 @@
+"""What an expectation cannot be, although its types are right: names that must exist in the target, times that must
+fit, and what could never be seen to fail.
+
+One function for each check, in one table; a check without one has nothing to be looked at.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.experiment import (
+    AlertsCheck,
+    BreakersCheck,
+    CachingCheck,
+    Check,
+    ConsistencyCheck,
+    DegradationCheck,
+    DestroyFault,
+    DiagnosisCheck,
+    Experiment,
+    FailoverCheck,
+    FanOutCheck,
+    RecoveryCheck,
+    RegionDestroyedFault,
+    ScalingCheck,
+    Severity,
+    SeverityCheck,
+    SheddingCheck,
+    SloCheck,
+)
+from harness.loading.crosscheck_breakers import breakers_figures
+from harness.loading.crosscheck_regions import Mistake
+from harness.loading.crosscheck_runbook import diagnosis_mistakes
+from harness.loading.crosscheck_scaling import scaling_figures
+from harness.loading.mistakes import did_you_mean, shortened
+from harness.loading.yaml_file import Where
+from harness.target.target import TargetSpec
+
+PHASES = ("warm_up", "baseline", "disturbed", "recovery", "final_reads")
+SHORTEST_HOLD_S = 1.0  # service is looked at second by second
+EPSILON_S = 1e-9  # sums of durations such as 0.1s + 0.2s are not exact
+
+LookAt = Callable[[Any, Where, Experiment, TargetSpec], Iterator[Mistake]]
+
+
+def expectations(experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    if not experiment.expect:
+        yield ("expect",), "is empty, so nothing would be judged.", "Name at least one check."
+    for number, check in enumerate(experiment.expect):
+        if look_at := _TABLE.get(type(check)):
+            yield from look_at(check, ("expect", number), experiment, target)
+
+
+def _slo(check: SloCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    del target
+    if check.phase not in PHASES:
+        yield (*where, "phase"), f"{shortened(check.phase)} is not a phase.", did_you_mean(check.phase, PHASES)
+        return
+    length_s = float(getattr(experiment.phases, check.phase))
+    if length_s <= 0:
+        yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
+    elif not (check.start or 0.0) < (check.end or length_s) <= length_s + EPSILON_S:
+        yield where, f"start and end must lie in this order within {check.phase}, which takes {length_s:g}s.", ""
+    objectives = (check.p50, check.p95, check.p99, check.error_ratio, check.goodput_ratio, check.fails_within)
+    if all(objective is None for objective in objectives):
+        yield where, "names no objective.", "Known: error_ratio, fails_within, goodput_ratio, p50, p95, p99."
+    if check.priority is not None and not 1 <= check.priority <= 4:
+        yield (*where, "priority"), f"{check.priority} is not between 1 and 4.", ""
+
+
+def _recovery(check: RecoveryCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    del target
+    recovery_s = float(experiment.phases.recovery)
+    if recovery_s <= 0:
+        yield where, "needs the phase recovery, which has length 0s.", "Give $.phases.recovery a length."
+    elif check.rto > recovery_s:
+        sentence = f"{check.rto} is longer than the phase recovery ({recovery_s:g}s), so it could not be seen to fail."
+        yield (*where, "rto"), sentence, "Make $.phases.recovery longer."
+    if experiment.phases.disturbed <= 0:
+        yield where, "needs the phase disturbed, which has length 0s.", "There is nothing to recover from."
+    if not experiment.faults and not experiment.load.changes:
+        yield where, "there is neither a fault nor a change of the load to recover from.", ""
+
+
+def _failover(check: FailoverCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    if check.cohort not in target.regions:
+        sentence = f"{shortened(check.cohort)} is not a region of {target.name}."
+        yield (*where, "cohort"), sentence, did_you_mean(check.cohort, target.regions)
+    elif len(target.regions) == 1:
+        yield where, f"{check.cohort} is the only region of {target.name}, so nobody could take over.", ""
+    if not experiment.faults:
+        yield where, "there is no fault, so no region is lost.", ""
+    watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)
+    if check.rto + check.holds > watched_s:
+        needed = f"{check.rto} and then {check.holds} of service"
+        sentence = f"{needed} are more than disturbed and recovery ({watched_s:g}s)."
+        yield (*where, "rto"), sentence, "Make them longer, or `holds` shorter: it could not be seen to fail."
+    if check.holds < SHORTEST_HOLD_S:
+        yield (*where, "holds"), f"{check.holds} is less than {SHORTEST_HOLD_S:g}s, a block of time.", ""
+    for key in ("rpo_writes", "split_brain_writes", "fail_overs_at_most"):
+        if (getattr(check, key) or 0) < 0:
+            yield (*where, key), f"{getattr(check, key)} is negative.", ""
+
+
+def _degradation(
+    check: DegradationCheck, where: Where, experiment: Experiment, target: TargetSpec
+) -> Iterator[Mistake]:
+    del experiment
+    if target.promises.degradation is None:
+        yield where, f"{target.name} promises no degradation levels, so there is nothing to check.", ""
+        return
+    known = [level.name for level in target.promises.degradation.levels]
+    named: list[tuple[Where, str | None]] = [((*where, "reaches"), check.reaches), ((*where, "ends_at"), check.ends_at)]
+    named += [((*where, "visits", number), level) for number, level in enumerate(check.visits)]
+    for place, level in named:
+        if level is not None and level not in known:
+            yield place, f"{shortened(level)} is not a level of {target.name}.", did_you_mean(level, known)
+
+
+def _alerts(check: AlertsCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    known = [promise.alert for promise in target.promises.alerts]
+    if not known:
+        yield where, f"{target.name} promises no alerts, so there is nothing to check.", ""
+        return
+    for key in ("fire", "may_fire"):
+        for number, alert in enumerate(getattr(check, key)):
+            if alert not in known:
+                sentence = f"{shortened(alert)} is not an alert of {target.name}."
+                yield (*where, key, number), sentence, did_you_mean(alert, known)
+    if check.fire and not experiment.faults and not experiment.load.changes:
+        yield (*where, "fire"), "there is neither a fault nor a change of the load that an alert could tell of.", ""
+    watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)
+    if check.fire and check.within > watched_s:
+        sentence = (
+            f"{check.within} is longer than disturbed and recovery ({watched_s:g}s), so it could not be seen to fail."
+        )
+        yield (*where, "within"), sentence, "Make them longer."
+
+
+def _caching(check: CachingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.caching
+    if promise is None:
+        yield where, f"{target.name} promises nothing of its caches, so there is nothing to check.", ""
+        return
+    layers = [layer.layer for layer in promise.layers]
+    for number, layer in enumerate(check.layers):
+        if layer not in layers:
+            sentence = f"{shortened(layer)} is not a cache of {target.name}."
+            yield (*where, "layers", number), sentence, did_you_mean(layer, layers)
+    if check.phase not in PHASES:
+        yield (*where, "phase"), f"{shortened(check.phase)} is not a phase.", did_you_mean(check.phase, PHASES)
+    elif check.layers and getattr(experiment.phases, check.phase) <= 0:
+        yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
+    for kind, most in check.builds_per_key.items():
+        if kind not in promise.kinds:
+            sentence = f"{shortened(kind)} is not a kind of content of {target.name}."
+            yield (*where, "builds_per_key", kind), sentence, did_you_mean(kind, promise.kinds)
+        elif most < 1:
+            yield (*where, "builds_per_key", kind), f"{most:g} is less than 1: what is not there has to be made.", ""
+    if check.builds_per_key and not experiment.faults:
+        yield (*where, "builds_per_key"), "there is no fault that could empty a cache.", ""
+
+
+def _severity(check: SeverityCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    del experiment, target
+    if check.at_most is Severity.SEV1:
+        hint = did_you_mean(Severity.SEV2, [word for word in Severity if word is not Severity.SEV1])
+        yield (*where, "at_most"), "nothing is worse than SEV1, so it could not be seen to fail.", hint
+    if check.late <= 0:
+        yield (*where, "late"), f"{check.late} makes every answer late.", ""
+
+
+def _consistency(
+    check: ConsistencyCheck, where: Where, experiment: Experiment, target: TargetSpec
+) -> Iterator[Mistake]:
+    final_s = float(experiment.phases.final_reads)
+    if final_s <= 0:
+        hint = "Give $.phases.final_reads a length: only a read in every region shows what is there in the end."
+        yield where, "needs the phase final_reads, which has length 0s.", hint
+    elif check.converges_within is not None and check.converges_within > final_s:
+        sentence = f"{check.converges_within} is longer than the phase final_reads ({final_s:g}s)"
+        hint = "Make $.phases.final_reads longer: while users write, regions never hold the same."
+        yield (*where, "converges_within"), f"{sentence}, so it could not be seen to fail.", hint
+    for key in ("lost", "duplicated", "unexpected", "resurrected", "undeleted"):
+        if (getattr(check, key) or 0) < 0:
+            yield (*where, key), f"{getattr(check, key)} is below 0.", ""
+    if check.rpo is not None and not any(
+        isinstance(fault, DestroyFault | RegionDestroyedFault) for fault in experiment.faults
+    ):
+        hint = "Leave it out, or add a fault of the kind region_destroyed or destroy."
+        yield (*where, "rpo"), "no fault destroys data, so nothing acknowledged may be gone.", hint
+    for key in ("staleness_p99", "converges_within"):
+        if getattr(check, key) is not None and len(target.regions) < 2:
+            yield (*where, key), f"{target.name} has one region only, so nothing travels between regions.", ""
+
+
+def _fan_out(check: FanOutCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    del target
+    if not check.p95:
+        yield (*where, "p95"), "is empty, so no delay would be judged.", "Name operations that post, each with a limit."
+    if experiment.phases.final_reads <= 0:
+        hint = "Give $.phases.final_reads a length: only where nobody posts any more can all have arrived."
+        yield where, "needs the phase final_reads, which has length 0s.", hint
+    if check.drained_within is not None and not experiment.faults and not experiment.load.changes:
+        sentence = "there is neither a fault nor a change of the load after which anything has to drain."
+        yield (*where, "drained_within"), sentence, ""
+
+
+def _shedding(check: SheddingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    del check, experiment
+    if target.promises.shedding is None:
+        yield where, f"{target.name} promises no load shedding, so there is nothing to check.", ""
+
+
+_TABLE: dict[type[Check], LookAt] = {
+    SloCheck: _slo,
+    RecoveryCheck: _recovery,
+    DegradationCheck: _degradation,
+    SheddingCheck: _shedding,
+    FailoverCheck: _failover,
+    ConsistencyCheck: _consistency,
+    AlertsCheck: _alerts,
+    ScalingCheck: scaling_figures,
+    CachingCheck: _caching,
+    FanOutCheck: _fan_out,
+    SeverityCheck: _severity,
+    BreakersCheck: breakers_figures,
+    DiagnosisCheck: diagnosis_mistakes,
+}

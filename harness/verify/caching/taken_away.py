@@ -1,0 +1,143 @@
+"""For how long pages went on showing what somebody had taken away: whom they blocked or unfollowed, what they edited or
+deleted.
+
+A profile says what a page shows as ids, and which id a request takes away (`removes`). Once that is acknowledged, and
+until somebody may have added it again, no page may show it. Only what surely came after counts: a page that was asked
+for when the answer to the removal had arrived.
+
+That nobody saw it proves nothing where nobody looked. So what counts as looking is a page that had shown the id before
+and was read again after; where the id was only ever shown to who took it away, by that user.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+import pandas as pd
+
+from harness.experiment import CachingCheck
+from harness.record.reader import Run
+from harness.record.rows import Change
+from harness.record.rows import Outcome as Ending
+from harness.verify import figures
+from harness.verify.figures import at, say
+from harness.verify.verdict import Evidence, Figure, Outcome
+
+SHOWN = 3
+
+
+class Request(NamedTuple):
+    """What is needed of a row; field names are column names."""
+
+    sent_s: float
+    finished_s: float
+    operation: str
+    user: int
+    cache: str
+    outcome: str
+    object: str
+    change: str
+    written: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came after one acknowledged removal: how many pages were read again, and those that still showed it."""
+
+    removal: Request
+    looked: int
+    showing: tuple[Request, ...]
+
+    def after_s(self, page: Request) -> float:
+        return page.sent_s - self.removal.finished_s
+
+
+def figures_of(run: Run, check: CachingCheck, evidence: list[Evidence]) -> Iterator[Figure]:
+    findings = findings_of(run.requests) if check.still_shown else []
+    for operation, allowed in check.still_shown.items():
+        mine = [finding for finding in findings if finding.removal.operation == operation]
+        yield _figure(operation, float(allowed), mine, evidence)
+
+
+def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: list[Evidence]) -> Figure:
+    name = f"{operation}: longest that what it took away was still shown"
+    accept = f"at most {say(allowed_s, 's')}" if allowed_s else "never"
+    looked = sum(finding.looked for finding in mine)
+    if not looked:
+        why = "no page that had shown it was read again" if mine else "nobody did that"
+        return figures.unknown(name, unit="s", accept=accept, reason=why)
+    shown = [(finding.after_s(page), finding, page) for finding in mine for page in finding.showing]
+    late = sorted((each for each in shown if each[0] > allowed_s), key=lambda each: each[2].sent_s)
+    evidence += [_witness(finding, page) for _, finding, page in late[:SHOWN]]
+    reason = f"{len(late):,} pages showed it later, the first was asked for at {at(late[0][2].sent_s)}" if late else ""
+    return figures.stated(
+        name, max((after_s for after_s, _, _ in shown), default=0.0), unit="s", samples=looked, accept=accept,
+        outcome=Outcome.FAIL if late else Outcome.PASS, reason=reason,
+    )  # fmt: skip
+
+
+def _witness(finding: Finding, page: Request) -> Evidence:
+    removal = finding.removal
+    return Evidence(
+        at_s=removal.finished_s,
+        until_s=page.finished_s,
+        sentence=(
+            f'{removal.operation} by user {removal.user} took "{removal.written}" away: sent {at(removal.sent_s)}, '
+            f"acknowledged {at(removal.finished_s)}. {page.operation} by user {page.user} ({page.object}), sent "
+            f"{say(finding.after_s(page), 's')} after that, still showed it; X-Cache: {page.cache or 'missing'}."
+        ),
+        source="requests",
+    )
+
+
+def findings_of(requests: pd.DataFrame) -> list[Finding]:
+    """Every removal that was acknowledged, with what was looked at afterwards."""
+    of_interest = requests.loc[(requests["object"] != "").to_numpy()]
+    rows = [Request(*values) for values in zip(*(of_interest[name].tolist() for name in Request._fields), strict=True)]
+    removals = [row for row in rows if row.change == Change.REMOVE and row.outcome == Ending.OK]
+    wanted = {removal.written for removal in removals}
+    by_object: defaultdict[str, list[Request]] = defaultdict(list)
+    showing: defaultdict[str, list[Request]] = defaultdict(list)
+    for page in rows:
+        if page.change == Change.NONE and page.outcome == Ending.OK:
+            by_object[page.object].append(page)
+            for name in wanted.intersection(page.seen.split(",")):
+                showing[name].append(page)
+    added = _added(rows)
+    return [_finding(one, showing[one.written], by_object, added.get(one.written, [])) for one in removals]
+
+
+def _added(rows: Sequence[Request]) -> dict[str, list[tuple[float, float]]]:
+    """By id: from when to when an addition may take effect. One of unknown fate may do so at any later time."""
+    added: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        if row.change == Change.ADD and row.outcome in (Ending.OK, Ending.UNKNOWN):
+            added[row.written].append((row.sent_s, row.finished_s if row.outcome == Ending.OK else inf))
+    return added
+
+
+def _finding(
+    removal: Request,
+    showing: Sequence[Request],
+    by_object: Mapping[str, Sequence[Request]],
+    added: Sequence[tuple[float, float]],
+) -> Finding:
+    until_s = min((sent_s for sent_s, done_s in added if done_s > removal.sent_s), default=inf)
+    before = [page for page in showing if page.sent_s < removal.finished_s]
+    is_private = {page.user for page in before} == {removal.user}
+    again = [
+        page
+        for name in {page.object for page in before}
+        for page in by_object[name]
+        if _is_after(page, removal, until_s) and (page.user == removal.user or not is_private)
+    ]
+    still = tuple(page for page in showing if _is_after(page, removal, until_s))
+    return Finding(removal=removal, looked=max(len(again), len(still)), showing=still)
+
+
+def _is_after(page: Request, removal: Request, until_s: float) -> bool:
+    """Surely after the removal, and surely before an addition could be seen."""
+    return page.sent_s >= removal.finished_s and page.finished_s <= until_s

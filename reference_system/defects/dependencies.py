@@ -1,0 +1,83 @@
+"""Defects of how stores are called: circuit breakers, the pool of connections, deadlines."""
+
+import asyncio
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reference_system.data.postgres import Postgres
+from reference_system.defects.defect import Defect
+from reference_system.policies import circuit_breaker
+from reference_system.policies.circuit_breaker import OPEN_FOR_S, Observation, State
+from reference_system.services.parts import ApiParts
+
+BEAT_S = 1.5 * OPEN_FOR_S  # as long as the pauses are on average
+LEAKED = 4  # of so many failures one
+
+
+def _closes_unseen(state: State, observation: Observation, now_s: float) -> tuple[State, bool]:
+    """Open, and after its time closed: the next calls find out."""
+    if observation is Observation.PROBE:
+        return State(), False
+    return circuit_breaker.decide(state, observation, now_s)
+
+
+def _until_the_beat(draw: float) -> float:
+    """On the same beat of the clock in every replica."""
+    del draw
+    now_s = asyncio.get_running_loop().time()  # the same in all processes of a machine
+    return math.ceil((now_s + OPEN_FOR_S) / BEAT_S) * BEAT_S - now_s
+
+
+class _Leaking(Postgres):
+    """Of connections on which a call failed, some are not given back."""
+
+    def __init__(self, dsn: str, *, statements: Mapping[str, str]) -> None:
+        super().__init__(dsn, statements=statements)
+        self._failed = itertools.count(1)
+
+    async def _give_back(self, connection: Any) -> None:
+        if connection.is_closed() and next(self._failed) % LEAKED == 0:
+            return
+        await super()._give_back(connection)
+
+
+def _never(*, waiting: int, connections: int, priority: int) -> bool:
+    del waiting, connections, priority
+    return False
+
+
+def _our_own(said: str | None, own_s: float) -> float:
+    del said
+    return own_s
+
+
+def _with_dependencies(**parts: Any) -> Callable[[ApiParts], ApiParts]:
+    return lambda whole: replace(whole, dependencies=replace(whole.dependencies, **parts))
+
+
+DEFECTS: dict[str, Defect] = {
+    "breaker_never_half_opens": Defect(
+        breaks="An open circuit breaker lets one probe out and closes when that succeeds; with this it closes by "
+        "itself, and everybody's calls find out.",
+        api=_with_dependencies(breaker=_closes_unseen),
+    ),
+    "probes_in_step": Defect(
+        breaks="Replicas probe what has failed at times of their own; with this all do at the same ones.",
+        api=_with_dependencies(pause_s=_until_the_beat),
+    ),
+    "leaks_connections": Defect(
+        breaks="A connection is given back whatever became of the call; with this some are not whose call failed.",
+        api=lambda parts: replace(parts, postgres=_Leaking),
+    ),
+    "no_pool_shedding": Defect(
+        breaks="When all database connections are in use the less important calls are refused; with this all wait.",
+        api=lambda parts: replace(parts, pool_refuses=_never),
+    ),
+    "works_for_nobody": Defect(
+        breaks="Nothing more is done for a request that nobody waits for any more; with this it is served to its end.",
+        api=lambda parts: replace(parts, patience_s=_our_own),
+    ),
+}

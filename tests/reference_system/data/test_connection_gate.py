@@ -1,0 +1,132 @@
+"""Who waits for a connection, and who does not: with one connection that somebody holds."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from reference_system.data import errands
+from reference_system.data.connection_gate import ConnectionGate, PoolBusyError
+from reference_system.data.dependency import DependencyError, DependencyMetrics, ExpiredError
+from reference_system.data.errands import Errand
+
+READ, WRITE, POST = Errand(priority=4), Errand(priority=3, writes=True), Errand(priority=1, writes=True)
+
+
+class Bench:
+    def __init__(self, *, longest_wait_s: float = 9.0, refuses_all: bool = True) -> None:
+        self.registry = CollectorRegistry()
+        self.gate = ConnectionGate(
+            1,
+            longest_wait_s=longest_wait_s,
+            refuses=lambda **_: refuses_all,
+            expired=DependencyMetrics(self.registry).expired,
+            registry=self.registry,
+        )
+
+    def run(self, use: Callable[[], Awaitable[None]]) -> None:
+        async def used() -> None:
+            await self.gate.enter()
+            await use()
+
+        asyncio.run(used())
+
+    def shown(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"postgres_pool_{name}", labels)
+
+
+def test_a_free_connection_is_for_everybody_at_once() -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        bench.gate.leave()
+        errands.begin(READ)
+        await bench.gate.enter()
+
+    bench.run(use)
+
+    assert (bench.shown("wait_seconds_count"), bench.shown("wait_seconds_sum")) == (2, 0)
+
+
+@pytest.mark.parametrize("errand", [READ, WRITE])
+def test_what_has_done_nothing_yet_may_be_refused(errand: Errand) -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        errands.begin(errand)
+        with pytest.raises(PoolBusyError):
+            await bench.gate.enter()
+
+    bench.run(use)
+
+    assert bench.shown("refused_total", priority=str(errand.priority)) == 1
+    assert bench.shown("waiting") == 0
+
+
+@pytest.mark.parametrize(
+    ("errand", "why"),
+    [
+        (POST, "priority 1 is never refused"),
+        (Errand(priority=3, writes=True, begun=True), "of a write that has begun nobody can say that nothing was done"),
+        (None, "the service's own work"),
+    ],
+)
+def test_what_may_not_be_refused_waits_for_its_turn(errand: Errand | None, why: str) -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        if errand is not None:
+            errands.begin(errand)
+        waiting = asyncio.create_task(bench.gate.enter())
+        await asyncio.sleep(0)
+        assert not waiting.done(), why
+        assert bench.shown("waiting") == 1
+        bench.gate.leave()
+        await waiting
+
+    bench.run(use)
+
+    assert bench.shown("wait_seconds_count") == 2
+
+
+def test_a_statement_that_was_let_in_has_begun() -> None:
+    bench, errand = Bench(), Errand(priority=3, writes=True)
+
+    async def use() -> None:
+        bench.gate.leave()
+        errands.begin(errand)
+        await bench.gate.enter()
+
+    bench.run(use)
+
+    assert not errand.may_be_refused
+
+
+def test_nobody_waits_for_longer_than_somebody_waits_for_the_answer() -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        errands.begin(Errand(deadline_s=time.monotonic() + 0.01))
+        with pytest.raises(ExpiredError):
+            await bench.gate.enter()
+
+    bench.run(use)
+
+    assert bench.registry.get_sample_value("expired_total", {"where": "pool"}) == 1
+    assert (bench.shown("acquire_timeouts_total"), bench.shown("waiting")) == (0, 0)
+
+
+def test_who_has_waited_in_vain_is_no_more_than_that() -> None:
+    bench = Bench(longest_wait_s=0.01)
+
+    async def use() -> None:
+        errands.begin(POST)
+        with pytest.raises(DependencyError, match=r"no connection was free within 0\.01 s") as failed:
+            await bench.gate.enter()
+        assert not isinstance(failed.value, ExpiredError | PoolBusyError)
+
+    bench.run(use)
+
+    assert (bench.shown("acquire_timeouts_total"), bench.shown("waiting")) == (1, 0)
