@@ -208,6 +208,26 @@ def inject(
 
 
 @app.command()
+def diagnose(
+    run_folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A run's folder, the latest one if left out. With --live: what is usual.", show_default=False
+        ),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Watch the running target instead of reading a record.")] = False,
+    watch: Annotated[str, typer.Option("--for", help="How long to watch, with its unit.")] = "15s",
+    target: Target = DEFAULT_TARGET,
+    loopback: Loopback = "127.0.0.1",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Follow the target's runbook from symptoms to causes, on a record or on the running target."""
+    if live:
+        _end(commands.diagnose_live(console, target, loopback, watch=watch, usual=run_folder, as_json=as_json))
+    _end(commands.diagnose(console, run_folder or LATEST, as_json=as_json))
+
+
+@app.command()
 def capacity(
     inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="Inputs in place of the defaults.")] = None,
     years: Annotated[int, typer.Option(help="Years to come, with growth; a row each.")] = 0,

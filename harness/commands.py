@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import clock, display, display_capacity, display_search, gameday
+from harness import clock, display, display_capacity, display_diagnosis, display_search, gameday
 from harness.capacity.inputs import Inputs, TimelineApiInputs, why_out_of_range
 from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
@@ -34,7 +34,7 @@ from harness.target.lock import locked
 from harness.units import PerSecond, Ratio, Seconds, enc_hook
 
 if TYPE_CHECKING:
-    from harness.judging import Judged  # these load the scientific libraries
+    from harness.judging import Diagnosed, Judged  # these load the scientific libraries
     from harness.report.junit import Unjudged
     from harness.report.summary import Summary
 
@@ -320,6 +320,34 @@ def inject(console: Console, text: str, *, lasts: str, target: Path, loopback: s
         target_path=target,
         on_stage=lambda line: console.print(escape(line), soft_wrap=True),
     )
+    return ExitCode.PASS
+
+
+def diagnose(console: Console, folder: Path, *, as_json: bool) -> ExitCode:
+    from harness.judging import diagnose_run  # noqa: PLC0415 - as in `judge`
+
+    return _show_diagnosis(console, diagnose_run(folder), as_json=as_json)
+
+
+def diagnose_live(
+    console: Console, target: Path, loopback: str, *, watch: str, usual: Path | None, as_json: bool
+) -> ExitCode:
+    from harness.judging import diagnose_samples  # noqa: PLC0415 - as in `judge`
+
+    spec = load_target(target)
+    try:
+        for_s = Seconds.parse(watch)
+    except ValueError as error:
+        raise ExperimentError(f"--for: {error}") from None
+    samples = gameday.watch(spec, target, loopback, for_s=for_s)
+    return _show_diagnosis(console, diagnose_samples(samples, spec, for_s=for_s, usual=usual), as_json=as_json)
+
+
+def _show_diagnosis(console: Console, found: "Diagnosed", *, as_json: bool) -> ExitCode:
+    if as_json:
+        _print_json(found.findings)
+    else:
+        display_diagnosis.show_diagnosis(found, console)
     return ExitCode.PASS
 
 

@@ -464,6 +464,17 @@ class SeverityCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="
     late: Seconds = Seconds(1.0)
 
 
+class DiagnosisCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="diagnosis"):
+    """The target's runbook, followed on what was recorded, shows `symptom` and leads to `cause` each time it does.
+
+    No other symptom shows but those of `may_show`. Without a symptom none may show at all.
+    """
+
+    symptom: str | None = None
+    cause: str | None = None
+    may_show: tuple[str, ...] = ()
+
+
 class MetricType(StrEnum):
     """resource: utilisation in percent of what a pod requests, the same for each pod. pods: an average per pod."""
 
@@ -609,6 +620,7 @@ Check = (
     | CachingCheck
     | FanOutCheck
     | SeverityCheck
+    | DiagnosisCheck
     | BreakersCheck
 )
 

@@ -15,7 +15,9 @@ from harness.load.profile import FINAL_READS, describe
 from harness.loader import LoadedExperiment, load_experiment
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.observe import logs
+from harness.observe.watching import watched
 from harness.plan import OperationSpec, Plan, build_plan, planned_faults
+from harness.record.writer import Sample
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
@@ -195,3 +197,19 @@ def inject_by_hand(
         if problems:
             raise ExperimentError("\n".join(problems))
         asyncio.run(by_hand(target, planned, place.runs, on_stage=on_stage))
+
+
+SHORTEST_WATCH_S = 5.0  # less shows no symptom
+
+
+def watch(spec: TargetSpec, target_path: Path, loopback: str, *, for_s: float) -> list[Sample]:
+    """What the running target shows in this time; nothing is done to it. TargetError where it is not up or silent."""
+    if for_s < SHORTEST_WATCH_S:
+        raise ExperimentError(f"--for {for_s:g}s: a symptom has to be watched for {SHORTEST_WATCH_S:g}s at least.")
+    target = running(spec, Place(runs=Path(), loopback=loopback).state_of(target_path))
+    if target is None:
+        raise TargetError(f"{spec.name} is not up on {loopback}. Run: gameday up")
+    samples = asyncio.run(watched(target, for_s=for_s))
+    if not samples:
+        raise TargetError(f"{spec.name} is up on {loopback}, and none of its services showed any metrics.")
+    return samples

@@ -8,21 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from harness.clock import NS_PER_S
 from harness.errors import ExitCode, ExperimentError
 from harness.experiment import FailoverCheck
 from harness.plan import Plan
 from harness.record.reader import Run, read_run
+from harness.record.writer import Sample
 from harness.report.summary import exit_code
 from harness.report.write import write_reports
+from harness.target.runbook import Runbook
+from harness.target.target import TargetSpec
 from harness.verify.consistency.recorded import history_of
 from harness.verify.consistency.selftest import Noticed, Trial, selftest
 from harness.verify.consistency.sound import sound_history
+from harness.verify.diagnosis.diagnose import Finding, diagnose
+from harness.verify.diagnosis.signals import Evidence, evidence_of
 from harness.verify.failover import series
 from harness.verify.failover.check import name_of
 from harness.verify.failover.series import Series
 from harness.verify.judge import judge
 from harness.verify.memory import keep_freed_memory
 from harness.verify.verdict import Verdicts
+from harness.verify.windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +96,34 @@ def try_the_checks(folder: Path | None) -> Tried:
         return Tried(source="a small sound history", trials=selftest(sound_history()))
     run = read_run(folder)
     return Tried(source=run.environment.run_id, trials=selftest(history_of(run)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed:
+    """What a runbook finds on `source`."""
+
+    source: str
+    runbook: Runbook
+    findings: tuple[Finding, ...]
+
+
+def diagnose_run(folder: Path) -> Diagnosed:
+    """The runbook that the run was recorded with, followed on its record."""
+    run = read_run(folder)
+    return _diagnosed(run.environment.run_id, evidence_of(run), run.plan.target)
+
+
+def diagnose_samples(samples: Sequence[Sample], target: TargetSpec, *, for_s: float, usual: Path | None) -> Diagnosed:
+    """The same on what a running target has just shown; `usual` is a run whose baseline says what is usual."""
+    frame = pd.DataFrame(samples, columns=list(Sample._fields))
+    start_ns = int(frame["at_ns"].min())
+    frame["at_s"] = (frame["at_ns"] - start_ns) / NS_PER_S
+    before = None if usual is None else evidence_of(read_run(usual)).usual
+    evidence = Evidence(samples=frame, stretch=Window(name="watched", start_s=0.0, end_s=for_s), usual=before)
+    return _diagnosed(f"{target.name}, watched for {for_s:g} s", evidence, target)
+
+
+def _diagnosed(source: str, evidence: Evidence, target: TargetSpec) -> Diagnosed:
+    if target.runbook is None:
+        raise ExperimentError(f"{source}: its target file has no runbook to follow.")
+    return Diagnosed(source=source, runbook=target.runbook, findings=diagnose(evidence, target))

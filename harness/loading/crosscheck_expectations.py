@@ -15,6 +15,7 @@ from harness.experiment import (
     ConsistencyCheck,
     DegradationCheck,
     DestroyFault,
+    DiagnosisCheck,
     Experiment,
     FailoverCheck,
     FanOutCheck,
@@ -28,6 +29,7 @@ from harness.experiment import (
 )
 from harness.loading.crosscheck_breakers import breakers_figures
 from harness.loading.crosscheck_regions import Mistake
+from harness.loading.crosscheck_runbook import diagnosis_mistakes
 from harness.loading.crosscheck_scaling import scaling_figures
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where
@@ -222,4 +224,5 @@ _TABLE: dict[type[Check], LookAt] = {
     FanOutCheck: _fan_out,
     SeverityCheck: _severity,
     BreakersCheck: breakers_figures,
+    DiagnosisCheck: diagnosis_mistakes,
 }

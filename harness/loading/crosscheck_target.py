@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from harness.errors import ExperimentError
 from harness.loading.crosscheck import told
 from harness.loading.crosscheck_regions import Mistake
+from harness.loading.crosscheck_runbook import runbook_mistakes
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Document, Where
 from harness.target.target import LinkSpec, TargetSpec
 
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
-    return told(document, [*_services(target), *_links(target), *_ports(target), *_levels(target), *_breakers(target)])
+    found = [*_services(target), *_links(target), *_ports(target), *_levels(target), *_breakers(target)]
+    return told(document, [*found, *runbook_mistakes(target)])
 
 
 def _services(target: TargetSpec) -> Iterator[Mistake]:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from harness.target.runbook import Runbook
 from harness.units import PerSecond, Ratio, Seconds
 
 
@@ -219,6 +220,7 @@ class TargetSpec(_Strict, frozen=True, kw_only=True):
     headers: Headers = Headers()
     metrics: Metrics = Metrics()
     promises: Promises = Promises()
+    runbook: Runbook | None = None
     defects: dict[str, str] = {}
     defect_variable: str = "DEFECT"
 

@@ -26,6 +26,7 @@ from harness.experiment import (
     Check,
     ConsistencyCheck,
     DegradationCheck,
+    DiagnosisCheck,
     FailoverCheck,
     FanOutCheck,
     RecoveryCheck,
@@ -43,6 +44,7 @@ from harness.verify.breakers.check import check_breakers
 from harness.verify.caching.check import check_caching
 from harness.verify.consistency.check import check_consistency
 from harness.verify.degradation import check_degradation
+from harness.verify.diagnosis.check import check_diagnosis
 from harness.verify.failover.check import check_failover
 from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
@@ -67,6 +69,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     CachingCheck: check_caching,
     FanOutCheck: check_fan_out,
     SeverityCheck: check_severity,
+    DiagnosisCheck: check_diagnosis,
     BreakersCheck: check_breakers,
 }
 COMPARES_WITH_BASELINE = (RecoveryCheck,)

@@ -85,14 +85,6 @@ def clopper_pearson(hits: int, samples: int, confidence: float = CONFIDENCE) -> 
     return Interval(low=low, high=high, level=confidence, method="Clopper–Pearson")
 
 
-def clopper_pearson_ends(hits: Floats, samples: Floats, confidence: float = DECIDING) -> tuple[Floats, Floats]:
-    """Both ends of many such intervals at once, by the beta quantiles that they are; each of at least one sample."""
-    tail = (1 - confidence) / 2
-    low: Floats = np.where(hits > 0, stats.beta.ppf(tail, np.maximum(hits, 1), samples - hits + 1), 0.0)
-    high: Floats = np.where(hits < samples, stats.beta.ppf(1 - tail, hits + 1, np.maximum(samples - hits, 1)), 1.0)
-    return low, high
-
-
 def p_as_many(hits: Floats, samples: Floats, share: float) -> Floats:
     """How likely so many hits or more are, were this the true share."""
     result: Floats = stats.binom.sf(hits - 1, samples, share)

@@ -73,6 +73,12 @@ class Backends:
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
         self.builds = Counter("cache_builds_total", "Made from Postgres, by what", ["kind"], registry=registry)
+        self.cache_invalidations = Counter(
+            "cache_invalidations_total",
+            "Changes that caches had to forget something for",
+            ["kind"],
+            registry=registry,
+        )
 
     async def redis(self, *commands: Command) -> list[Reply]:
         """One round trip. Raises DependencyError."""

@@ -13,7 +13,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Summary
 
 from reference_system.data import errands
 from reference_system.policies import circuit_breaker, retry_budget
@@ -58,6 +58,9 @@ class DependencyMetrics:
         self.attempts = Counter("dependency_attempts_total", "Attempts, retries included", labels, registry=registry)
         self.errors = Counter("dependency_errors_total", "Failed attempts", labels, registry=registry)
         self.refused = Counter("dependency_refused_total", "Calls refused by the breaker", labels, registry=registry)
+        self.seconds = Summary(
+            "dependency_seconds", "How long an attempt took, failed or not", labels, registry=registry
+        )
         self.state = Gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open", labels, registry=registry)
         self.probes = Counter("circuit_breaker_probes_total", "Probes sent", labels, registry=registry)
         self.transitions = Counter(
@@ -94,6 +97,7 @@ class Dependency:
         self._attempts = metrics.attempts.labels(name)
         self._errors = metrics.errors.labels(name)
         self._refused = metrics.refused.labels(name)
+        self._seconds = metrics.seconds.labels(name)
         self._probes = metrics.probes.labels(name)
         self._expired = metrics.expired.labels(name)
         self._transitions = {phase: metrics.transitions.labels(name, phase) for phase in circuit_breaker.Phase}
@@ -122,7 +126,8 @@ class Dependency:
             tried += 1
             self._attempts.inc()
             try:
-                result = await operation(*arguments)
+                with self._seconds.time():
+                    result = await operation(*arguments)
             except ExpiredError:
                 self._expired.inc()
                 raise

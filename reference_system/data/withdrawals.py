@@ -27,6 +27,9 @@ class Withdrawals:
         self._backends = backends
         self._forgets = forgets
         self._pages_changed = pages_changed
+        self._counted = backends.cache_invalidations
+        for kind in ("post", *Event):
+            self._counted.labels(kind)  # shown from the start, so that none is not the same as not known
 
     async def run_once(self) -> bool:
         """Whether there may be more. Raises DependencyError and does it later."""
@@ -42,6 +45,9 @@ class Withdrawals:
                 self._pages_changed(changed)
         if posts:
             await self._backends.postgres("withdrawn_done", [row["post"] for row in posts])
+            self._counted.labels("post").inc(len(posts))
         if changes:
             await self._backends.postgres("changed_done", [row["number"] for row in changes])
+            for row in changes:
+                self._counted.labels(row["what"]).inc()
         return BATCH in (len(posts), len(changes))

@@ -74,6 +74,8 @@ POOL = "pool_exhausted"
 GIVEN_UP = "given_up"
 FAN_OUT = "a_celebrity_posts"
 
+DIAGNOSED = ("a_slow_database", "a_silent_redis")
+
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
     "losing_europe",
@@ -90,6 +92,7 @@ CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
     *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, CAPACITY, FAN_OUT, "silent_replica")),
     *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, LOSING_US_EAST, *REGIONS)),
+    *(_clean(experiment, gate=False) for experiment in DIAGNOSED),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 

@@ -479,6 +479,30 @@ def test_a_severity_that_could_not_be_judged_is_refused(written: Written, words:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ("symptom: slov, cause: storage", '$.expect[0].symptom: "slov" is not a symptom of'),
+        ("symptom: slow, cause: storages", '$.expect[0].cause: "storages" is not a cause of slow'),
+        ("symptom: slow, cause: storages", 'Did you mean "storage"?'),
+        ("may_show: [slov]", '$.expect[0].may_show[0]: "slov" is not a symptom of'),
+        ("symptom: slow", "$.expect[0]: a symptom and its cause belong together"),
+    ],
+)
+def test_a_diagnosis_that_could_not_be_judged_is_refused(written: Written, words: str, sentence: str) -> None:
+    assert load_experiment(written(SMALL.replace("slo, p99: 150ms", "diagnosis"))).experiment.expect
+    assert sentence in error_of(written(SMALL.replace("slo, p99: 150ms", f"diagnosis, {words}")))
+
+
+def test_a_diagnosis_needs_a_runbook(written: Written, project: Path) -> None:
+    bare = re.sub(r"(?s)runbook:.*(?=# The same)", "", TARGET)
+    (project / "reference_system" / "target.yaml").write_text(bare)
+
+    assert "has no runbook, so there is nothing to follow" in error_of(
+        written(SMALL.replace("slo, p99: 150ms", "diagnosis"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
         ("dependencies: [redi]", '$.expect[0].dependencies[0]: "redi" is nothing that replicas of'),
         ("dependencies: [redi]", 'Did you mean "redis"?'),
         ("dependencies: [postgres]", '$.expect[0].dependencies[0]: no fault cuts "postgres" off'),
@@ -647,6 +671,17 @@ TARGET_MISTAKES = [
     ("value: 3", "value: 5", "levels are written in order"),
     ("evaluation_period: 1s", "evaluation_period: 1", '1 has no unit: write "1s"'),
     ('"2": 10%', '"2": ten', '$.promises.shedding.curve["1.5"]["2"]: "ten" is not a ratio'),
+    ("of: seconds", "of: second", '$.runbook.signals.mean.of: "second" is not a signal of the kind gauge or rate'),
+    ("by: calls", "by: mean", '$.runbook.signals.mean.by: "mean" is not a signal of the kind gauge or rate'),
+    ("role: api}", "role: apis}", 'no service has the role "apis".\nDid you mean "api"?'),
+    ("signal: latency", "signal: latencie", '$.runbook.symptoms.slow.signal: "latencie" is not one of the signals'),
+    ("signal: mean, above: 0.05, rises_to: 2", "signal: mean", "steps.storage_time: has no bound"),
+    ("first: storage_time", "first: start", '$.runbook.symptoms.slow.first: "start" is neither a step nor a cause'),
+    ("otherwise: rush}", "otherwise: rash}", 'steps.storage_time.otherwise: "rash" is neither a step nor a cause'),
+    ("otherwise: elsewhere}", "otherwise: storage_time}", "leads back to itself: storage_time → rush → storage_time"),
+    ("then: rush_hour", "then: elsewhere", "causes.rush_hour: no step leads to it"),
+    ("otherwise: rush}", "otherwise: elsewhere}", "steps.rush: no step leads to it"),
+    ("        rush_hour: {sen", "        rush: {sen", 'steps.rush: "rush" is a cause, too'),
 ]
 
 

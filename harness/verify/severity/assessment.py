@@ -70,22 +70,25 @@ def assess(run: Run, *, late_s: float = LATE_S) -> Assessment | None:
     shares = shares_of(came)
     if not len(shares):
         return None
-    low, high = statistics.clopper_pearson_ends(shares.affected, shares.users)
-    place = int(np.lexsort((shares.users, low))[-1])  # not by the share: one user of two proves little
+    bars = [
+        statistics.clopper_pearson(int(affected), int(users), statistics.DECIDING)
+        for affected, users in zip(shares.affected, shares.users, strict=True)
+    ]
+    lows = np.array([statistics.ends(bar)[0] for bar in bars])
+    place = int(np.lexsort((shares.users, lows))[-1])  # not by the share: one user of two proves little
+    low, high = statistics.ends(bars[place])
     share, risks = float(shares.share[place]), risks_of(run)
     severity = graded(share, at_risk=bool(risks))
     start_s = float(shares.start_s[place])
     return Assessment(
         severity=severity,
-        surely=_no_worse(graded(float(low[place]), at_risk=bool(risks)), severity),
-        at_worst=graded(float(high[place]), at_risk=bool(risks)) if share > 0 else severity,
+        surely=_no_worse(graded(low, at_risk=bool(risks)), severity),
+        at_worst=graded(high, at_risk=bool(risks)) if share > 0 else severity,
         worst=Window(name="worst window", start_s=start_s, end_s=start_s + shares.length_s),
         share=share,
         affected=int(shares.affected[place]),
         users=int(shares.users[place]),
-        interval=Interval(
-            low=float(low[place]), high=float(high[place]), level=statistics.DECIDING, method="Clopper–Pearson"
-        ),
+        interval=bars[place],
         scope=_scope(came, shares, severity),
         risks=risks,
         risks_known=are_known(run),

@@ -71,14 +71,6 @@ def test_intervals_of_a_share(hits: int, samples: int, wilson: tuple[float, floa
     assert statistics.ends(statistics.clopper_pearson(hits, samples)) == pytest.approx(exact, abs=5e-5)
 
 
-@pytest.mark.parametrize(("hits", "samples"), [(0, 1), (1, 1), (0, 40), (3, 40), (40, 40), (500, 3000)])
-def test_many_intervals_at_once_are_the_same_as_one_by_one(hits: int, samples: int) -> None:
-    low, high = statistics.clopper_pearson_ends(np.array([hits, 1.0]), np.array([samples, 2.0]), 0.95)
-
-    alone = statistics.ends(statistics.clopper_pearson(hits, samples, 0.95))
-    assert (low[0], high[0]) == pytest.approx(alone)
-
-
 def test_so_many_hits_or_more() -> None:
     """Of two coins: none or more, one or more, both."""
     hits, samples = np.array([0.0, 1.0, 2.0]), np.array([2.0, 2.0, 2.0])
