@@ -97,6 +97,9 @@ def knee(
     within: Annotated[str, typer.Option(metavar="LOW..HIGH", help="Between which arrival rates, e.g. 100/s..400/s.")],
     judged_by: Annotated[str, typer.Option(help="By which expectation: slo or recovery.")] = "slo",
     phase: Annotated[str, typer.Option(help="The phase whose slo counts, and that is measured.")] = "baseline",
+    capacity: Annotated[
+        str | None, typer.Option(metavar="RATE", help="What the target is known to do: the answer as a share of it.")
+    ] = None,
     resolution: Annotated[str, typer.Option(help="How narrow the answer has to be, as a share of it.")] = "2%",
     at_most: Annotated[int, typer.Option(help="Runs, at most.")] = 16,
     short: Short = False,
@@ -119,6 +122,7 @@ def knee(
             search=commands.search_of(within, resolution=resolution, at_most=at_most),
             judged_by=judged_by,
             phase=phase,
+            capacity=capacity,
             place=Place(runs=runs, loopback=loopback, engine=engine),
             runtime=runtime,
             searches=searches,

@@ -134,6 +134,7 @@ def knee(
     search: Search,
     judged_by: str,
     phase: str,
+    capacity: str | None,
     place: gameday.Place,
     runtime: str,
     searches: Path,
@@ -156,7 +157,8 @@ def knee(
         searching.write_knee(knee, folder)
         display_search.show_point(knee.points[-1], console)
 
-    question = searching.Question(judged_by=_judged_by(judged_by), phase=phase)
+    known = None if capacity is None else _capacity(capacity)
+    question = searching.Question(judged_by=_judged_by(judged_by), phase=phase, capacity=known)
     searching.subject_of(plan_at(search.low), question)  # whatever is wrong is told before a folder is made
     folder = create_run_folder(searches, name=experiment.stem, at=clock.utc_now())
     searched = searching.find_knee(plan_at, search, question, attempt=attempt, on_point=show)
@@ -184,6 +186,16 @@ def search_of(within: str, *, resolution: str, at_most: int) -> Search:
     if not FEWEST_RUNS <= at_most <= MOST_RUNS:
         raise ExperimentError(f"--at-most {at_most}: must be from {FEWEST_RUNS} to {MOST_RUNS} runs.")
     return search
+
+
+def _capacity(text: str) -> PerSecond:
+    try:
+        rate = PerSecond.parse(text)
+    except ValueError as error:
+        raise ExperimentError(f"--capacity: {error}.") from None
+    if not rate > 0:
+        raise ExperimentError(f"--capacity {text}: has to be above 0.")
+    return rate
 
 
 def _judged_by(word: str) -> JudgedBy:

@@ -29,6 +29,8 @@ def show_knee(knee: Knee, console: Console, *, exit_code: ExitCode, folder: Path
     if knee.ending is Ending.FOUND:
         regions, replicas = knee.subject.regions, knee.subject.replicas
         _say(console, f"{knee.per_region} a region of {regions}, {knee.per_replica} a replica of {replicas}.")
+    if knee.share_of_capacity is not None:
+        _say(console, f"{knee.share_of_capacity:.1%} of the capacity, {knee.subject.capacity}.")
     files = f"result: {folder / 'knee.json'}  page: {folder / 'knee.html'}"
     _say(console, f"[bold]{knee.ending}[/] (exit {int(exit_code)})  {escape(files)}")
 

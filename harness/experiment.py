@@ -309,11 +309,16 @@ class SheddingCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="
 
 
 class RecoveryCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="recovery"):
-    """After the last revert, goodput and level are back to the baseline's within `rto`, and stay."""
+    """After the last revert, goodput and level are back to the baseline's within `rto`, and stay.
+
+    `goodput_alone`: whatever the level is and wherever answers come from. That is what is asked of hysteresis: the same
+    load before and after has the same goodput.
+    """
 
     rto: Seconds
     goodput_share: Ratio = Ratio(0.95)
     hold: Seconds = Seconds(3.0)
+    goodput_alone: bool = False
 
 
 class RetriesCheck(_Strict, frozen=True, kw_only=True, tag_field="check", tag="retries"):

@@ -33,6 +33,7 @@ class Question:
 
     judged_by: JudgedBy
     phase: str
+    capacity: PerSecond | None = None  # what the whole target is known to do
 
     def asks(self, check: Check) -> TypeGuard[SloCheck | RecoveryCheck]:
         if self.judged_by == "recovery":
@@ -97,6 +98,7 @@ def subject_of(plan: Plan, question: Question) -> Subject:
         judged_by=question.judged_by,
         objectives=tuple(_name_of(check) for check in asked),
         p99_limit=min(limits, default=None),
+        capacity=question.capacity,
     )
 
 

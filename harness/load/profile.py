@@ -34,6 +34,7 @@ from harness.plan import OperationSpec
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING_METHODS = ("GET", "HEAD")
 FINAL_READS = "final_reads"
+MOST_RETRIES = 9
 PHASES = ("", FINAL_READS)  # the ordinary ones, and the one that has operations of its own
 
 Item = TypeVar("Item")
@@ -134,6 +135,7 @@ class Doing(NamedTuple):
     writes: bool
     phase: str
     fresh: bool
+    retries: int
 
 
 Operation = Callable[[Any, Any], None]
@@ -148,15 +150,18 @@ def does(
     writes: bool | None = None,
     phase: str = "",
     fresh: bool = False,
+    retries: int = 0,
 ) -> Callable[[Operation], Operation]:
     """Mark a method of a visitor as an operation. A write is one whose loss or doubling would matter; by default
     whatever is not GET or HEAD. A WebSocket's route is its GET. With `phase="final_reads"` it is done in that phase
-    only, and nothing else is; a `fresh` one is the first and only one of its session, as a stranger's."""
+    only, and nothing else is; a `fresh` one is the first and only one of its session, as a stranger's. What is failed,
+    unknown or shed is sent again at once, up to `retries` times while the load lasts, each time as a request of its own
+    in the record."""
 
     def mark(function: Operation) -> Operation:
         method = route.partition(" ")[0]
         changes = method not in READING_METHODS if writes is None else writes
-        function.__dict__["doing"] = Doing(name, route, share, priority, changes, phase, fresh)
+        function.__dict__["doing"] = Doing(name, route, share, priority, changes, phase, fresh, retries)
         return function
 
     return mark
@@ -201,6 +206,7 @@ class Action:
     share: float
     phase: str
     fresh: bool
+    retries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +332,7 @@ def _actions_of(doings: dict[type[Visitor], list[Any]], phase: str) -> Iterator[
         for function in found:
             doing = _doing(function)
             share = visitor.share / all_visitors * doing.share / inside
-            yield Action(visitor, function, doing.name, share, phase, doing.fresh)
+            yield Action(visitor, function, doing.name, share, phase, doing.fresh, doing.retries)
 
 
 def _operations_of(visitor: type[Visitor]) -> list[Any]:
@@ -357,6 +363,10 @@ def _check_doing(doing: Doing, path: Path, line: int) -> None:
         )
     if doing.priority not in (1, 2, 3, 4):
         raise ExperimentError(f'{path}, line {line}: the priority of "{doing.name}" is {doing.priority!r}, wanted 1–4.')
+    if isinstance(doing.retries, bool) or not isinstance(doing.retries, int) or not 0 <= doing.retries <= MOST_RETRIES:
+        raise ExperimentError(
+            f'{path}, line {line}: the retries of "{doing.name}" are {doing.retries!r}, wanted 0–{MOST_RETRIES}.'
+        )
     if doing.phase not in PHASES:
         raise ExperimentError(
             f'{path}, line {line}: the phase of "{doing.name}" is {doing.phase!r}; '

@@ -35,6 +35,7 @@ class RowWords(NamedTuple):
     features_off: str
     change: str
     whole: bool
+    attempt: int
 
 
 NUMBERS = ("scheduled_ns", "sent_ns", "finished_ns", "user", "session", "count", "age_s")

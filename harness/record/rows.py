@@ -94,6 +94,7 @@ REQUESTS = pa.schema(
         ("seen", pa.string()),  # ids that the answer shows of the object, comma-joined, or empty
         ("whole", pa.bool_()),  # the answer held all of the object that there was: what is not seen was not there
         ("count", pa.int64()),  # by how much a counter is raised, or what was read of it; else NO_COUNT
+        ("attempt", pa.int8()),  # 1 as planned; from 2 on the visitor sends again what was not answered as asked
         ("age_s", pa.int64()),  # whole seconds since the answer was made, as its cache says; NO_AGE where it does not
     ]
 )
@@ -105,6 +106,7 @@ LATER_COLUMNS = {
     "change": "",
     "whole": False,
     "count": NO_COUNT,
+    "attempt": 1,
     "age_s": NO_AGE,
 }
 

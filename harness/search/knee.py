@@ -14,7 +14,7 @@ import msgspec
 
 from harness.errors import ExperimentError
 from harness.search.bisection import Ending, Search, Standing, Trial, standing
-from harness.units import PerSecond, Seconds, dec_hook, enc_hook
+from harness.units import PerSecond, Ratio, Seconds, dec_hook, enc_hook
 from harness.verify.verdict import Outcome
 
 FORMAT_VERSION = 1
@@ -59,10 +59,12 @@ class Subject(_Strict, frozen=True, kw_only=True):
     judged_by: JudgedBy
     objectives: tuple[str, ...]
     p99_limit: Seconds | None
+    capacity: PerSecond | None = None
 
 
 class Knee(_Strict, frozen=True, kw_only=True):
-    """What a search has come to, with all that it rests on. The three rates are those of the highest that held."""
+    """What a search has come to, with all that it rests on. Rates per region and replica are those of the highest that
+    held; `share_of_capacity` is that one ÷ the capacity that was given, such as hidden capacity ÷ capacity."""
 
     kind: Literal["knee"] = "knee"
     format_version: int = FORMAT_VERSION
@@ -74,6 +76,7 @@ class Knee(_Strict, frozen=True, kw_only=True):
     lowest_fail: PerSecond | None
     per_region: PerSecond | None
     per_replica: PerSecond | None
+    share_of_capacity: Ratio | None
     points: tuple[Point, ...]
 
 
@@ -91,6 +94,7 @@ def knee_of(subject: Subject, search: Search, points: Sequence[Point]) -> Knee:
         lowest_fail=_rate(now.lowest_fail),
         per_region=_rate(highest, subject.regions),
         per_replica=_rate(highest, subject.replicas),
+        share_of_capacity=Ratio(highest / subject.capacity) if highest is not None and subject.capacity else None,
         points=tuple(points),
     )
 

@@ -236,7 +236,7 @@ class Promise(StrEnum):
 class TargetPart(_Strict, frozen=True, kw_only=True):
     """A target file that names some regions of another one's target: the same system without the others.
 
-    `without` are promises that this one does not make, because its `variables` turn off what keeps them.
+    `without` are promises that this one does not make, because its `variables` turn off or change what keeps them.
     """
 
     name: str

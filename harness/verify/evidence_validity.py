@@ -141,9 +141,11 @@ def _unsent(run: Run) -> Figure:
 
 
 def _arrivals(run: Run) -> list[Figure]:
-    """Each second, and the whole run, hold as many scheduled requests as the plan says."""
+    """Each second, and the whole run, hold as many scheduled requests as the plan says; what visitors send again, if
+    their profile lets them, is the system's doing and no part of the plan."""
     seconds = math.floor(run.plan.duration_s)
-    at_s = np.floor(column(run.requests, "scheduled_s"))
+    planned_ones = run.requests["attempt"].to_numpy() == 1
+    at_s = np.floor(column(run.requests, "scheduled_s")[planned_ones])
     inside = (at_s >= 0) & (at_s < seconds)
     counts = np.bincount(at_s[inside].astype(np.int64), minlength=seconds).astype(np.float64)
     planned = np.array([windows.planned_arrivals(run.plan, second, second + 1) for second in range(seconds)])
@@ -155,7 +157,7 @@ def _arrivals(run: Run) -> list[Figure]:
         reason = f"at {at(first)} {counts[first]:,.0f} were scheduled, the plan says {planned[first]:,.1f}"
     total = windows.planned_arrivals(run.plan, 0.0, run.plan.duration_s)
     least, most = (float(end[0]) for end in _bounds(run, np.array([total]), FALSE_ALARM))
-    offered = len(run.requests)
+    offered = int(planned_ones.sum())
     return [
         figures.condition(
             "seconds with other arrivals than planned", float(len(off)), unit="", samples=seconds, accept="0",

@@ -3,7 +3,8 @@
 Itself: goodput has the baseline's share of the offered load, the level is not worse than the baseline's, and answers
 come from where they came from then (not from a fallback); all for `hold` seconds on end. Measured in windows of one
 second from the moment the last revert was done and the load had its last rate, so the time is known to a second and no
-better. A relapse after that is a recovery that did not last.
+better. A relapse after that is a recovery that did not last. Goodput alone is what hysteresis is about: a system that a
+short overload leaves in a state in which it serves fewer of the same load has found a second equilibrium (metastable).
 """
 
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class _Course:
 
 
 def name_of(check: RecoveryCheck) -> str:
-    return f"recovery within {check.rto}"
+    return f"recovery{' of goodput' if check.goodput_alone else ''} within {check.rto}"
 
 
 def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
@@ -79,7 +80,8 @@ def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, nor
     fallback = _fallback(run, from_s, seconds, WINDOW_S)
     usual_share = _fallback(run, baseline.start_s, 1, baseline.length_s)[0]
     at_home = np.isnan(fallback) | (fallback <= usual_share + FALLBACK_SLACK)
-    return _Course(from_s=from_s, goodput=goodput, fallback=fallback, good=enough & calm & at_home, level=level)
+    good = enough if check.goodput_alone else enough & calm & at_home
+    return _Course(from_s=from_s, goodput=goodput, fallback=fallback, good=good, level=level)
 
 
 def _goodput(run: Run, from_s: float, count: int, length_s: float) -> Floats:
@@ -186,16 +188,20 @@ def _nothing(why: str) -> Figure:
 def _passed(check: RecoveryCheck, course: _Course, found: list[Figure]) -> str:
     value = found[0].value or 0.0
     return (
-        f"The disturbance was over at {at(course.from_s)}; goodput and level were the baseline's after {value:g} s "
+        f"The disturbance was over at {at(course.from_s)}; {_what(check)} the baseline's after {value:g} s "
         f"(± 1 s), expected within {say(check.rto, 's')}, and stayed so."
     )
+
+
+def _what(check: RecoveryCheck) -> str:
+    return "goodput was" if check.goodput_alone else "goodput and level were"
 
 
 def _evidence(run: Run, check: RecoveryCheck, course: _Course, found: list[Figure]) -> list[Evidence]:
     listed = [Evidence(at_s=course.from_s, sentence="The last disturbance was over.", source="events")]
     recovered = found[0].value
     if recovered is not None:
-        sentence = "From here on goodput and level were those of the baseline."
+        sentence = f"From here on {_what(check)} the baseline's."
         listed.append(Evidence(at_s=course.from_s + recovered, sentence=sentence, source="requests"))
     bad = np.flatnonzero(~course.good)
     if len(bad):

@@ -1,4 +1,4 @@
-"""Defects of how stores are called: circuit breakers, the pool of connections, deadlines."""
+"""Defects of how stores are called: circuit breakers, the pool of connections, deadlines; and of what then queues."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 from reference_system.data.connection_gate import ConnectionGate
 from reference_system.defects.defect import Defect
-from reference_system.policies import circuit_breaker
+from reference_system.policies import circuit_breaker, load_shedding
 from reference_system.policies.circuit_breaker import OPEN_FOR_S, Observation, State
 from reference_system.services.parts import ApiParts
 
@@ -81,5 +81,10 @@ DEFECTS: dict[str, Defect] = {
     "works_for_nobody": Defect(
         breaks="Nothing more is done for a request that nobody waits for any more; with this it is served to its end.",
         api=lambda parts: replace(parts, patience_s=_our_own),
+    ),
+    "neither_sheds_nor_drops": Defect(
+        breaks="An overload is shed, and who has gone is not served; with this all of it queues, and is tried over and "
+        "over.",
+        api=lambda parts: replace(parts, shed_ratio=load_shedding.shed_nothing, patience_s=_our_own),
     ),
 }

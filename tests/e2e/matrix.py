@@ -72,6 +72,7 @@ CAPACITY = "timeline_capacity"
 BREAKERS = "breakers_open_and_close"
 POOL = "pool_exhausted"
 GIVEN_UP = "given_up"
+HYSTERESIS = "hidden_capacity"
 FAN_OUT = "a_celebrity_posts"
 
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
@@ -90,7 +91,7 @@ REGIONS = (
 
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
-    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, CAPACITY, FAN_OUT, "silent_replica")),
+    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, "silent_replica")),
     *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, LOSING_US_EAST, *REGIONS)),
     *(_clean(experiment, gate=False) for experiment in DIAGNOSED),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
@@ -118,6 +119,7 @@ DEFECTS = (
     _defect("sheds_at_0_9x", OVERLOAD, "shedding", "priority 4 shed"),
     _defect("sheds_by_the_formula", OVERLOAD, "shedding", "priority 2 shed whenever overloaded"),
     _defect("sheds_after_the_handler", OVERLOAD, "shedding", "refusal p99"),
+    _defect("neither_sheds_nor_drops", HYSTERESIS, "recovery", "goodput was 0 % of the offered load", to_the_end=True),
     _defect("counts_shed_as_errors", OVERLOAD, "degradation", "another error_ratio than clients saw"),
     _defect("retries_without_budget", REDIS, "retries", "redis attempts per call", gate=True),
     _defect(

@@ -23,7 +23,7 @@ def test_the_capacity_of_two_replicas_lies_in_the_bracket(tmp_path: Path) -> Non
     searches = ("--searches", str(tmp_path / "searches"))
 
     done = subprocess.run(
-        command(*arguments, *searches, loopback=loopback(14), runs=tmp_path / "runs"),
+        command(*arguments, *searches, loopback=loopback(16), runs=tmp_path / "runs"),
         cwd=PROJECT, capture_output=True, text=True, timeout=SEARCH_TAKES_S, check=False,
     )  # fmt: skip
 

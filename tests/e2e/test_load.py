@@ -1,6 +1,7 @@
 """The load generator against real servers: what it offers, and that every request it owes has exactly one row."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -155,6 +156,43 @@ def test_a_reset_request_is_sent_once_and_fails_once(gets: Path, posts: Path, tm
     assert low <= offered.outcomes()[outcome] <= high
     assert offered.outcomes()["ok"] + offered.outcomes()[outcome] == count
     assert set(offered.requests["error"]) == {"", "reset"}
+
+
+@pytest.mark.parametrize(("status", "headers"), [(500, {}), (503, {"X-Shed": "overload"})])
+def test_what_is_sent_again_is_a_request_of_its_own(tmp_path: Path, status: int, headers: dict[str, str]) -> None:
+    profile = tmp_path / "again.py"
+    profile.write_text(GETS.replace("priority=2", "priority=2, retries=3"))
+    plan = plan_of(profile, rate_per_s=20, lasts_s=1)
+
+    with small_server("status", status=status, headers=json.dumps(headers)) as url:
+        offered = asyncio.run(offer(plan, url, tmp_path))
+        assert seen_by(url)["all"] == 80
+
+    rows = offered.requests.sort_values(["user", "scheduled_ns"])
+    assert len(rows) == 80
+    assert rows["attempt"].value_counts().to_dict() == {1: 20, 2: 20, 3: 20, 4: 20}
+    again = rows[rows["attempt"] > 1]
+    ended = set(rows["finished_ns"])
+    assert all(due in ended for due in again["scheduled_ns"])  # at the moment at which the one before it had failed
+    total = offered.driver.live.total
+    assert total.offered == total.ended == 80
+
+
+def test_what_is_answered_is_not_sent_again_and_what_fails_at_the_end_of_the_load_neither(tmp_path: Path) -> None:
+    profile = tmp_path / "again.py"
+    profile.write_text(GETS.replace("priority=2", "priority=2, retries=3"))
+
+    with small_server("ok-to-all") as url:
+        answered = asyncio.run(offer(plan_of(profile, rate_per_s=20, lasts_s=1), url, tmp_path))
+    (tmp_path / "slow").mkdir()
+    with small_server("slow", delay_s=10) as url:
+        plan = plan_of(profile, rate_per_s=20, lasts_s=1, deadline_s=0.8)
+        late = asyncio.run(offer(plan, url, tmp_path / "slow")).requests
+
+    assert set(answered.requests["attempt"]) == {1}
+    first_s = (late["scheduled_ns"] - late["scheduled_ns"].min()) / NS_PER_S
+    assert set(late["attempt"]) == {1, 2}  # the third would have been due after the end
+    assert len(late) == 20 + (first_s[late["attempt"] == 1] + 0.8 < 1 - 0.025).sum()
 
 
 def test_a_frozen_server_costs_everybody_who_came_meanwhile(gets: Path, tmp_path: Path) -> None:

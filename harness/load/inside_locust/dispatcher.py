@@ -1,13 +1,14 @@
 """The open loop: starts every request when it is due, whatever became of those before, and writes one row for each.
 
 Behind schedule it catches up; nothing is skipped and nothing waits for an answer. What cannot be sent is a row too, so
-that offered = ok + shed + disabled + failed + unknown + not sent, exactly and however the run ends.
+that offered = ok + shed + disabled + failed + unknown + not sent, exactly and however the run ends. What a visitor
+sends again is a request of its own, due when the one before it has failed.
 """
 
 import logging
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 
@@ -40,7 +41,17 @@ STARTS_IN_A_ROW = 32  # requests started before the others may run: bounds the l
 LOGGED_FAULTS = 20  # of a profile that stumbles over answers; more would only repeat
 GIVE_UP_WITHIN_S = 1.0
 
+SENT_AGAIN = frozenset({Outcome.FAILED, Outcome.UNKNOWN, Outcome.SHED})  # by visitors who do that
+
 _LEVELS = {str(level): level for level in range(5)}
+
+
+class _Due(NamedTuple):
+    """One request: its arrival's place in the schedule, which attempt it is, and when it should be sent."""
+
+    place: int
+    attempt: int
+    scheduled_ns: int
 
 
 class Dispatcher:
@@ -79,7 +90,8 @@ class Dispatcher:
         self._limit = in_flight_limit
         self._first_number, self._number_step = first_number, number_step
         self._start_ns = 0
-        self._open: dict[Any, int] = {}
+        self._end_ns = 0
+        self._open: dict[Any, _Due] = {}
         self._faults_logged = 0
 
     @property
@@ -88,7 +100,7 @@ class Dispatcher:
 
     def offer(self, start_ns: int, *, until_s: float) -> None:
         """Returns at `until_s`, or soon after `stop_ns` was set; everything due until then has been offered."""
-        self._start_ns = start_ns
+        self._start_ns, self._end_ns = start_ns, start_ns + int(until_s * NS_PER_S)
         due_ns = self._schedule.due_ns
         place = self._offer_until_stopped(due_ns)
         while self.stop_ns is None and (left_ns := start_ns + int(until_s * NS_PER_S) - now_ns()) > 0:
@@ -127,24 +139,34 @@ class Dispatcher:
         self.given_up += len(self._open)
         gevent.killall(list(self._open), exception=GivenUp(why), block=True, timeout=GIVE_UP_WITHIN_S)
         while self._open:
-            _, place = self._open.popitem()
-            self._row(place, Visit(self._entry), ErrorClass.RUN_STOPPED)
+            _, due = self._open.popitem()
+            self._row(due, Visit(self._entry), ErrorClass.RUN_STOPPED)
 
     def _start(self, place: int) -> None:
         if len(self._open) >= self._limit:
             self._not_sent(place, ErrorClass.CLIENT_LIMIT)
             return
-        self.offered += 1
-        self._tally.scheduled += 1
-        self._open[gevent.spawn(self._perform, place)] = place
+        due = self._offered(_Due(place, 1, self._schedule.due_ns[place] + self._start_ns))
+        self._open[gevent.spawn(self._perform, due)] = due
 
     def _not_sent(self, place: int, why: ErrorClass) -> None:
+        due = self._offered(_Due(place, 1, self._schedule.due_ns[place] + self._start_ns))
+        self._row(due, Visit(self._entry), why)
+
+    def _offered(self, due: _Due) -> _Due:
         self.offered += 1
         self._tally.scheduled += 1
-        self._row(place, Visit(self._entry), why)
+        return due
 
-    def _perform(self, place: int) -> None:
-        schedule = self._schedule
+    def _perform(self, first: _Due) -> None:
+        """An arrival's request, and whatever its visitor sends again."""
+        due: _Due | None = first
+        while due is not None:
+            due = self._attempt(due)
+
+    def _attempt(self, due: _Due) -> _Due | None:
+        """One request and its row; the next one if it is to be sent again."""
+        schedule, place, me = self._schedule, due.place, gevent.getcurrent()
         action, user = self._actions[schedule.actions[place]], schedule.users[place]
         number = self._first_number + place * self._number_step
         visitor = action.visitor(user, number, schedule.draws[place], self._home_of(user))
@@ -156,9 +178,18 @@ class Dispatcher:
             pass
         except Exception as error:  # a profile stumbles over what it did not expect: the answer is wrong, the row stays
             self._stumbled(action, visit, error)
-        if self._open.pop(gevent.getcurrent(), None) is not None:
-            outcome = self._row(place, visit, visit.error)
-            self._sessions.end(session, retire=action.fresh or outcome == Outcome.UNKNOWN)
+        if self._open.pop(me, None) is None:  # given up, and its row is written
+            return None
+        outcome = self._row(due, visit, visit.error)
+        self._sessions.end(session, retire=action.fresh or outcome == Outcome.UNKNOWN)
+        if not self._sends_again(action, due, outcome, visit.finished_ns):
+            return None
+        again = self._open[me] = self._offered(_Due(place, due.attempt + 1, visit.finished_ns))
+        return again
+
+    def _sends_again(self, action: Action, due: _Due, outcome: str, at_ns: int) -> bool:
+        load_goes_on = self.stop_ns is None and at_ns < self._end_ns
+        return due.attempt <= action.retries and outcome in SENT_AGAIN and load_goes_on
 
     def _stumbled(self, action: Action, visit: Visit, error: Exception) -> None:
         if visit.answer is not None:
@@ -167,16 +198,15 @@ class Dispatcher:
             self._faults_logged += 1
             LOG.warning("%s could not make sense of what it got", action.operation, exc_info=error)
 
-    def _row(self, place: int, visit: Visit, error: ErrorClass) -> str:
-        """Write the row of an arrival; its outcome."""
-        schedule = self._schedule
+    def _row(self, due: _Due, visit: Visit, error: ErrorClass) -> str:
+        """Write the row of a request; its outcome."""
+        schedule, (place, attempt, scheduled_ns) = self._schedule, due
         facts, user = self._facts[schedule.actions[place]], schedule.users[place]
-        scheduled_ns = schedule.due_ns[place] + self._start_ns
         finished_ns = visit.finished_ns if visit.sent_ns != NOT_SENT_NS else now_ns()
         answer, intent, session = visit.answer, visit.intent, visit.session
         region = (session.region if session is not None else self._home_of(user)) or self._only_region
         if answer is not None:
-            words = self._answered(facts, answer, region, intent.change)
+            words = (*self._answered(facts, answer, region, intent.change), attempt)
             texts = (intent.object or answer.object, intent.written, answer.ids_seen)
             count = answer.count if intent.amount == NO_COUNT else intent.amount
             age_s = answer.age_s(self._age_header)
@@ -188,7 +218,7 @@ class Dispatcher:
                 outcome, error = of_error(error, writes=facts.writes, connected=visit.connected)
             words = (
                 *(*facts.row, outcome, error, 0, region, "", "", LEVEL_UNKNOWN, "", "", "", False, "", ""),
-                *(intent.change, False),
+                *(intent.change, False, attempt),
             )
             texts, count, age_s = (intent.object, intent.written, ""), intent.amount, NO_AGE
         number = NO_SESSION if session is None or visit.sent_ns == NOT_SENT_NS else session.number
@@ -197,7 +227,7 @@ class Dispatcher:
         return str(words[3])
 
     def _answered(self, facts: "_Facts", answer: Answer, region_asked: str, change: Change) -> tuple[Any, ...]:
-        """The words of a row whose request got a complete answer, in the order of `RowWords`."""
+        """The words of a row whose request got a complete answer, in the order of `RowWords`, but for the attempt."""
         served_by, region, level, cache, shed, disabled, refused, banner = map(answer.header, self._header_names)
         outcome, error = of_answer(
             answer.status,

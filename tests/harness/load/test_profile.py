@@ -85,6 +85,11 @@ class Other(Visitor):
         ),
         (HEAD + READER.replace("GET /home", "LOOK /home"), r"known methods: GET"),
         (HEAD + READER.replace("priority=2", "priority=5"), r'line 7: the priority of "home" is 5, wanted 1–4'),
+        (
+            HEAD + READER.replace("priority=2", "priority=2, retries=-1"),
+            r'line 7: the retries of "home" are -1, wanted 0–9',
+        ),
+        (HEAD + READER.replace("priority=2", "priority=2, retries=1.5"), r'the retries of "home" are 1.5, wanted 0–9'),
         (HEAD + READER.replace('"post"', '"home"'), r'line 10: "home" is described differently elsewhere'),
         (HEAD + READER + "prepare = 3", r"prepare must be a function"),
     ],

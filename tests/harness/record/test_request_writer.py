@@ -30,6 +30,7 @@ def words(**changes: Any) -> RowWords:
         features_off="",
         change="",
         whole=False,
+        attempt=1,
     )
     return base._replace(**changes)
 

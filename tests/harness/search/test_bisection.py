@@ -135,9 +135,9 @@ def test_the_bracket_lies_between_a_rate_that_only_held_and_one_that_never_did(
         assert found.highest_pass < found.lowest_fail
 
 
-@given(search=searches, place=st.floats(0, 1, exclude_max=True))
+@given(search=searches, place=st.floats(0, 0.999))
 def test_a_system_with_a_capacity_is_found_within_the_resolution(search: Search, place: float) -> None:
-    """With runs enough: 12 halvings from a range of 10,001 times its low end to a thousandth would not do."""
+    """With as many runs as it takes."""
     unbounded = Search(low=search.low, high=search.high, resolution=search.resolution, at_most=100)
     capacity = search.low + place * (search.high - search.low)
     found = standing(searched(breaking_above(capacity), unbounded))

@@ -49,6 +49,8 @@ def test_a_search_that_makes_no_sense_is_refused(within: str, resolution: str, a
         (("--phase", "disturbed"), 'has no phase "disturbed". It has: warm_up, baseline.'),
         (("--phase", "warm_up"), "a check slo of phase warm_up is needed"),
         (("--judged-by", "recovery"), "a check recovery is needed"),
+        (("--capacity", "100"), '--capacity: "100" has no unit'),
+        (("--capacity", "0/s"), "has to be above 0"),
         (("--defect", "nonsense"), '"nonsense" is not a defect'),
     ],
 )

@@ -25,6 +25,13 @@ def test_a_knee_is_shared_evenly_among_regions_and_replicas() -> None:
     assert knee.sentence == "Holds up to 290/s, no longer at 295/s (6 runs)."
 
 
+def test_the_answer_as_a_share_of_a_known_capacity() -> None:
+    knee = a_knee(subject=msgspec.structs.replace(SUBJECT, capacity=PerSecond(1160)))
+
+    assert str(knee.share_of_capacity) == "25%"
+    assert a_knee().share_of_capacity is None
+
+
 @pytest.mark.parametrize(
     ("points", "sentence"),
     [

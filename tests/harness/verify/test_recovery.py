@@ -112,3 +112,18 @@ def test_slow_answers_are_no_goodput() -> None:
 )
 def test_without_a_known_end_of_the_disturbance_nothing_is_said(why: str, run: RunBuilder) -> None:
     assert check_recovery(run.built(), WITHIN_10_S).outcome is Outcome.INCONCLUSIVE, why
+
+
+def test_goodput_alone_asks_nothing_of_how_it_is_served() -> None:
+    def fallback(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(cache=frame["cache"].astype(object).mask(frame["scheduled_s"] > 30, "fallback"))
+
+    run = a_run().with_fault().altering_requests(fallback).built()
+
+    assert check_recovery(run, RecoveryCheck(rto=Seconds(10.0), goodput_alone=True)).outcome is Outcome.PASS
+
+
+def test_goodput_alone_is_broken_by_goodput() -> None:
+    check = RecoveryCheck(rto=Seconds(10.0), goodput_alone=True)
+
+    assert check_recovery(_recovering_until(53.0).built(), check).outcome is Outcome.FAIL

@@ -85,6 +85,22 @@ def test_random_arrivals_are_on_schedule(seed: int) -> None:
     assert not [name for name in guilty(check_validity(run).verdict) if "arrivals" in name or "offered" in name]
 
 
+def _sent_again(attempt: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """A tenth of all requests twice, the second one as this attempt."""
+    return lambda frame: (
+        pd.concat([frame, frame.iloc[::10].assign(attempt=attempt)])
+        .sort_values("scheduled_ns", kind="stable", ignore_index=True)
+        .astype({"attempt": frame["attempt"].dtype})
+    )
+
+
+@pytest.mark.parametrize(("attempt", "holds"), [(2, True), (1, False)])
+def test_what_visitors_send_again_is_no_part_of_the_plan(attempt: int, holds: bool) -> None:
+    run = a_run().altering_requests(_sent_again(attempt)).built()
+
+    assert check_validity(run).evidence_holds is holds
+
+
 FAULTED = a_run().with_fault()
 
 

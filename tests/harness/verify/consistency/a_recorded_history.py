@@ -106,6 +106,7 @@ def _row(operation: Operation) -> dict[str, object]:
         "seen": ",".join(operation.seen),
         "whole": operation.whole,
         "count": count,
+        "attempt": 1,
         "age_s": rows.NO_AGE,
     }
 
