@@ -91,8 +91,11 @@ REGIONS = (
 
 CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
-    *(_clean(experiment, gate=False) for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, "silent_replica")),
-    *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, LOSING_US_EAST, *REGIONS)),
+    *(
+        _clean(experiment, gate=False)
+        for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, "silent_replica")
+    ),
+    *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, FAN_OUT, LOSING_US_EAST, *REGIONS)),
     *(_clean(experiment, gate=False) for experiment in DIAGNOSED),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
