@@ -34,7 +34,7 @@ class Lean(IntEnum):
     """Which way doubts go: to the least number of replicas that is possible, or to the most.
 
     Doubtful are the ages of what is remembered, by the error of the instants, and the sum behind a truncated average.
-    Where there is neither an error nor a pod without a sample, both decide the same.
+    Where there is neither an error nor a pod without a sample or not ready, both decide the same.
     """
 
     LEAST = 1
