@@ -368,6 +368,10 @@ def metrics(built: RunBuilder, plan: Plan, trace: pd.DataFrame) -> pd.DataFrame:
     alert = (seen["level"] >= promise.alert_from).astype(float)
     parts.append(_samples(at_s, CONTROLLER, "alert_firing", 'alert="degradation_level"', alert))
     parts.append(_samples(at_s, WORKER, "fanout_queue_depth", "", np.zeros(len(at_s))))
+    for gateway, spec in built.target.services.items():  # nobody asks them for anything that they may keep
+        if spec.role == "gateway" and spec.metrics:
+            labels = 'layer="gateway",result="hit"'
+            parts.append(_samples(at_s, gateway, "cache_requests_total", labels, np.zeros(len(at_s))))
     for region in built.target.regions:  # each has all its users
         for metric in ROUTING:
             parts.append(_samples(at_s, EDGE, metric, f'region="{region}"', np.ones(len(at_s))))
