@@ -43,10 +43,13 @@ imports: $(TESTABLE)
 unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
-# The experiments share the machine by their own rule (tests/e2e/farm.py), the other files run four at a time.
+# The experiments share the machine by their own rule (tests/e2e/farm.py), what measures a capacity has it for itself, the
+# other files run four at a time.
+MEASURED := tests/reference_system/e2e/test_capacity.py
 e2e: $(TESTABLE) setup
-	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not docker" --ignore tests/e2e/test_matrix.py
-	$(BIN)/pytest -q -m "e2e and not nightly" tests/e2e/test_matrix.py
+	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not docker and not nightly" --ignore tests/e2e/test_matrix.py \
+		$(MEASURED:%=--ignore %)
+	$(BIN)/pytest -q -m "e2e and not nightly" $(MEASURED) tests/e2e/test_matrix.py
 
 # The same in containers, where an engine runs. Where there is none this says what it leaves out.
 docker: $(TESTABLE) setup
@@ -54,7 +57,7 @@ docker: $(TESTABLE) setup
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
 matrix: $(TESTABLE) setup
-	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py
+	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py tests/e2e/test_knee.py
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
 # made over another of a different Python is neither: for a new PYTHON, `make clean` first. Compiled is what is used, when
