@@ -40,7 +40,10 @@ class ScrapeHole:
 
 
 class Scraper:
-    """Reads every endpoint (service → URL) each `every_s`; a failed scrape is a `ScrapeMissed` event."""
+    """Reads every endpoint (service → URL) each `every_s`; a failed scrape is a `ScrapeMissed` event.
+
+    One after the other within that time: all at once would stop what is being measured for a moment, twice a second.
+    """
 
     def __init__(
         self,
@@ -61,8 +64,9 @@ class Scraper:
         """Scrape until cancelled."""
         start_ns = clock.now_ns()
         async with aiohttp.ClientSession(timeout=NO_TIMEOUTS) as client, asyncio.TaskGroup() as tasks:
-            for service, url in self._endpoints.items():
-                tasks.create_task(self._follow(client, service, url, start_ns))
+            apart_ns = self._every_s * clock.NS_PER_S / max(1, len(self._endpoints))
+            for place, (service, url) in enumerate(self._endpoints.items()):
+                tasks.create_task(self._follow(client, service, url, start_ns + int(place * apart_ns)))
 
     async def _follow(self, client: aiohttp.ClientSession, service: str, url: str, start_ns: int) -> None:
         async for skipped in moments(self._every_s, start_ns=start_ns):

@@ -1,6 +1,7 @@
 """The scraper and the health probe against real servers: what is seen, and what is missed with its reason."""
 
 import asyncio
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -80,9 +81,16 @@ class _Seen:
         self.samples += samples
 
 
-def _scraped(seen: _Seen, endpoints: dict[str, str], *, seconds: float, hole: ScrapeHole | None = None) -> None:
+def _scraped(
+    seen: _Seen,
+    endpoints: dict[str, str],
+    *,
+    seconds: float,
+    hole: ScrapeHole | None = None,
+    every_s: float = PERIOD_S,
+) -> None:
     async def for_a_while() -> None:
-        scraper = Scraper(endpoints, every_s=PERIOD_S, on_samples=seen.take, on_event=seen.events.append, hole=hole)
+        scraper = Scraper(endpoints, every_s=every_s, on_samples=seen.take, on_event=seen.events.append, hole=hole)
         try:
             async with asyncio.timeout(seconds):
                 await scraper.run()
@@ -103,6 +111,18 @@ def test_samples_are_dated_to_the_middle_of_the_scrape_and_come_on_schedule(url:
     first = seen.samples[0]
     assert first[1:] == ("api", "x_total", 'a="1",b="2"', 5.0)
     assert before_ns < first.at_ns < clock.now_ns()
+
+
+@pytest.mark.slow
+def test_services_are_not_scraped_all_at_once(url: str) -> None:
+    """What is measured would stand still for a moment each time."""
+    every_s, seen = 0.4, _Seen()
+
+    _scraped(seen, {"one": f"{url}/metrics", "other": f"{url}/metrics"}, seconds=2.0, every_s=every_s)
+
+    at_s = {name: [s.at_ns / 1e9 for s in seen.samples if s.service == name] for name in ("one", "other")}
+    apart_s = statistics.median((late - early) % every_s for late in at_s["other"] for early in at_s["one"])
+    assert every_s / 4 < apart_s < 3 * every_s / 4
 
 
 @pytest.mark.slow
