@@ -16,9 +16,9 @@ from harness.errors import LoadError
 from harness.load.intent import NOTHING, removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
-people = Zipf(population=3000, cast=150, exponent=0.8)
+people = Zipf(population=3000, cast=80, exponent=0.8)
 
-POPULARITY = 1.6  # exponent of who is looked at
+POPULARITY = 1.8  # exponent of who is looked at
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
 TAKEN_AT_MOST = 6  # by one user: a timeline without anybody in it shows nothing
@@ -51,7 +51,7 @@ def prepare(lobby: Lobby) -> None:
 class Stranger(Visitor):
     """Follows a link. Nobody knows who it is, so what anybody may see may come from any cache."""
 
-    share = 0.60
+    share = 0.50
 
     @does("trending", route="GET /trending", share=6, priority=4)
     def sees_what_is_going_on(self, site: Site) -> None:
@@ -65,7 +65,7 @@ class Stranger(Visitor):
 class Reader(Visitor):
     """Is logged in, and looks again at those of whom there should be nothing left to see."""
 
-    share = 0.32
+    share = 0.494
 
     @does("home", route="GET /timeline/home", share=5, priority=2)
     def reads_home(self, site: Site) -> None:
@@ -92,9 +92,9 @@ class Reader(Visitor):
 class Writer(Visitor):
     """Says something, changes it, or does not want to see somebody any more. Who has nobody to take away reads home."""
 
-    share = 0.08
+    share = 0.006
 
-    @does("post", route="POST /tweets/create", share=3, priority=1)
+    @does("post", route="POST /tweets/create", share=5, priority=1)
     def posts(self, site: Site) -> None:
         key = _key(site, self)
         tweet = {"text": f"{self.pick(WORDS)} #{key}"}
@@ -110,7 +110,7 @@ class Writer(Visitor):
         key, post = posted[self.user].pop(0)
         site.delete(f"/tweets/{post}", user=self.user, intent=removes(key, of=PAGES))
 
-    @does("edit_profile", route="PUT /users/{id}/profile", share=2, priority=2)
+    @does("edit_profile", route="PUT /users/{id}/profile", share=1, priority=2)
     def edits(self, site: Site) -> None:
         """The biography that was acknowledged before is gone; the first one of a run takes nothing away."""
         key, before = _key(site, self), bios.get(self.user)

@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from harness.loader import load_experiment
-from tests.e2e.matrix import DEFECTS, OPERATIONS_DEFECTS, REGIONS_DEFECTS, Cell
+from tests.e2e.matrix import PLANTED, Cell
 
 PROJECT = Path(__file__).parents[1]
 ROWS = PROJECT / "docs" / "coverage.yaml"
 PAGE = PROJECT / "docs" / "coverage.md"
-PLANTED = {cell.name: cell for cell in (*DEFECTS, *OPERATIONS_DEFECTS, *REGIONS_DEFECTS)}
+FOUND_IN = {cell.name: cell for cell in PLANTED}
 
 HEAD = """\
 # What is shown, and by what
@@ -72,7 +72,7 @@ def mistakes(sections: Sequence[Section], experiments: Sequence[str], planted: S
 
 def _by_defects(rows: Sequence[Row], planted: Sequence[str]) -> set[str]:
     """Experiments that rows have by their defects."""
-    return {PLANTED[name].experiment for row in rows for name in row.defects if name in planted}
+    return {FOUND_IN[name].experiment for row in rows for name in row.defects if name in planted}
 
 
 def page(sections: Sequence[Section]) -> str:
@@ -92,13 +92,13 @@ def _table(section: Section) -> Iterator[str]:
     yield "|---|---|---|---|"
     for row in section.rows:
         shown = ", ".join(f"`{name}`" for name in _experiments(row)) or "**no experiment**"
-        proved = ", ".join(_planted(PLANTED[name]) for name in row.defects) or "–"
+        proved = ", ".join(_planted(FOUND_IN[name]) for name in row.defects) or "–"
         tests = ", ".join(f"`{name}`" for name in row.tests)
         yield f"| {row.what} | {shown} | {proved} | {tests} |"
 
 
 def _experiments(row: Row) -> list[str]:
-    return list(dict.fromkeys([*row.experiments, *(PLANTED[name].experiment for name in row.defects)]))
+    return list(dict.fromkeys([*row.experiments, *(FOUND_IN[name].experiment for name in row.defects)]))
 
 
 def _planted(cell: Cell) -> str:
@@ -107,7 +107,7 @@ def _planted(cell: Cell) -> str:
 
 def main() -> None:
     sections = read()
-    found = mistakes(sections, list(known_experiments()), list(PLANTED))
+    found = mistakes(sections, list(known_experiments()), list(FOUND_IN))
     if found:
         sys.exit(f"{ROWS}:\n  " + "\n  ".join(found))
     sys.stdout.write(page(sections))

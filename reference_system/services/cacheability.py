@@ -33,7 +33,7 @@ class Shared:
 
 
 # Specification, section 2: 5-60 s at the edge, 1-10 s at a gateway; one figure serves both.
-SHARED = {Operation.TRENDING: Shared(fresh_s=10, stale_s=20), Operation.PROFILE: Shared(fresh_s=5, stale_s=5)}
+SHARED = {Operation.TRENDING: Shared(fresh_s=10, stale_s=20), Operation.PROFILE: Shared(fresh_s=5, stale_s=55)}
 PRIVATE, NOBODY = b"private, no-cache", b"no-store"
 
 CacheControl = Callable[[Call, Answer], bytes]

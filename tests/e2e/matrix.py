@@ -45,6 +45,13 @@ def _defect(
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=gate)
 
 
+def _in_full(name: str, experiment: str, check: str, why: str) -> Cell:
+    """What is broken shows only where caches are warm, or where posts wait: with the experiment as it is."""
+    return Cell(
+        name=name, experiment=experiment, options=("--defect", name), exit_code=1, check=check, why=why, gate=False
+    )
+
+
 def _regions_defect(
     name: str, experiment: str, check: str, why: str, *, recovery: str = "8s", baseline: str = "8s"
 ) -> Cell:
@@ -74,6 +81,9 @@ POOL = "pool_exhausted"
 GIVEN_UP = "given_up"
 HYSTERESIS = "hidden_capacity"
 FAN_OUT = "a_celebrity_posts"
+WARM = "warm_caches_hit"
+FLUSHED = "a_flushed_redis"
+TAKEN_AWAY = "nobody_sees_the_blocked"
 
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
 
@@ -93,10 +103,10 @@ CLEAN = (
     *(_clean(experiment) for experiment in (OVERLOAD, LADDER, REDIS)),
     *(
         _clean(experiment, gate=False)
-        for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, "silent_replica")
+        for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, BREAKERS, POOL, GIVEN_UP, "silent_replica")
     ),
-    *(_clean(experiment, gate=False) for experiment in (BREAKERS, POOL, GIVEN_UP, FAN_OUT, LOSING_US_EAST, *REGIONS)),
-    *(_clean(experiment, gate=False) for experiment in DIAGNOSED),
+    *(_clean(experiment, gate=False) for experiment in (WARM, FLUSHED, TAKEN_AWAY, *DIAGNOSED)),
+    *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
 
@@ -136,6 +146,21 @@ DEFECTS = (
     _defect("works_for_nobody", GIVEN_UP, "breakers", "worked on for more than 1.5 s"),
 )
 
+CACHES_DEFECTS = (
+    _in_full("viewer_filter_before_the_cache", TAKEN_AWAY, "caching", "block: longest"),
+    _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
+    _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
+    _in_full("edge_keeps_private_answers", TAKEN_AWAY, "caching", "(block|mute): longest"),
+    _in_full("no_single_flight", FLUSHED, "caching", "builds of one key"),
+)
+
+FAN_OUT_DEFECTS = (
+    _in_full("pushes_celebrities", FAN_OUT, "fan_out", "missed for p95"),
+    _in_full("first_come_first_served", FAN_OUT, "fan_out", "missed for p95"),
+    _in_full("no_emergency_limit", FAN_OUT, "fan_out", "lag|drained after"),
+    _in_full("loses_dead_letters", FAN_OUT, "fan_out", "posts"),
+)
+
 OPERATIONS_DEFECTS = (
     _defect("alerts_fire_late", LADDER, "alerts", "does not fire after", to_the_end=True),
     _defect("alerts_never_resolve", LADDER, "alerts", "still fires after", to_the_end=True),
@@ -172,6 +197,8 @@ REGIONS_DEFECTS = (
         "comes_back_without_catching_up", "coming_back_behind", "failover", "surely behind when its users returned"
     ),
 )
+
+PLANTED = (*DEFECTS, *CACHES_DEFECTS, *FAN_OUT_DEFECTS, *OPERATIONS_DEFECTS, *REGIONS_DEFECTS)  # in the system
 
 HARNESS_DEFECTS = (
     _harness_defect("toxic_not_applied", REDIS, 3, "reset-1: shown to bite"),

@@ -11,12 +11,11 @@ from harness.errors import ExitCode
 from harness.verify.verdict import Outcome
 from tests.e2e.farm import Farm
 from tests.e2e.gameday_process import EXPERIMENTS, RUNTIME, Finished, scheduled_requests
-from tests.e2e.matrix import CLEAN, DEFECTS, HARNESS_DEFECTS, OPERATIONS_DEFECTS, REGIONS_DEFECTS, Cell
+from tests.e2e.matrix import CLEAN, HARNESS_DEFECTS, PLANTED, Cell
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-ALL = (*CLEAN, *DEFECTS, *OPERATIONS_DEFECTS, *REGIONS_DEFECTS, *HARNESS_DEFECTS)
-CELLS = tuple(cell for cell in ALL if RUNTIME in cell.runtimes)
+CELLS = tuple(cell for cell in (*CLEAN, *PLANTED, *HARNESS_DEFECTS) if RUNTIME in cell.runtimes)
 PARAMETERS = [pytest.param(cell, id=cell.name, marks=() if cell.gate else pytest.mark.nightly) for cell in CELLS]
 REPORTS = {"verdicts.json", "report.html", "report.md", "junit.xml", "SEALED"}
 
