@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from harness import clock
 from harness.errors import TargetError
-from harness.observe.schedule import moments
+from harness.observe.schedule import moments, one_after_the_other
 from harness.record import rows
 
 
@@ -33,13 +33,14 @@ class HealthProbe:
 
     async def run(self) -> None:
         """Probe until cancelled."""
+        starts = one_after_the_other(len(self._services), self._every_s)
         async with asyncio.TaskGroup() as tasks:
-            for service in self._services:
-                tasks.create_task(self._follow(service))
+            for service, start_ns in zip(self._services, starts, strict=True):
+                tasks.create_task(self._follow(service, start_ns))
 
-    async def _follow(self, service: str) -> None:
+    async def _follow(self, service: str, start_ns: int) -> None:
         before: bool | None = None
-        async for _ in moments(self._every_s):
+        async for _ in moments(self._every_s, start_ns=start_ns):
             healthy = await self._ask(service)
             if healthy != before:
                 self._on_event(rows.HealthChanged(at_ns=clock.now_ns(), service=service, healthy=healthy))

@@ -14,6 +14,13 @@ def next_moment(due: int, *, now_ns: int, start_ns: int, period_ns: int) -> int:
     return max(due, (now_ns - start_ns) // period_ns)
 
 
+def one_after_the_other(count: int, every_s: float) -> list[int]:
+    """When each of so many begins, from now on, so that all have begun within one period and no two at once: what asks
+    all services at the same moment stops what is being measured for that moment, again and again."""
+    now_ns = clock.now_ns()
+    return [now_ns + int(place * every_s * clock.NS_PER_S / count) for place in range(count)]
+
+
 async def moments(every_s: float, *, start_ns: int | None = None) -> AsyncIterator[int]:
     """Wait for each moment in turn; yields how many were passed over because the work before took too long."""
     start = clock.now_ns() if start_ns is None else start_ns

@@ -14,7 +14,7 @@ import aiohttp
 
 from harness import clock
 from harness.observe.exposition import parse
-from harness.observe.schedule import moments
+from harness.observe.schedule import moments, one_after_the_other
 from harness.record import rows
 from harness.record.writer import Sample
 
@@ -40,10 +40,8 @@ class ScrapeHole:
 
 
 class Scraper:
-    """Reads every endpoint (service → URL) each `every_s`; a failed scrape is a `ScrapeMissed` event.
-
-    One after the other within that time: all at once would stop what is being measured for a moment, twice a second.
-    """
+    """Reads every endpoint (service → URL) each `every_s`, one after the other within that time; a failed scrape is a
+    `ScrapeMissed` event."""
 
     def __init__(
         self,
@@ -62,11 +60,10 @@ class Scraper:
 
     async def run(self) -> None:
         """Scrape until cancelled."""
-        start_ns = clock.now_ns()
+        starts = one_after_the_other(len(self._endpoints), self._every_s)
         async with aiohttp.ClientSession(timeout=NO_TIMEOUTS) as client, asyncio.TaskGroup() as tasks:
-            apart_ns = self._every_s * clock.NS_PER_S / max(1, len(self._endpoints))
-            for place, (service, url) in enumerate(self._endpoints.items()):
-                tasks.create_task(self._follow(client, service, url, start_ns + int(place * apart_ns)))
+            for (service, url), start_ns in zip(self._endpoints.items(), starts, strict=True):
+                tasks.create_task(self._follow(client, service, url, start_ns))
 
     async def _follow(self, client: aiohttp.ClientSession, service: str, url: str, start_ns: int) -> None:
         async for skipped in moments(self._every_s, start_ns=start_ns):
