@@ -12,7 +12,7 @@ from reference_system.services.admission import Desk
 from reference_system.services.answers import SHED, Answer
 from reference_system.services.operations import Call
 from reference_system.services.outcomes import Outcome
-from reference_system.services.parts import evaluate
+from reference_system.services.parts import Evaluate, evaluate
 
 # The ladder.
 
@@ -41,6 +41,15 @@ def _skips_warning(
     if after.level is not Level.WARNING:
         return after, decision
     return degradation.State(level=Level.ADVISORY), replace(decision, level=Level.ADVISORY)
+
+
+def _without(**ignored: float) -> Evaluate:
+    def blind(
+        state: degradation.State, inputs: degradation.Inputs, now_s: float, leave_after: int
+    ) -> tuple[degradation.State, degradation.Decision]:
+        return evaluate(state, replace(inputs, **ignored), now_s, leave_after)
+
+    return blind
 
 
 def _all_but_search(level: int) -> frozenset[str]:
@@ -139,6 +148,14 @@ DEFECTS: dict[str, Defect] = {
     "skips_warning": Defect(
         breaks="Level WARNING is entered when its bounds are exceeded; with this ADVISORY holds in its place.",
         controller=lambda parts: replace(parts, evaluate=_skips_warning),
+    ),
+    "ignores_cpu": Defect(
+        breaks="Levels are entered for the load of the replicas, too; with this for latency and errors alone.",
+        controller=lambda parts: replace(parts, evaluate=_without(cpu_ratio=0.0)),
+    ),
+    "ignores_errors": Defect(
+        breaks="Levels are entered for errors, too; with this for latency and load alone.",
+        controller=lambda parts: replace(parts, evaluate=_without(error_ratio=0.0)),
     ),
     "search_stays_on_at_critical": Defect(
         breaks="Search goes at level CRITICAL; with this it stays on at every level.",

@@ -85,6 +85,7 @@ WARM = "warm_caches_hit"
 FLUSHED = "a_flushed_redis"
 TAKEN_AWAY = "nobody_sees_the_blocked"
 
+ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
 
 LOSING_US_EAST = "losing_us_east"
@@ -105,7 +106,7 @@ CLEAN = (
         _clean(experiment, gate=False)
         for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, BREAKERS, POOL, GIVEN_UP, "silent_replica")
     ),
-    *(_clean(experiment, gate=False) for experiment in (WARM, FLUSHED, TAKEN_AWAY, *DIAGNOSED)),
+    *(_clean(experiment, gate=False) for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, *DIAGNOSED)),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
@@ -120,6 +121,8 @@ DEFECTS = (
         to_the_end=True,
     ),
     _defect("skips_warning", LADDER, "degradation", "expected WARNING, shown ADVISORY"),
+    _defect("ignores_cpu", OVERLOAD, "degradation", "expected (ADVISORY|WARNING), shown NORMAL"),
+    _defect("ignores_errors", ERRORS, "degradation", "expected (CRITICAL|SURVIVAL), shown"),
     _defect("search_stays_on_at_critical", LADDER, "degradation", "search has to be off at CRITICAL"),
     _defect("flag_says_off_but_feature_runs", LADDER, "degradation", "has to be off at WARNING", gate=True),
     _defect("no_banner", LADDER, "degradation", "no banner at ADVISORY"),
