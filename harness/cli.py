@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from harness import commands
 from harness.errors import ExitCode, GamedayError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.gameday import Place
 from harness.target.runtimes import Choice
 

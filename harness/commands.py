@@ -18,7 +18,7 @@ from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
 from harness.capacity.timeline_api import ServerRate
 from harness.errors import ExitCode, ExperimentError, TargetError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.faults.revert import leftovers, revert_leftovers
 from harness.loader import load_capacity_inputs, load_fault, load_target
 from harness.loading.schema import json_schema

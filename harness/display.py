@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
-from harness.experiment import place_of
+from harness.experiment.faults import place_of
 from harness.observe.overview import LinkView, RegionView
 from harness.plan import Plan, WholeFault, whole_faults
 from harness.runner import Progress

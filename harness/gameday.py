@@ -8,7 +8,10 @@ from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import CachingCheck, Check, FanOutCheck, WrittenFault, fault_id
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.fan_out import FanOutCheck
+from harness.experiment.faults import WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe

@@ -18,7 +18,7 @@ from typing import Literal
 from harness import clock
 from harness.environment import environment
 from harness.errors import FaultError, GamedayError, UncleanError
-from harness.experiment import ServiceFault
+from harness.experiment.faults import ServiceFault
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal
 from harness.faults.lease import Guard

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from harness.errors import FaultError
-from harness.experiment import CpuLimitFault, LinkFault, place_of
+from harness.experiment.faults import CpuLimitFault, LinkFault, place_of
 from harness.faults import canary, catalogue
 from harness.faults.action import Action
 from harness.faults.cpu_canary import CpuPath

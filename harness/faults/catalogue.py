@@ -1,7 +1,7 @@
 """The one table of faults: what each kind does to its link or service, what it needs, and how the canary sees it.
 
-A new kind is a type in `experiment.py` and a row here: for a link the toxics that make it (or that it switches the
-proxy off), for a service the action on its process, an expectation, and the reasons why a setting cannot be carried
+A new kind is a type in `experiment/faults.py` and a row here: for a link the toxics that make it (or that it switches
+the proxy off), for a service the action on its process, an expectation, and the reasons why a setting cannot be carried
 out. Undo follows from the action; nothing else has to change.
 """
 
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import Any
 
-from harness.experiment import (
+from harness.experiment.faults import (
     BandwidthFault,
     BlackholeFault,
     CpuLimitFault,

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 
 from harness import clock
-from harness.experiment import CpuLimitFault, NetworkLossFault
+from harness.experiment.faults import CpuLimitFault, NetworkLossFault
 from harness.faults.journal import (
     ConnectNetwork,
     Container,

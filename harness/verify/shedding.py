@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.experiment import SheddingCheck
+from harness.experiment.expectations.shedding import SheddingCheck
 from harness.record.reader import Run
 from harness.target.target import SheddingPromise
 from harness.verify import figures, overload, refusals, statistics, windows

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from harness import commands
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Check, FailoverCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.judging import judge_series
 from harness.plan import Plan
 from harness.units import Seconds, dec_hook, enc_hook

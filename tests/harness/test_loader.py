@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Arrivals, LatencyFault, PauseFault, Ramp, RestartFault, RetriesCheck, SheddingCheck
+from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.faults import LatencyFault, PauseFault, RestartFault
+from harness.experiment.load import Arrivals, Ramp
 from harness.loader import load_experiment, load_fault, load_target
 from harness.loading.schema import SCHEMA_FILE, json_schema, schema_text
 from harness.loading.yaml_file import MAX_BYTES

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import commands, suite
 from harness.errors import ExitCode, ExperimentError, GamedayError, TargetError, UncleanError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.gameday import Place
 from harness.plan import Plan
 from harness.suite import BUDGET_S, Ended, Part, exit_code, parts_of, planned_time_s, run_all

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from harness.experiment import Autoscaler, ScalingMetric
+from harness.experiment.expectations.autoscaler import Autoscaler, ScalingMetric
 from harness.record.reader import Run
 from harness.target.target import Metrics
 from harness.verify import windows

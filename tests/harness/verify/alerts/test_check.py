@@ -6,7 +6,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import AlertsCheck
+from harness.experiment.expectations.alerts import AlertsCheck
 from harness.record.reader import Run
 from harness.target.target import AlertPromise
 from harness.units import Seconds

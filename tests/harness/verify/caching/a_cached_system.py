@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.experiment import CachingCheck, RestartFault, ServiceFault
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.faults import RestartFault, ServiceFault
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE
 from harness.target.target import CacheLayer, CachingPromise, TargetSpec
