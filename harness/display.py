@@ -21,7 +21,7 @@ from harness.observe.overview import LinkView, RegionView
 from harness.plan import Plan, WholeFault, whole_faults
 from harness.runner import Progress
 from harness.suite import Ended
-from harness.target.target import ServiceStatus
+from harness.target.running_target import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome, Verdicts
 

@@ -26,8 +26,9 @@ from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
 from harness.target.lock import locked
 from harness.target.running_state import StateFolder
+from harness.target.running_target import RunningTarget
 from harness.target.runtimes import Choice, check_runtime, running
-from harness.target.target import RunningTarget, TargetSpec
+from harness.target.target import TargetSpec
 
 SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
 

@@ -16,7 +16,8 @@ from harness.faults.network import LinkAction
 from harness.faults.running import running_service
 from harness.faults.toxiproxy import ProxyState, ToxiproxyServer
 from harness.plan import PlannedFault
-from harness.target.target import ContainerTarget, RunningTarget
+from harness.target.container_target import ContainerTarget
+from harness.target.running_target import RunningTarget
 
 
 @dataclass(slots=True, kw_only=True)

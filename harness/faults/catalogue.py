@@ -46,8 +46,10 @@ from harness.faults.journal import Container, Protocol
 from harness.faults.process import DestroyAction, KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
+from harness.target.container_target import ContainerTarget
+from harness.target.running_target import Power
 from harness.target.runtimes import RUNTIMES, with_power
-from harness.target.target import OWN_ROLES, ContainerTarget, Power, ServiceSpec, TargetSpec
+from harness.target.target import OWN_ROLES, ServiceSpec, TargetSpec
 from harness.units import BytesPerSecond
 
 MIN_LATENCY_S = 0.02  # less cannot be told from a busy machine

@@ -26,7 +26,7 @@ from harness.faults.toxiproxy import UnknownOutcomeError, UnreachableError
 from harness.faults.witness import Witness
 from harness.plan import PlannedFault
 from harness.record import rows
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 refusals = catalogue.refusals  # what a plan is asked before anything starts belongs to injecting, too
 

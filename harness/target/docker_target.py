@@ -17,23 +17,15 @@ from harness.errors import ExperimentError, TargetError
 from harness.target import volumes
 from harness.target.compose_command import Compose
 from harness.target.compose_file import read_compose_file
+from harness.target.container_target import CpuUsage, Limits, NetworkAttachment
 from harness.target.docker_state import DockerFolder
 from harness.target.engine import Engine
 from harness.target.engine_events import EngineEvents
 from harness.target.health import is_ready
+from harness.target.identity import ContainerIdentity
 from harness.target.links import EVERYWHERE, LinkAddresses, ensure_links
-from harness.target.target import (
-    ContainerIdentity,
-    CpuUsage,
-    Exit,
-    Limits,
-    NetworkAttachment,
-    Power,
-    ServiceSpec,
-    ServiceStatus,
-    StartCommand,
-    TargetSpec,
-)
+from harness.target.running_target import Exit, Power, ServiceStatus, StartCommand
+from harness.target.target import ServiceSpec, TargetSpec
 
 START_TIMEOUT_S = 40.0
 READY_POLL_S = 0.05

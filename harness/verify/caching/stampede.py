@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
-from harness.target.target import CachingPromise
+from harness.target.promises import CachingPromise
 from harness.verify import figures, windows
 from harness.verify.caching.counters import counted, growth
 from harness.verify.figures import say

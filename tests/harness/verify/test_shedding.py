@@ -7,7 +7,7 @@ import pytest
 
 from harness.experiment.expectations.shedding import SheddingCheck
 from harness.experiment.load import Arrivals
-from harness.target.target import SheddingPromise
+from harness.target.promises import SheddingPromise
 from harness.units import Ratio, Seconds
 from harness.verify import overload
 from harness.verify.shedding import check_shedding
