@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.experiment import ConsistencyCheck
+from harness.experiment.expectations.consistency import ConsistencyCheck
 from harness.record import rows
 from harness.record.reader import Run
 from harness.units import Seconds

@@ -9,7 +9,11 @@ import time
 
 import msgspec
 
-from harness.experiment import DegradationCheck, RecoveryCheck, RetriesCheck, SheddingCheck, SloCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.target.target import TargetSpec
 from harness.units import PerSecond, Ratio, Seconds

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom
 
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.record.request_writer import RequestWriter
 from tests.harness.load.null_server import null_server
 from tests.harness.load.offering import GETS, HOST, Offered, offer_in_new_folder, plan_of, seen_by, small_server

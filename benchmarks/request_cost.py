@@ -29,7 +29,7 @@ import requests
 
 from benchmarks.bare_api import STORED
 from benchmarks.bare_chain import bare_chain
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.gameday import Place
 from harness.loader import load_target
 from harness.plan import Plan

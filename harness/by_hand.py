@@ -13,7 +13,7 @@ from harness.plan import PlannedFault
 from harness.record import rows
 from harness.record.writer import create_run_folder
 from harness.runner import Stop, stopped_by_signals
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 
 async def by_hand(

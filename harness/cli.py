@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness import commands
+from harness.commands import capacity_plans, diagnosis, faults, plans, records, running, search, suites, targets
 from harness.errors import ExitCode, GamedayError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.gameday import Place
 from harness.target.runtimes import Choice
 
@@ -51,7 +51,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
 ) -> None:
     """Check an experiment and print what it would do."""
-    _end(commands.show_plan(console, commands.plan_of(experiment, short, overrides, defect, runtime), as_json=as_json))
+    _end(plans.show_plan(console, plans.plan_of(experiment, short, overrides, defect, runtime), as_json=as_json))
 
 
 @app.command()
@@ -68,9 +68,9 @@ def run(
 ) -> None:
     """Run an experiment, judge its record and write the report."""
     _end(
-        commands.run(
+        running.run(
             console,
-            commands.plan_of(experiment, short, overrides, defect, runtime),
+            plans.plan_of(experiment, short, overrides, defect, runtime),
             place=Place(runs=runs, loopback=loopback, engine=engine),
             harness_defect=harness_defect,
         )
@@ -88,7 +88,7 @@ def suite(
 ) -> None:
     """Run all experiments of a suite in their short form, one after the other; the worst exit code is its own."""
     place = Place(runs=runs, loopback=loopback, engine=engine)
-    _end(commands.suite(console, name, folder=experiments, runtime=runtime, place=place))
+    _end(suites.suite(console, name, folder=experiments, runtime=runtime, place=place))
 
 
 @app.command()
@@ -113,13 +113,13 @@ def knee(
 ) -> None:
     """Find the highest arrival rate at which an experiment's expectation still holds, by running it again and again."""
     _end(
-        commands.knee(
+        search.knee(
             console,
             experiment,
             short=short,
             overrides=overrides,
             defect=defect,
-            search=commands.search_of(within, resolution=resolution, at_most=at_most),
+            search=search.search_of(within, resolution=resolution, at_most=at_most),
             judged_by=judged_by,
             phase=phase,
             capacity=capacity,
@@ -133,13 +133,13 @@ def knee(
 @app.command()
 def judge(run_folder: RunFolder = LATEST) -> None:
     """Judge a record again and write its reports."""
-    _end(commands.judge(console, run_folder))
+    _end(records.judge(console, run_folder))
 
 
 @app.command()
 def report(run_folder: RunFolder = LATEST) -> None:
     """Write a judged run's reports again."""
-    _end(commands.report(console, run_folder))
+    _end(records.report(console, run_folder))
 
 
 @app.command()
@@ -149,19 +149,19 @@ def selftest(
     ] = None,
 ) -> None:
     """Break a history in every way that a consistency check has to notice, and show which one did."""
-    _end(commands.selftest(console, run_folder))
+    _end(records.selftest(console, run_folder))
 
 
 @app.command()
 def revert(runs: Runs = DEFAULT_RUNS) -> None:
     """Undo whatever dead runs left behind: the panic button."""
-    _end(commands.revert(console, runs))
+    _end(faults.revert(console, runs))
 
 
 @app.command("runs")
 def list_runs(runs: Runs = DEFAULT_RUNS) -> None:
     """List the records."""
-    _end(commands.list_runs(console, runs))
+    _end(records.list_runs(console, runs))
 
 
 @app.command()
@@ -169,7 +169,7 @@ def series(
     run_folders: Annotated[list[Path], typer.Argument(help="Folders of runs of one experiment.", show_default=False)],
 ) -> None:
     """Say what several runs of one experiment prove together about its fail-overs."""
-    _end(commands.series(console, run_folders))
+    _end(records.series(console, run_folders))
 
 
 @app.command()
@@ -182,19 +182,19 @@ def up(
 ) -> None:
     """Start the target alone."""
     choice = Choice(runtime=runtime, loopback=loopback, engine=engine)
-    _end(commands.up(console, target, choice=choice, defect=defect))
+    _end(targets.up(console, target, choice=choice, defect=defect))
 
 
 @app.command()
 def down(target: Target = DEFAULT_TARGET, loopback: Loopback = "127.0.0.1") -> None:
     """Stop the target."""
-    _end(commands.down(console, target, loopback))
+    _end(targets.down(console, target, loopback))
 
 
 @app.command()
 def status(target: Target = DEFAULT_TARGET, loopback: Loopback = "127.0.0.1", runs: Runs = DEFAULT_RUNS) -> None:
     """Show the target's services and levels, and whether every fault is reverted."""
-    _end(commands.status(console, target, loopback, runs))
+    _end(targets.status(console, target, loopback, runs))
 
 
 @app.command()
@@ -208,7 +208,7 @@ def inject(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Inject one fault by hand into a running target, and revert it."""
-    _end(commands.inject(console, fault, lasts=lasts, target=target, loopback=loopback, runs=runs))
+    _end(faults.inject(console, fault, lasts=lasts, target=target, loopback=loopback, runs=runs))
 
 
 @app.command()
@@ -227,8 +227,8 @@ def diagnose(
 ) -> None:
     """Follow the target's runbook from symptoms to causes, on a record or on the running target."""
     if live:
-        _end(commands.diagnose_live(console, target, loopback, watch=watch, usual=run_folder, as_json=as_json))
-    _end(commands.diagnose(console, run_folder or LATEST, as_json=as_json))
+        _end(diagnosis.diagnose_live(console, target, loopback, watch=watch, usual=run_folder, as_json=as_json))
+    _end(diagnosis.diagnose(console, run_folder or LATEST, as_json=as_json))
 
 
 @app.command()
@@ -245,7 +245,7 @@ def capacity(
 ) -> None:
     """Say how many servers, cache nodes and terabytes so many users need."""
     _end(
-        commands.capacity(
+        capacity_plans.capacity(
             console, inputs, years=years, rps_per_server=rps_per_server, measured=measured, as_json=as_json
         )
     )
@@ -254,7 +254,7 @@ def capacity(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of experiment files, for editors."""
-    _end(commands.print_schema())
+    _end(plans.print_schema())
 
 
 def _end(code: ExitCode) -> None:

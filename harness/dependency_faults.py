@@ -5,7 +5,7 @@ that is in another region by that region first, `europe.gateway`. Pure: whoever 
 ask the same function.
 """
 
-from harness.experiment import (
+from harness.experiment.faults import (
     BlackholeFault,
     DownFault,
     Fault,

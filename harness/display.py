@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ExitCode
-from harness.experiment import place_of
+from harness.experiment.faults import place_of
 from harness.observe.overview import LinkView, RegionView
 from harness.plan import Plan, WholeFault, whole_faults
 from harness.runner import Progress
 from harness.suite import Ended
-from harness.target.target import ServiceStatus
+from harness.target.running_target import ServiceStatus
 from harness.units import enc_hook
 from harness.verify.verdict import Outcome, Verdicts
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment import CachingCheck, Check, FanOutCheck, WrittenFault, fault_id
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.fan_out import FanOutCheck
+from harness.experiment.faults import WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.load.profile import FINAL_READS, describe
@@ -23,8 +26,9 @@ from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
 from harness.target.lock import locked
 from harness.target.running_state import StateFolder
+from harness.target.running_target import RunningTarget
 from harness.target.runtimes import Choice, check_runtime, running
-from harness.target.target import RunningTarget, TargetSpec
+from harness.target.target import TargetSpec
 
 SETTLING_S = 60.0  # start-up, preparation and clean-up around a run, for the lock's "time left"
 

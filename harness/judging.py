@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.clock import NS_PER_S
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import FailoverCheck
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.plan import Plan
 from harness.record.reader import Run, read_run
 from harness.record.writer import Sample

@@ -14,7 +14,8 @@ import msgspec
 
 from harness.capacity.inputs import Inputs, out_of_range
 from harness.errors import ExperimentError
-from harness.experiment import Experiment, MomentaryFault, Variable, WrittenFault
+from harness.experiment.experiment import Experiment, Variable
+from harness.experiment.faults import MomentaryFault, WrittenFault
 from harness.loading.crosscheck import experiment_mistakes, fault_mistakes
 from harness.loading.crosscheck_target import target_mistakes
 from harness.loading.mistakes import at, convert, did_you_mean, shortened

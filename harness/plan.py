@@ -10,30 +10,26 @@ from typing import assert_never
 import msgspec
 
 from harness.errors import ExperimentError
-from harness.experiment import (
-    DISTURBED,
-    Check,
+from harness.experiment.expectations.check import Check
+from harness.experiment.experiment import Experiment
+from harness.experiment.faults import (
     Direction,
-    Experiment,
     Fault,
-    Load,
     MomentaryFault,
     PartitionFault,
-    Phases,
-    Ramp,
     RegionCutFault,
     RegionDestroyedFault,
     RegionFault,
     RegionFlapFault,
     RegionOutageFault,
     RegionPauseFault,
-    Spike,
-    Step,
-    StopCondition,
     WrittenFault,
     fault_id,
     place_of,
 )
+from harness.experiment.load import Load, Ramp, Spike, Step
+from harness.experiment.phases import DISTURBED, Phases
+from harness.experiment.stop_conditions import StopCondition
 from harness.region_faults import parts_of
 from harness.target.target import TargetSpec
 

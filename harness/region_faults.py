@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from harness.experiment import (
+from harness.experiment.faults import (
     BlackholeFault,
     DestroyFault,
     Direction,

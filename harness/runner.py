@@ -18,7 +18,7 @@ from typing import Literal
 from harness import clock
 from harness.environment import environment
 from harness.errors import FaultError, GamedayError, UncleanError
-from harness.experiment import ServiceFault
+from harness.experiment.faults import ServiceFault
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal
 from harness.faults.lease import Guard
@@ -30,7 +30,7 @@ from harness.observe.stop_conditions import StopWatch
 from harness.plan import Plan, rate_at
 from harness.record import rows
 from harness.record.writer import RunWriter, Sample, create_run_folder
-from harness.target.target import Exit, RunningTarget
+from harness.target.running_target import Exit, RunningTarget
 
 LEAD_S = 1.0  # between the last preparation and the first arrival, so that every shard has its order in time
 SCRAPE_EVERY_S = 0.5  # twice per evaluation of the reference system's controller, so that none goes unseen

@@ -10,7 +10,9 @@ from typing import TypeGuard
 
 from harness import gameday
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Check, RecoveryCheck, SloCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.gameday import Place
 from harness.judging import judge_run
 from harness.plan import Plan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ExitCode, ExperimentError, GamedayError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.faults.catalogue import refusals
 from harness.gameday import plan_of
 from harness.loader import load_experiment

@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from harness.experiment import Autoscaler as Declared
-from harness.experiment import MetricType, ScalingMetric
+from harness.experiment.expectations.autoscaler import Autoscaler as Declared
+from harness.experiment.expectations.autoscaler import MetricType, ScalingMetric
 from harness.units import Seconds
 from harness.verify.scaling import hpa
 from harness.verify.scaling.hpa import Observation, Reading

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from harness.errors import FaultError
-from harness.experiment import CpuLimitFault, LinkFault, place_of
+from harness.experiment.faults import CpuLimitFault, LinkFault, place_of
 from harness.faults import canary, catalogue
 from harness.faults.action import Action
 from harness.faults.cpu_canary import CpuPath
@@ -16,7 +16,8 @@ from harness.faults.network import LinkAction
 from harness.faults.running import running_service
 from harness.faults.toxiproxy import ProxyState, ToxiproxyServer
 from harness.plan import PlannedFault
-from harness.target.target import ContainerTarget, RunningTarget
+from harness.target.container_target import ContainerTarget
+from harness.target.running_target import RunningTarget
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The one table of faults: what each kind does to its link or service, what it needs, and how the canary sees it.
 
-A new kind is a type in `experiment.py` and a row here: for a link the toxics that make it (or that it switches the
-proxy off), for a service the action on its process, an expectation, and the reasons why a setting cannot be carried
+A new kind is a type in `experiment/faults.py` and a row here: for a link the toxics that make it (or that it switches
+the proxy off), for a service the action on its process, an expectation, and the reasons why a setting cannot be carried
 out. Undo follows from the action; nothing else has to change.
 """
 
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import Any
 
-from harness.experiment import (
+from harness.experiment.faults import (
     BandwidthFault,
     BlackholeFault,
     CpuLimitFault,
@@ -46,8 +46,10 @@ from harness.faults.journal import Container, Protocol
 from harness.faults.process import DestroyAction, KillAction, PauseAction, RestartAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
+from harness.target.container_target import ContainerTarget
+from harness.target.running_target import Power
 from harness.target.runtimes import RUNTIMES, with_power
-from harness.target.target import OWN_ROLES, ContainerTarget, Power, ServiceSpec, TargetSpec
+from harness.target.target import OWN_ROLES, ServiceSpec, TargetSpec
 from harness.units import BytesPerSecond
 
 MIN_LATENCY_S = 0.02  # less cannot be told from a busy machine

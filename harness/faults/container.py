@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 
 from harness import clock
-from harness.experiment import CpuLimitFault, NetworkLossFault
+from harness.experiment.faults import CpuLimitFault, NetworkLossFault
 from harness.faults.journal import (
     ConnectNetwork,
     Container,
@@ -17,7 +17,9 @@ from harness.faults.journal import (
     Undo,
     UnpauseContainer,
 )
-from harness.target.target import ContainerIdentity, ContainerTarget, Limits, NetworkAttachment, RunningTarget
+from harness.target.container_target import ContainerTarget, Limits, NetworkAttachment
+from harness.target.identity import ContainerIdentity
+from harness.target.running_target import RunningTarget
 
 POLICY_WITHIN_S = 20.0  # an engine waits longer and longer before each restart, at first a tenth of a second
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness import clock
 from harness.faults import canary
 from harness.faults.canary import Before, Path, Reading
-from harness.target.target import ContainerTarget, CpuUsage
+from harness.target.container_target import ContainerTarget, CpuUsage
 
 READING_S = 0.5  # several of the kernel's periods of 100 ms
 OVERSHOOT = 1.25  # a quota counts per period, and a period that begins just before a reading belongs half to it

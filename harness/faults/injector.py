@@ -15,7 +15,7 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError, GamedayError, TargetError, UncleanError
-from harness.experiment import KillFault, LinkFault, MomentaryFault, ServiceFault, place_of
+from harness.experiment.faults import KillFault, LinkFault, MomentaryFault, ServiceFault, place_of
 from harness.faults import catalogue, undo
 from harness.faults.action import Action
 from harness.faults.attack import Attack, canary_path, depends_on, link_action, service_action
@@ -26,7 +26,7 @@ from harness.faults.toxiproxy import UnknownOutcomeError, UnreachableError
 from harness.faults.witness import Witness
 from harness.plan import PlannedFault
 from harness.record import rows
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 refusals = catalogue.refusals  # what a plan is asked before anything starts belongs to injecting, too
 

@@ -16,7 +16,7 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError
-from harness.target.target import StartCommand
+from harness.target.running_target import StartCommand
 
 Writer = Literal["runner", "guard", "revert"]
 Protocol = Literal["redis", "postgres", "http", "tcp"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.errors import FaultError
 from harness.faults.journal import RemoveToxic, RestoreProxy, Undo
 from harness.faults.toxiproxy import NotThereError, ProxyState, Toxic, ToxiproxyServer
-from harness.target.target import Power, RunningTarget
+from harness.target.running_target import Power, RunningTarget
 
 ENABLE_TRIES = 3  # enabling binds the port again, which fails while somebody else holds it
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from harness.errors import FaultError
 from harness.faults import procfs
 from harness.faults.journal import Process, Resume, StartService, Undo
-from harness.target.target import ProcessIdentity, RunningTarget
+from harness.target.identity import ProcessIdentity
+from harness.target.running_target import RunningTarget
 
 SAME_START_S = 2.0  # wall-clock start times differ by the clock's corrections, later processes by more
 

@@ -3,7 +3,8 @@
 from harness.faults.container import running_container
 from harness.faults.journal import Container, Process
 from harness.faults.process import running_process
-from harness.target.target import ContainerIdentity, RunningTarget
+from harness.target.identity import ContainerIdentity
+from harness.target.running_target import RunningTarget
 
 
 def running_service(target: RunningTarget, service: str) -> Process | Container | None:

@@ -15,7 +15,7 @@ from harness.faults.journal import Container, Process, RemoveToxic, Snapshot, To
 from harness.faults.network import restore_proxy, unfreeze
 from harness.faults.running import running_service
 from harness.faults.toxiproxy import ProxyState, ToxiproxyServer
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 
 class Surroundings:

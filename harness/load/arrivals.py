@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.plan import RateSegment
 
 Times = NDArray[np.floating[Any]]

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from harness.errors import ExperimentError
-from harness.experiment import (
+from harness.experiment.experiment import Experiment
+from harness.experiment.faults import (
     BandwidthFault,
     CpuLimitFault,
-    Experiment,
     LatencyFault,
     MomentaryFault,
-    Ramp,
     RegionFault,
     ResetFault,
     ServiceFault,
-    Spike,
     WrittenFault,
 )
+from harness.experiment.load import Ramp, Spike
 from harness.loading.crosscheck_expectations import EPSILON_S, PHASES, expectations
 from harness.loading.crosscheck_regions import (
     Mistake,

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from harness.dependency_faults import cuts_off, name_of
-from harness.experiment import BreakersCheck, Experiment, Fault, RegionFault
+from harness.experiment.expectations.breakers import BreakersCheck
+from harness.experiment.experiment import Experiment
+from harness.experiment.faults import Fault, RegionFault
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where

@@ -7,26 +7,22 @@ One function for each check, in one table; a check without one has nothing to be
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.experiment import (
-    AlertsCheck,
-    BreakersCheck,
-    CachingCheck,
-    Check,
-    ConsistencyCheck,
-    DegradationCheck,
-    DestroyFault,
-    DiagnosisCheck,
-    Experiment,
-    FailoverCheck,
-    FanOutCheck,
-    RecoveryCheck,
-    RegionDestroyedFault,
-    ScalingCheck,
-    Severity,
-    SeverityCheck,
-    SheddingCheck,
-    SloCheck,
-)
+from harness.experiment.expectations.alerts import AlertsCheck
+from harness.experiment.expectations.breakers import BreakersCheck
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.consistency import ConsistencyCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.diagnosis import DiagnosisCheck
+from harness.experiment.expectations.failover import FailoverCheck
+from harness.experiment.expectations.fan_out import FanOutCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.scaling import ScalingCheck
+from harness.experiment.expectations.severity import Severity, SeverityCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.expectations.slo import SloCheck
+from harness.experiment.experiment import Experiment
+from harness.experiment.faults import DestroyFault, RegionDestroyedFault
 from harness.loading.crosscheck_breakers import breakers_figures
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.crosscheck_runbook import diagnosis_mistakes

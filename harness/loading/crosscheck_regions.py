@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from harness.experiment import (
+from harness.experiment.faults import (
     Fault,
     LinkFault,
     MomentaryFault,

@@ -5,7 +5,8 @@ Pure, as `crosscheck.py` is.
 
 from collections.abc import Iterator, Mapping
 
-from harness.experiment import DiagnosisCheck, Experiment
+from harness.experiment.expectations.diagnosis import DiagnosisCheck
+from harness.experiment.experiment import Experiment
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where

@@ -6,7 +6,9 @@ Limits are those that Kubernetes' API holds `autoscaling/v2` to (pkg/apis/autosc
 import math
 from collections.abc import Iterator
 
-from harness.experiment import Autoscaler, Experiment, MetricType, PolicyType, ScalingCheck, ScalingRules, SelectPolicy
+from harness.experiment.expectations.autoscaler import Autoscaler, MetricType, PolicyType, ScalingRules, SelectPolicy
+from harness.experiment.expectations.scaling import ScalingCheck
+from harness.experiment.experiment import Experiment
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.loading.yaml_file import Where

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from harness.experiment import Experiment
+from harness.experiment.experiment import Experiment
 from harness.units import Quantity, enc_hook
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "experiment.schema.json"

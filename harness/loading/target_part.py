@@ -6,7 +6,8 @@ by the loader.
 
 import msgspec
 
-from harness.target.target import Promises, TargetPart, TargetSpec
+from harness.target.promises import Promises
+from harness.target.target import TargetPart, TargetSpec
 
 
 def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:

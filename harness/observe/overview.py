@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from harness.observe.exposition import parse
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 TIMEOUT_S = 2.0
 _LABEL = re.compile(r'(\w+)="([^"]*)"')

@@ -6,7 +6,7 @@ Pure: the figures of a second and the time are arguments. The runner asks once a
 from collections.abc import Sequence
 from typing import assert_never
 
-from harness.experiment import ErrorRatioStop, LatencyStop, StopCondition
+from harness.experiment.stop_conditions import ErrorRatioStop, LatencyStop, StopCondition
 
 
 class StopWatch:

@@ -5,7 +5,7 @@ import contextlib
 
 from harness.observe.scraper import Scraper
 from harness.record.writer import Sample
-from harness.target.target import RunningTarget
+from harness.target.running_target import RunningTarget
 
 
 async def watched(target: RunningTarget, *, for_s: float) -> list[Sample]:

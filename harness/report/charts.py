@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import plotly.graph_objects as go
 
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.report import drawing, story, wording
 from harness.report.agreement_lane import agreement_panel

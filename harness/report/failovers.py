@@ -5,7 +5,7 @@ The figures are the check's own stories; nothing is measured or judged here.
 
 from dataclasses import dataclass
 
-from harness.experiment import FailoverCheck
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.record.reader import Run
 from harness.report import wording
 from harness.verify.failover.marks import NAMES

@@ -7,7 +7,7 @@ first, and nothing more is concluded: whoever is on call knows of deploys and of
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.experiment import Severity
+from harness.experiment.expectations.severity import Severity
 from harness.record.reader import Run
 from harness.report import wording
 from harness.verify.severity.affected import Came

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from harness.experiment import WrittenFault
+from harness.experiment.faults import WrittenFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.report.series import Line

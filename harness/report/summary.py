@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from harness.errors import ExitCode
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.report import headline, story, wording

@@ -7,33 +7,24 @@ remembers. Every service is reached at its published port on the target's loopba
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker.errors
 
 from harness.errors import ExperimentError, TargetError
-from harness.target import volumes
+from harness.target import cgroup, networks, volumes
 from harness.target.compose_command import Compose
 from harness.target.compose_file import read_compose_file
+from harness.target.container_target import CpuUsage, Limits, NetworkAttachment
 from harness.target.docker_state import DockerFolder
 from harness.target.engine import Engine
 from harness.target.engine_events import EngineEvents
 from harness.target.health import is_ready
+from harness.target.identity import ContainerIdentity
 from harness.target.links import EVERYWHERE, LinkAddresses, ensure_links
-from harness.target.target import (
-    ContainerIdentity,
-    CpuUsage,
-    Exit,
-    Limits,
-    NetworkAttachment,
-    Power,
-    ServiceSpec,
-    ServiceStatus,
-    StartCommand,
-    TargetSpec,
-)
+from harness.target.running_target import Exit, Power, ServiceStatus, StartCommand
+from harness.target.target import ServiceSpec, TargetSpec
 
 START_TIMEOUT_S = 40.0
 READY_POLL_S = 0.05
@@ -241,71 +232,28 @@ class DockerTarget:
 
     def networks(self, service: str) -> tuple[NetworkAttachment, ...]:
         """What `connect` needs to give the service back its names and addresses."""
-        container_id = self._id(service)
-        attached = self._inspect(service)["NetworkSettings"]["Networks"]
-        return tuple(
-            NetworkAttachment(
-                network=name,
-                aliases=tuple(sorted({*(one["Aliases"] or ())} - {container_id[:12]})),
-                ipv4_address=(one.get("IPAMConfig") or {}).get("IPv4Address") or "",
-            )
-            for name, one in sorted(attached.items())
-        )
+        return networks.attachments_of(self._inspect(service))
 
     async def disconnect(self, service: str, network: str) -> None:
-        container_id = self._id(service)
-
-        def call() -> None:
-            with self.engine.container(container_id):
-                pass  # it is ours
-            with self.engine.client() as client:
-                client.api.disconnect_container_from_network(container_id, network)
-
-        await asyncio.to_thread(call)
+        await asyncio.to_thread(networks.disconnect, self.engine, self._id(service), network)
 
     async def connect(self, service: str, attachment: NetworkAttachment) -> None:
-        container_id = self._id(service)
-
-        def call() -> None:
-            with self.engine.client() as client:
-                client.api.connect_container_to_network(
-                    container_id,
-                    attachment.network,
-                    ipv4_address=attachment.ipv4_address or None,
-                    aliases=list(attachment.aliases),
-                )
-
-        await asyncio.to_thread(call)
+        await asyncio.to_thread(networks.connect, self.engine, self._id(service), attachment)
 
     def limits(self, service: str) -> Limits:
-        host = self._inspect(service)["HostConfig"]
-        return Limits(nano_cpus=host["NanoCpus"], memory=host["Memory"], memory_swap=host["MemorySwap"])
+        return cgroup.limits_of(self._inspect(service))
 
     async def limit(self, service: str, limits: Limits) -> None:
         """Set the limits. An engine cannot take a limit away again, so a service that has none is refused."""
         container_id = self._id(service)
         if 0 in (limits.nano_cpus, limits.memory):
             raise TargetError(f"{service} has no limit of its own in the compose file, so none could be restored.")
-
-        def call() -> None:
-            with self.engine.container(container_id), self.engine.client() as client:
-                url = client.api._url("/containers/{0}/update", container_id)  # `update` of the SDK knows no NanoCpus
-                body = {"NanoCpus": limits.nano_cpus, "Memory": limits.memory, "MemorySwap": limits.memory_swap}
-                client.api._raise_for_status(client.api._post_json(url, data=body))
-
-        await asyncio.to_thread(call)
+        await asyncio.to_thread(cgroup.limit, self.engine, container_id, limits)
 
     def cpu_usage(self, service: str) -> CpuUsage:
-        with self.engine.container(self._id(service)) as container:
-            answer = container.stats(stream=False, one_shot=True)
-        stats = answer["cpu_stats"]
-        return CpuUsage(
-            at_s=datetime.fromisoformat(answer["read"]).timestamp(),  # the call itself takes up to half a second
-            cpu_s=stats["cpu_usage"]["total_usage"] / 1e9,
-            periods=stats["throttling_data"]["periods"],
-            throttled_periods=stats["throttling_data"]["throttled_periods"],
-            allowed_cpus=self._allowed.setdefault(service, self.limits(service).nano_cpus / 1e9),
-        )
+        stats = cgroup.stats_of(self.engine, self._id(service))
+        allowed_cpus = self._allowed.setdefault(service, self.limits(service).nano_cpus / 1e9)
+        return cgroup.cpu_usage(stats, allowed_cpus=allowed_cpus)
 
     # --- all of it ---
 
@@ -395,22 +343,19 @@ class DockerTarget:
     async def _status(self, service: str) -> ServiceStatus:
         attributes = await asyncio.to_thread(self._inspect, service)
         state = attributes["State"]
-        memory, cpu_s = await asyncio.to_thread(self._usage, service) if state["Running"] else (0, 0.0)
+        memory_bytes, cpu_s = 0, 0.0
+        if state["Running"]:
+            stats = await asyncio.to_thread(cgroup.stats_of, self.engine, self._id(service))
+            memory_bytes, cpu_s = cgroup.memory_bytes(stats), cgroup.cpu_s(stats)
         return ServiceStatus(
             service=service,
             port=self._declared(service).port,
             where=attributes["Id"][:12],
             state="paused" if state["Paused"] else "running" if state["Running"] else "stopped",
             healthy=await self.is_healthy(service),
-            memory_bytes=memory,
+            memory_bytes=memory_bytes,
             cpu_s=cpu_s,
         )
-
-    def _usage(self, service: str) -> tuple[int, float]:
-        with self.engine.container(self._id(service)) as container:
-            stats = container.stats(stream=False, one_shot=True)
-        memory = stats["memory_stats"].get("usage", 0) - stats["memory_stats"].get("stats", {}).get("inactive_file", 0)
-        return memory, stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
 
     def _obituary(self, service: str, what: str) -> str:
         with self.engine.container(self._id(service)) as container:

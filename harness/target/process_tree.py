@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 
 from harness.errors import TargetError
-from harness.target.target import ProcessIdentity
+from harness.target.identity import ProcessIdentity
 
 POLL_S = 0.01
 # The kernel counts a start in ticks since boot; the boot time it adds is corrected with the clock, by less than this.

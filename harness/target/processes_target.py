@@ -13,10 +13,12 @@ from harness.errors import TargetError
 from harness.target import process_tree
 from harness.target.data_folder import has_data_of, lose_data_of, remove_data_folder, remove_shared_memory
 from harness.target.health import is_ready
+from harness.target.identity import ProcessIdentity
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.running_state import StateFolder
+from harness.target.running_target import Exit, Power, ServiceStatus, StartCommand
 from harness.target.spawn import noted_identity_in_time, spawn
-from harness.target.target import Exit, Power, ProcessIdentity, ServiceSpec, ServiceStatus, StartCommand, TargetSpec
+from harness.target.target import ServiceSpec, TargetSpec
 
 START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
 READY_POLL_S = 0.05

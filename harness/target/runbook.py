@@ -6,13 +6,8 @@ one region's services; a step asks whether one is beyond its bounds, and each an
 
 from enum import StrEnum
 
-import msgspec
-
+from harness.target.strict import Strict
 from harness.units import Seconds
-
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
 
 
 class Take(StrEnum):
@@ -24,7 +19,7 @@ class Take(StrEnum):
     SUM = "sum"
 
 
-class _OfMetric(_Strict, frozen=True, kw_only=True, tag_field="kind"):
+class _OfMetric(Strict, frozen=True, kw_only=True, tag_field="kind"):
     """`where` are labels that a sample has to carry, `role` that of the services whose samples count."""
 
     metric: str
@@ -41,7 +36,7 @@ class RateSignal(_OfMetric, frozen=True, kw_only=True, tag="rate"):
     """By how much a counter rises in a second, over all services together."""
 
 
-class QuotientSignal(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="quotient"):
+class QuotientSignal(Strict, frozen=True, kw_only=True, tag_field="kind", tag="quotient"):
     """One signal ÷ another one, both by name. Where the divisor is not above `by_above` it says nothing."""
 
     of: str
@@ -53,7 +48,7 @@ class QuotientSignal(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="
 Signal = GaugeSignal | RateSignal | QuotientSignal
 
 
-class _Bounded(_Strict, frozen=True, kw_only=True):
+class _Bounded(Strict, frozen=True, kw_only=True):
     """A signal and its bounds, all of which have to be passed. `rises_to` and `falls_to` are times its baseline."""
 
     signal: str
@@ -71,7 +66,7 @@ class Step(_Bounded, frozen=True, kw_only=True):
     otherwise: str
 
 
-class Cause(_Strict, frozen=True, kw_only=True):
+class Cause(Strict, frozen=True, kw_only=True):
     sentence: str
     mitigations: tuple[str, ...]
 
@@ -86,7 +81,7 @@ class Symptom(_Bounded, frozen=True, kw_only=True):
     causes: dict[str, Cause]
 
 
-class Runbook(_Strict, frozen=True, kw_only=True):
+class Runbook(Strict, frozen=True, kw_only=True):
     """`lead`: how long before a symptom shows its cause may have begun."""
 
     lead: Seconds

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import TargetError
+from harness.target.identity import ProcessIdentity
 from harness.target.spawn import noted_identity
-from harness.target.target import ProcessIdentity
 
 
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

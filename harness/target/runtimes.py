@@ -10,7 +10,8 @@ from harness.errors import ExperimentError, TargetError
 from harness.target import processes
 from harness.target.docker_state import DockerFolder
 from harness.target.processes_target import ProcessesTarget
-from harness.target.target import Power, RunningTarget, TargetSpec
+from harness.target.running_target import Power, RunningTarget
+from harness.target.target import TargetSpec
 
 RUNTIMES: Mapping[str, frozenset[Power]] = {
     "processes": ProcessesTarget.powers,

@@ -10,8 +10,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.target.identity import ProcessIdentity
 from harness.target.process_tree import identity_of
-from harness.target.target import ProcessIdentity
 
 _NOTE_NUMBER_AND_BECOME = 'cd "$1" && echo $$ >"$0" && shift && exec "$@"'
 NOTE_TAKES_S = (

@@ -8,9 +8,9 @@ state proves nothing about a level, so `reaches` and `visits` make that inconclu
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.experiment import DegradationCheck
+from harness.experiment.expectations.degradation import DegradationCheck
 from harness.record.reader import Run
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 from harness.verify import figures, ladder, level_inputs, level_on_answers, level_reports, windows
 from harness.verify.figures import at, say
 from harness.verify.ladder import Comparison, Evaluation, level_name, level_value

@@ -6,7 +6,7 @@ by name only those that it did not. A fault on one link or service has itself as
 
 from dataclasses import dataclass
 
-from harness.experiment import LinkFault, MomentaryFault, RegionFlapFault, RegionPauseFault
+from harness.experiment.faults import LinkFault, MomentaryFault, RegionFlapFault, RegionPauseFault
 from harness.plan import PlannedFault, WholeFault, whole_faults
 from harness.record import rows
 from harness.record.reader import Run

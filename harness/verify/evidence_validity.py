@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from harness.clock import NS_PER_S
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import figures, windows

@@ -7,15 +7,13 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiment import (
-    CachingCheck,
-    Check,
-    ConsistencyCheck,
-    FanOutCheck,
-    SeverityCheck,
-    SheddingCheck,
-    SloCheck,
-)
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.consistency import ConsistencyCheck
+from harness.experiment.expectations.fan_out import FanOutCheck
+from harness.experiment.expectations.severity import SeverityCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.plan import Plan
 from harness.verify import statistics
 from harness.verify.statistics import Estimate, Floats

@@ -19,23 +19,21 @@ from typing import Any
 
 import msgspec
 
-from harness.experiment import (
-    AlertsCheck,
-    BreakersCheck,
-    CachingCheck,
-    Check,
-    ConsistencyCheck,
-    DegradationCheck,
-    DiagnosisCheck,
-    FailoverCheck,
-    FanOutCheck,
-    RecoveryCheck,
-    RetriesCheck,
-    ScalingCheck,
-    SeverityCheck,
-    SheddingCheck,
-    SloCheck,
-)
+from harness.experiment.expectations.alerts import AlertsCheck
+from harness.experiment.expectations.breakers import BreakersCheck
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.consistency import ConsistencyCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.diagnosis import DiagnosisCheck
+from harness.experiment.expectations.failover import FailoverCheck
+from harness.experiment.expectations.fan_out import FanOutCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.scaling import ScalingCheck
+from harness.experiment.expectations.severity import SeverityCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 
 State = tuple[int, int]  # level, healthier evaluations in a row
 

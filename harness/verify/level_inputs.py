@@ -14,7 +14,7 @@ from scipy import stats
 
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 from harness.verify import figures
 from harness.verify.ladder import Evaluation
 from harness.verify.verdict import Figure, Outcome

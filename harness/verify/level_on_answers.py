@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.record.reader import Run
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 from harness.verify import figures, ladder, windows
 from harness.verify.ladder import level_name
 from harness.verify.level_trace import LevelTrace

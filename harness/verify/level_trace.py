@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from harness.record.reader import Run
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 from harness.verify import windows
 from harness.verify.ladder import Evaluation
 from harness.verify.windows import Bools, Floats

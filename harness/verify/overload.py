@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.record import rows
 from harness.record.reader import Run
-from harness.target.target import SheddingPromise
+from harness.target.promises import SheddingPromise
 from harness.verify import windows
 from harness.verify.windows import Bools, Floats, column, is_word
 

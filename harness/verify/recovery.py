@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.experiment import RecoveryCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.verify import figures, windows

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.experiment import SheddingCheck
+from harness.experiment.expectations.shedding import SheddingCheck
 from harness.verify import figures, statistics, windows
 from harness.verify.figures import Tested, say
 from harness.verify.shed_answers import Answers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.experiment import RetriesCheck
+from harness.experiment.expectations.retries import RetriesCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.verdict import Evidence, Figure, Outcome, Verdict

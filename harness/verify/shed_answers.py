@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
-from harness.target.target import SheddingPromise
+from harness.target.promises import SheddingPromise
 from harness.verify import overload
 from harness.verify.windows import Bools, Floats, column, is_word
 

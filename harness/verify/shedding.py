@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.experiment import SheddingCheck
+from harness.experiment.expectations.shedding import SheddingCheck
 from harness.record.reader import Run
-from harness.target.target import SheddingPromise
+from harness.target.promises import SheddingPromise
 from harness.verify import figures, overload, refusals, statistics, windows
 from harness.verify.figures import Tested, at, say
 from harness.verify.shed_answers import Answers, answers_of

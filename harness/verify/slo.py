@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.record.rows import ErrorClass, Outcome
 from harness.verify import figures, statistics

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
-from harness.experiment import MomentaryFault, ServiceFault
+from harness.experiment.faults import MomentaryFault, ServiceFault
 from harness.plan import Plan, PlannedFault, WholeFault, whole_faults, whole_of
 from harness.record import rows
 from harness.record.reader import Run

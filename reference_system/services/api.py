@@ -14,12 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reference_system import defects
@@ -37,13 +34,13 @@ from reference_system.data.subscription import Subscription
 from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
 from reference_system.policies.regions import Region
-from reference_system.services import cacheability, deadlines, exchange, region_health
+from reference_system.services import cacheability, deadlines
 from reference_system.services.answers import CRASHED, POOL_BUSY, STORAGE_DOWN, TOO_LATE, Answer, AnswerWriter
 from reference_system.services.forwarding import Forwarder
 from reference_system.services.handlers import Handlers
 from reference_system.services.log import Log
 from reference_system.services.operations import Call, operation_of
-from reference_system.services.operator_app import METRICS_TYPE
+from reference_system.services.operator_routes import OperatorRoutes
 from reference_system.services.parts import ApiParts
 from reference_system.services.placing import Placing
 from reference_system.services.replica import Replica
@@ -55,7 +52,6 @@ from reference_system.services.writing import Writing
 TRENDS_EVERY_S = 5.0
 HEARTBEATS_EVERY_S = 0.25  # as often as there are new ones
 TRY_AGAIN_LATER = 1013  # WebSocket close code
-PROXY_HEADER = "x-forwarded-for"  # the gateway sets it; the controller comes directly
 
 
 class Api:
@@ -142,19 +138,18 @@ class Api:
         )
         self._parts = parts
         self._writer = AnswerWriter(service=place.service, region=place.region)
-        self._identity = {"X-Served-By": place.service, "X-Region": place.region}
         self._deadline_s = settings.deadline_s
         self._connected = False
-        self._operators = Starlette(
-            routes=[
-                Route("/healthz", self._healthz),
-                Route("/metrics", self._metrics),
-                Route(region_health.PATH, self._region_health),
-                Route(exchange.PATH, self._exchange, methods=["POST"]),
-            ],
-            lifespan=self._lifespan,
-        )
-        self._operator_paths = frozenset({"/healthz", "/metrics", region_health.PATH, exchange.PATH})
+        for_operators = OperatorRoutes(
+            self._replica,
+            heartbeats=self._heartbeats,
+            reported_lag=parts.reported_lag,
+            identity={"X-Served-By": place.service, "X-Region": place.region},
+            is_connected=lambda: self._connected,
+            now_s=_now_s,
+        ).routes()
+        self._operators = Starlette(routes=for_operators, lifespan=self._lifespan)
+        self._operator_paths = frozenset(route.path for route in for_operators)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in self._operator_paths:
@@ -234,36 +229,6 @@ class Api:
         start: Message = {"type": f"{kind}.start", "status": answer.status, "headers": [*headers, *kept, length]}
         await send(start)
         await send({"type": f"{kind}.body", "body": body})
-
-    async def _healthz(self, request: Request) -> Response:
-        del request
-        status = 200 if self._connected else 503
-        return PlainTextResponse("ok" if self._connected else "starting", status_code=status, headers=self._identity)
-
-    async def _metrics(self, request: Request) -> Response:
-        del request
-        return Response(self._replica.metrics(_now_s()), media_type=METRICS_TYPE, headers=self._identity)
-
-    async def _region_health(self, request: Request) -> Response:
-        """For the edge and for other regions, through the gateway."""
-        del request
-        health = None
-        if self._connected:
-            seen = self._replica.served_lately(region_health.WINDOW_S, _now_s())
-            health = await region_health.ask(self._heartbeats, seen, self._parts.reported_lag)
-        if health is None:
-            return PlainTextResponse("the database does not answer", status_code=503, headers=self._identity)
-        return Response(msgspec.json.encode(health), media_type="application/json", headers=self._identity)
-
-    async def _exchange(self, request: Request) -> Response:
-        if PROXY_HEADER in request.headers:
-            return PlainTextResponse("not for the public", status_code=404, headers=self._identity)
-        try:
-            instruction = msgspec.json.decode(await request.body(), type=exchange.Instruction)
-        except msgspec.DecodeError as error:
-            return PlainTextResponse(str(error), status_code=400, headers=self._identity)
-        observations = self._replica.exchange(instruction, _now_s())
-        return Response(msgspec.json.encode(observations), media_type="application/json", headers=self._identity)
 
     @asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from scipy.stats import binom
 
 from harness.clock import NS_PER_S
 from harness.errors import LoadError
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.load.inside_locust.schedule import draw_schedule
 from harness.load.profile import load_profile
 from harness.plan import Plan

@@ -20,7 +20,7 @@ from harness.target import process_tree
 from harness.target.links import LinkAddresses, ensure_links
 from harness.target.processes import attach, up
 from harness.target.processes_target import ProcessesTarget
-from harness.target.target import Exit
+from harness.target.running_target import Exit
 from tests.harness.target.a_region import LOOPBACK, SPEC, SPEC_PATH, ask, is_open, pids_of, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

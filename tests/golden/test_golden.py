@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import DegradationCheck, LatencyFault, RetriesCheck, SloCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.slo import SloCheck
+from harness.experiment.faults import LatencyFault
 from harness.record import rows
 from harness.record.reader import Run, read_run
 from harness.record.writer import evidence_files

@@ -14,7 +14,9 @@ from typing import TypeVar
 
 import pandas as pd
 
-from harness.experiment import Arrivals, Check, LatencyFault, Load, RegionFault, WrittenFault
+from harness.experiment.expectations.check import Check
+from harness.experiment.faults import LatencyFault, RegionFault, WrittenFault
+from harness.experiment.load import Arrivals, Load
 from harness.plan import OperationSpec, PhaseSpan, Plan, PlannedFault, PlannedRegionFault
 from harness.record import rows
 from harness.record.reader import Run

@@ -18,7 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S, ClockAnchor
-from harness.experiment import Arrivals, place_of
+from harness.experiment.faults import place_of
+from harness.experiment.load import Arrivals
 from harness.loader import load_target
 from harness.plan import Plan, PlannedFault, RateSegment, whole_faults
 from harness.record import rows

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import commands, gameday
+from harness import gameday
+from harness.commands import diagnosis
 from harness.display_diagnosis import show_diagnosis
 from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.judging import Diagnosed, diagnose_run, diagnose_samples
@@ -95,5 +96,5 @@ def test_a_time_that_shows_nothing_is_refused(words: str, sentence: str) -> None
     target = Path(__file__).parents[2] / "reference_system" / "one_region.yaml"
 
     with pytest.raises(ExperimentError, match=sentence) as caught:
-        commands.diagnose_live(Console(), target, "127.0.0.99", watch=words, usual=None, as_json=False)
+        diagnosis.diagnose_live(Console(), target, "127.0.0.99", watch=words, usual=None, as_json=False)
     assert caught.value.exit_code is ExitCode.USAGE

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import commands
+from harness.commands import records
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Check, FailoverCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.judging import judge_series
 from harness.plan import Plan
 from harness.units import Seconds, dec_hook, enc_hook
@@ -34,7 +35,7 @@ def test_runs_that_decide_nothing_prove_nothing(tmp_path: Path) -> None:
     console = Console(record=True, width=200)
 
     assert judge_series(runs) == [(check, Series(in_time=0, late=0, unknown=2))]
-    assert commands.series(console, runs) is ExitCode.INCONCLUSIVE
+    assert records.series(console, runs) is ExitCode.INCONCLUSIVE
     assert console.export_text() == "users of us-east: No fail-over was decided. 2 could not be decided.\n"
     assert not (tmp_path / "one" / "verdicts.json").exists()
 

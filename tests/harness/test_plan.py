@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from harness.errors import ExperimentError
-from harness.experiment import LatencyFault, Load, Phases, Ramp, RestartFault, Spike, Step
+from harness.experiment.faults import LatencyFault, RestartFault
+from harness.experiment.load import Load, Ramp, Spike, Step
+from harness.experiment.phases import Phases
 from harness.plan import RESTART_DEADLINE_S, phase_spans, planned_faults, rate_segments
 from harness.units import PerSecond, Seconds, dec_hook, enc_hook
 from tests.harness.simulation import the_target

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import (
+from harness.experiment.faults import (
     BlackholeFault,
     DestroyFault,
     Direction,

@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from harness import commands, suite
+from harness import suite
+from harness.commands import suites
 from harness.errors import ExitCode, ExperimentError, GamedayError, TargetError, UncleanError
-from harness.experiment import Suite
+from harness.experiment.experiment import Suite
 from harness.gameday import Place
 from harness.plan import Plan
 from harness.suite import BUDGET_S, Ended, Part, exit_code, parts_of, planned_time_s, run_all
@@ -203,7 +204,7 @@ def test_one_table_and_one_file_tell_of_all(write: Write, tmp_path: Path) -> Non
     console = Console(record=True, width=200)
 
     with locked(place.state_of(target), purpose="something else", for_s=60):
-        code = commands.suite(console, Suite.SMOKE, folder=tmp_path, runtime="processes", place=place)
+        code = suites.suite(console, Suite.SMOKE, folder=tmp_path, runtime="processes", place=place)
 
     told = console.export_text()
     assert code is ExitCode.BROKEN

@@ -4,7 +4,7 @@ What an alert is decided by is taken as the controller shows it: whether it show
 `slo` to say. Times are those of scrapes, so they are known to half a second or so.
 """
 
-from harness.experiment import AlertsCheck
+from harness.experiment.expectations.alerts import AlertsCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.alerts.rule import breaches

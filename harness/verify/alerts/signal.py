@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.record.reader import Run
-from harness.target.target import AlertPromise
+from harness.target.promises import AlertPromise
 from harness.verify import windows
 from harness.verify.windows import Bools, Floats
 

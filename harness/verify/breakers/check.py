@@ -3,7 +3,7 @@
 When they changed is taken from the replicas' logs, how often they probed from their counters, too.
 """
 
-from harness.experiment import BreakersCheck
+from harness.experiment.expectations.breakers import BreakersCheck
 from harness.record.reader import Run
 from harness.verify import figures
 from harness.verify.breakers import episode, leftovers, probing

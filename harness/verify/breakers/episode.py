@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.dependency_faults import cuts_off
-from harness.experiment import BreakersCheck
+from harness.experiment.expectations.breakers import BreakersCheck
 from harness.record.reader import Run
 from harness.verify import figures, moments, windows
 from harness.verify.breakers.history import CLOSED, OPEN, Breaker, calls_made

@@ -7,7 +7,7 @@ histogram of durations, whatever was counted as dropped.
 
 import numpy as np
 
-from harness.experiment import BreakersCheck
+from harness.experiment.expectations.breakers import BreakersCheck
 from harness.record.reader import Run
 from harness.record.rows import ErrorClass
 from harness.verify import figures, windows

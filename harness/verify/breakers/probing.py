@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from harness.target.target import BreakersPromise
+from harness.target.promises import BreakersPromise
 from harness.verify import figures
 from harness.verify.breakers.history import HALF_OPEN, Breaker
 from harness.verify.figures import at, say

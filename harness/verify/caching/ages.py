@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE, Outcome
-from harness.target.target import CacheLayer
+from harness.target.promises import CacheLayer
 from harness.verify import figures, windows
 from harness.verify.figures import say
 from harness.verify.statistics import empirical_quantile

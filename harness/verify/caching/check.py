@@ -4,7 +4,7 @@ Each of these is a file of this folder. Hit ratios and builds are by the target'
 what pages showed is by their content alone.
 """
 
-from harness.experiment import CachingCheck
+from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.caching import ages, hit_ratio, stampede, taken_away

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.record.reader import Run
-from harness.target.target import CacheLayer
+from harness.target.promises import CacheLayer
 from harness.verify import figures, statistics
 from harness.verify.caching.counters import growth
 from harness.verify.figures import Tested, say

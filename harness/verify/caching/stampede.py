@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.experiment import CachingCheck
+from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
-from harness.target.target import CachingPromise
+from harness.target.promises import CachingPromise
 from harness.verify import figures, windows
 from harness.verify.caching.counters import counted, growth
 from harness.verify.figures import say

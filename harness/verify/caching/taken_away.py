@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from harness.experiment import CachingCheck
+from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
 from harness.record.rows import Change
 from harness.record.rows import Outcome as Ending

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.experiment import ConsistencyCheck
+from harness.experiment.expectations.consistency import ConsistencyCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.consistency import parts

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.experiment import DestroyFault, RegionDestroyedFault
+from harness.experiment.faults import DestroyFault, RegionDestroyedFault
 from harness.plan import whole_faults
 from harness.record.reader import Run
 from harness.verify.consistency.history import UNKNOWN, Bools, Ending, History, Kind

@@ -8,7 +8,7 @@ beyond the promise is counted, shown, and not held against the system.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.experiment import ConsistencyCheck, Counting, Reach
+from harness.experiment.expectations.consistency import ConsistencyCheck, Counting, Reach
 from harness.verify import figures, statistics
 from harness.verify.consistency.counters import CountedAtRegion
 from harness.verify.consistency.destroyed import Gone

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.experiment import FINAL_READS
+from harness.experiment.phases import FINAL_READS
 from harness.plan import Plan
 from harness.record.reader import Run
 from harness.record.rows import NO_COUNT, NO_SESSION, Change, Outcome

@@ -3,7 +3,7 @@
 A symptom that nobody can see, and a question that nobody can answer, leave the verdict open.
 """
 
-from harness.experiment import DiagnosisCheck
+from harness.experiment.expectations.diagnosis import DiagnosisCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.diagnosis.diagnose import STEP_S, Episode, Finding, diagnose

@@ -7,7 +7,7 @@ over all regions are never looked at: three of four being well is an outage.
 
 import msgspec
 
-from harness.experiment import FailoverCheck, Operations
+from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.record.reader import Run
 from harness.verify import figures
 from harness.verify.failover import words

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.experiment import Operations
+from harness.experiment.expectations.failover import Operations
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.verify import statistics, windows

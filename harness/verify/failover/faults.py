@@ -6,7 +6,7 @@ there when all of them are. A partition takes no region from its users.
 
 from dataclasses import dataclass
 
-from harness.experiment import MomentaryFault, PartitionFault, RegionFault, ServiceFault
+from harness.experiment.faults import MomentaryFault, PartitionFault, RegionFault, ServiceFault
 from harness.plan import PlannedFault, WholeFault, whole_faults
 from harness.record import rows
 from harness.record.reader import Run

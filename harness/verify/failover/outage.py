@@ -1,6 +1,6 @@
 """One outage as figures: the times on the way, what it cost, what was lost, and how users came home."""
 
-from harness.experiment import FailoverCheck
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.verify import moments
 from harness.verify.failover.loss import Loss
 from harness.verify.failover.story import Return, Story

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from harness.experiment import FailoverCheck, Operations
+from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked

@@ -6,7 +6,7 @@ beside the posts that clients were told of.
 
 import numpy as np
 
-from harness.experiment import FanOutCheck
+from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.record.reader import Run
 from harness.record.rows import Change
 from harness.verify import figures

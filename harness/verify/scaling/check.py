@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import msgspec
 
-from harness.experiment import Autoscaler, ScalingCheck
+from harness.experiment.expectations.autoscaler import Autoscaler
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.record.reader import Run
 from harness.verify import figures
 from harness.verify.figures import at, bounded, say

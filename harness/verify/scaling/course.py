@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.experiment import Autoscaler, ScalingCheck
+from harness.experiment.expectations.autoscaler import Autoscaler
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
 from harness.verify.figures import at

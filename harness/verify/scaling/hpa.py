@@ -16,7 +16,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
-from harness.experiment import (
+from harness.experiment.expectations.autoscaler import (
     Autoscaler,
     MetricType,
     PolicyType,

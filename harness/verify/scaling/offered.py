@@ -20,7 +20,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.experiment import Autoscaler, ScalingCheck, ScalingMetric
+from harness.experiment.expectations.autoscaler import Autoscaler, ScalingMetric
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.verify import figures, windows

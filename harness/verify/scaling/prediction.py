@@ -8,7 +8,7 @@ it is followed twice (see `Lean`), and an unseen sync may have recommended anyth
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.experiment import Autoscaler
+from harness.experiment.expectations.autoscaler import Autoscaler
 from harness.verify.scaling import hpa as rules
 from harness.verify.scaling.hpa import Decision, Lean, Memory, Observation, Remembered
 from harness.verify.scaling.trace import Sync, restarted, unseen_between

@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from harness.experiment import Autoscaler, ScalingMetric
+from harness.experiment.expectations.autoscaler import Autoscaler, ScalingMetric
 from harness.record.reader import Run
-from harness.target.target import Metrics
+from harness.target.metrics import Metrics
 from harness.verify import windows
 from harness.verify.scaling.hpa import Observation, Reading, resolution_of
 from harness.verify.windows import is_word

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.experiment import Severity
+from harness.experiment.expectations.severity import Severity
 from harness.record.reader import Run
 from harness.verify import statistics
 from harness.verify.severity.affected import Came, Shares, came_of, shares_of

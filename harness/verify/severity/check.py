@@ -7,7 +7,7 @@ windows overlap). Who is affected is `affected.py`'s to say.
 
 import numpy as np
 
-from harness.experiment import Severity, SeverityCheck
+from harness.experiment.expectations.severity import Severity, SeverityCheck
 from harness.record.reader import Run
 from harness.verify import figures, statistics
 from harness.verify.figures import at, say

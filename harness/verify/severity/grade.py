@@ -1,6 +1,6 @@
 """How bad it is, by the share of users that are affected: the bounds as data. No evidence is looked at here."""
 
-from harness.experiment import Severity
+from harness.experiment.expectations.severity import Severity
 
 # The specification, section 7: of all users, more than this share is affected.
 ABOVE: dict[Severity, float] = {Severity.SEV1: 0.50, Severity.SEV2: 0.10, Severity.SEV3: 0.0}

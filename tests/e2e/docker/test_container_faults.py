@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import clock
-from harness.experiment import (
+from harness.experiment.faults import (
     CrashFault,
     DestroyFault,
     Fault,

@@ -11,10 +11,7 @@ import psutil
 import pytest
 
 from harness.errors import TargetError
-from harness.experiment import (
-    DestroyFault,
-    LatencyFault,
-)
+from harness.experiment.faults import DestroyFault, LatencyFault
 from harness.faults import procfs, salvage
 from harness.faults.journal import State
 from harness.faults.revert import leftovers, revert_leftovers

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import FaultError, UncleanError
-from harness.experiment import (
+from harness.experiment.faults import (
     BandwidthFault,
     BlackholeFault,
     DestroyFault,

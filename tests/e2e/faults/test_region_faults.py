@@ -8,7 +8,7 @@ import pytest
 
 from harness.by_hand import by_hand
 from harness.clock import NS_PER_S
-from harness.experiment import RegionCutFault, RegionFault, RegionFlapFault, RegionOutageFault, RegionPauseFault
+from harness.experiment.faults import RegionCutFault, RegionFault, RegionFlapFault, RegionOutageFault, RegionPauseFault
 from harness.faults.journal import State, last_states, read_journal
 from harness.plan import PlannedFault, planned_faults
 from harness.target.processes_target import ProcessesTarget

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.experiment import Fault
+from harness.experiment.faults import Fault
 from harness.faults import procfs
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal, State, last_states, read_journal

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import GamedayError
-from harness.experiment import (
+from harness.experiment.faults import (
     BlackholeFault,
     DestroyFault,
     DownFault,

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from harness.experiment import (
+from harness.experiment.faults import (
     BandwidthFault,
     BlackholeFault,
     CpuLimitFault,

@@ -6,7 +6,7 @@ from harness import clock
 from harness.faults.canary import Before
 from harness.faults.cpu_canary import CpuPath, LimitedCpu
 from harness.faults.probes import Answer
-from harness.target.target import CpuUsage
+from harness.target.container_target import CpuUsage
 
 HALF = LimitedCpu(share=0.5)
 ALLOWED = 2.0  # CPUs

@@ -16,8 +16,8 @@ import pytest
 from harness.faults import procfs, salvage, undo
 from harness.faults.guard import REVERT_LIMIT_S, _is_overdue
 from harness.faults.revert import leftovers, revert_leftovers
+from harness.target.identity import ProcessIdentity
 from harness.target.running_state import StateFolder
-from harness.target.target import ProcessIdentity
 from tests.harness.faults.a_target import until
 from tests.harness.faults.fake_toxiproxy import FakeToxiproxy, serving
 

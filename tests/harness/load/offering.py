@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 
-from harness.experiment import Arrivals, Load
+from harness.experiment.load import Arrivals, Load
 from harness.load.locust_driver import LocustDriver
 from harness.load.profile import describe
 from harness.plan import PhaseSpan, Plan, RateSegment

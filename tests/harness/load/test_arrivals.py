@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.load.arrivals import integral, inverse_of_integral, scheduled_times
 from harness.plan import RateSegment
 

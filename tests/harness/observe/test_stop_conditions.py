@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.experiment import ErrorRatioStop, LatencyStop
+from harness.experiment.stop_conditions import ErrorRatioStop, LatencyStop
 from harness.observe.stop_conditions import StopWatch
 from harness.units import Ratio, Seconds
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pandas as pd
 
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record import rows
 from harness.record.reader import Run
 from harness.report.counts import columns_of, good_mask

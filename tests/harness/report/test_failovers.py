@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 import pytest
 
-from harness.experiment import FailoverCheck
+from harness.experiment.expectations.failover import FailoverCheck
 from harness.record.reader import Run
 from harness.report.charts import panels_of
 from harness.report.failovers import failovers_of

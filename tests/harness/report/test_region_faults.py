@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from harness.experiment import Direction, PartitionFault, RegionCutFault, RegionFlapFault
+from harness.experiment.faults import Direction, PartitionFault, RegionCutFault, RegionFlapFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.report import headline

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import ExitCode
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record import rows
 from harness.record.rows import Outcome as Ending
 from harness.report.counts import percentiles

@@ -8,7 +8,8 @@ import heapq
 import msgspec
 import pandas as pd
 
-from harness.experiment import Arrivals, Check
+from harness.experiment.expectations.check import Check
+from harness.experiment.load import Arrivals
 from harness.plan import Plan
 from harness.record.reader import Run
 from harness.units import PerSecond

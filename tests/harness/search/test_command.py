@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import commands
+from harness.commands.search import search_of
 from harness.errors import ExperimentError
 from tests.harness.capacity.conftest import Gameday, gameday
 
@@ -16,7 +16,7 @@ WITHIN = ("--within", "100/s..400/s")
 
 
 def test_a_range_a_resolution_and_a_number_of_runs() -> None:
-    search = commands.search_of("50/s..6000/min", resolution="5%", at_most=9)
+    search = search_of("50/s..6000/min", resolution="5%", at_most=9)
 
     assert (str(search.low), str(search.high), str(search.resolution)) == ("50/s", "100/s", "5%")
     assert search.at_most == 9
@@ -38,7 +38,7 @@ def test_a_range_a_resolution_and_a_number_of_runs() -> None:
 )
 def test_a_search_that_makes_no_sense_is_refused(within: str, resolution: str, at_most: int, why: str) -> None:
     with pytest.raises(ExperimentError, match=re.escape(why)):
-        commands.search_of(within, resolution=resolution, at_most=at_most)
+        search_of(within, resolution=resolution, at_most=at_most)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.clock import NS_PER_S
-from harness.experiment import RecoveryCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.plan import Plan
 from harness.record.reader import Run
 from harness.search.bisection import Ending, Search

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from harness.errors import ExitCode, ExperimentError
-from harness.experiment import Check, RecoveryCheck, SloCheck
+from harness.experiment.expectations.check import Check
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.plan import Plan
 from harness.search.bisection import Ending, Search
 from harness.search.knee import Knee, read_knee

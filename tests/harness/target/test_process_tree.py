@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import TargetError
 from harness.target import process_tree
-from harness.target.target import ProcessIdentity
+from harness.target.identity import ProcessIdentity
 from tests.harness.target.a_region import until
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from harness.experiment import RegionOutageFault
+from harness.experiment.faults import RegionOutageFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.target.target import ServiceSpec, TargetSpec

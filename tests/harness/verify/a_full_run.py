@@ -1,6 +1,10 @@
 """A run that gives every check something to judge, and passes all of them."""
 
-from harness.experiment import DegradationCheck, RecoveryCheck, RetriesCheck, SheddingCheck, SloCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.units import Ratio, Seconds
 from harness.verify.verdict import Figure, Outcome, Verdict, Verdicts
 from tests.harness.a_run import RunBuilder, a_run

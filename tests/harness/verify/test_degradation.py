@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from harness.experiment import DegradationCheck
+from harness.experiment.expectations.degradation import DegradationCheck
 from harness.verify.degradation import check_degradation
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run

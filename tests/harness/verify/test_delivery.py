@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from harness.experiment import KillFault, RecoveryCheck, RegionCutFault, RegionFlapFault, RegionOutageFault
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.faults import KillFault, RegionCutFault, RegionFlapFault, RegionOutageFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.units import Seconds

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from harness.experiment import Arrivals
+from harness.experiment.load import Arrivals
 from harness.verify.judge import judge
 from tests.harness.a_run import RunBuilder
 from tests.harness.verify.a_full_run import a_full_run, outcomes

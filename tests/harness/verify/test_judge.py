@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.experiment import DegradationCheck, RecoveryCheck, SloCheck
+from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.record import rows
 from harness.record.reader import Run
 from harness.units import Ratio, Seconds

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.target.target import DegradationPromise
+from harness.target.promises import DegradationPromise
 from harness.verify import ladder
 from harness.verify.ladder import Evaluation, demanded_level, follow, step
 from tests.harness.simulation import the_target

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from harness.experiment import RecoveryCheck
+from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.record import rows
 from harness.units import Seconds
 from harness.verify.recovery import check_recovery

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.experiment import RetriesCheck
+from harness.experiment.expectations.retries import RetriesCheck
 from harness.units import Ratio
 from harness.verify.retries import check_retries
 from harness.verify.verdict import Outcome

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.experiment import Arrivals, SheddingCheck
-from harness.target.target import SheddingPromise
+from harness.experiment.expectations.shedding import SheddingCheck
+from harness.experiment.load import Arrivals
+from harness.target.promises import SheddingPromise
 from harness.units import Ratio, Seconds
 from harness.verify import overload
 from harness.verify.shedding import check_shedding

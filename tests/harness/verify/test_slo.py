@@ -2,7 +2,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import SloCheck
+from harness.experiment.expectations.slo import SloCheck
 from harness.units import Ratio, Seconds
 from harness.verify.slo import check_slo
 from harness.verify.verdict import Outcome

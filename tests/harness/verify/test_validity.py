@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from harness.clock import NS_PER_S
-from harness.experiment import Arrivals, KillFault, RestartFault
+from harness.experiment.faults import KillFault, RestartFault
+from harness.experiment.load import Arrivals
 from harness.record import rows
 from harness.units import Seconds
 from harness.verify.validity import check_validity

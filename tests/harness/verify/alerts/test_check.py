@@ -6,9 +6,9 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import AlertsCheck
+from harness.experiment.expectations.alerts import AlertsCheck
 from harness.record.reader import Run
-from harness.target.target import AlertPromise
+from harness.target.promises import AlertPromise
 from harness.units import Seconds
 from harness.verify.alerts.check import check_alerts
 from harness.verify.verdict import Outcome

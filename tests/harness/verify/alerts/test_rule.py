@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.target.target import AlertPromise
+from harness.target.promises import AlertPromise
 from harness.units import Seconds
 from harness.verify.alerts.rule import breaches
 from harness.verify.alerts.signal import Signal

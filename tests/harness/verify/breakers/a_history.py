@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from harness.experiment import ResetFault
+from harness.experiment.faults import ResetFault
 from harness.record.reader import Run
 from harness.units import Seconds
 from tests.harness import simulation

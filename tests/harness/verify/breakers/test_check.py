@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from harness.experiment import BreakersCheck
+from harness.experiment.expectations.breakers import BreakersCheck
 from harness.record.reader import Run
 from harness.units import Ratio, Seconds
 from harness.verify.breakers.check import check_breakers

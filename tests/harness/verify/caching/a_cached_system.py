@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.experiment import CachingCheck, RestartFault, ServiceFault
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.faults import RestartFault, ServiceFault
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE
-from harness.target.target import CacheLayer, CachingPromise, TargetSpec
+from harness.target.promises import CacheLayer, CachingPromise
+from harness.target.target import TargetSpec
 from harness.units import Ratio, Seconds
 from tests.harness.a_run import a_run
 from tests.harness.simulation import REPLICAS, SCRAPE_PERIOD_S, Floats, the_target

@@ -7,7 +7,8 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import CachingCheck, KillFault
+from harness.experiment.expectations.caching import CachingCheck
+from harness.experiment.faults import KillFault
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE, FaultEdge
 from harness.units import Seconds

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.clock import NS_PER_S
-from harness.experiment import FINAL_READS
+from harness.experiment.phases import FINAL_READS
 from harness.plan import OperationSpec
 from harness.record import rows
 from harness.record.reader import Run

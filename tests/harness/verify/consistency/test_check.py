@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from harness.experiment import ConsistencyCheck, Counting, DestroyFault, Reach
+from harness.experiment.expectations.consistency import ConsistencyCheck, Counting, Reach
+from harness.experiment.faults import DestroyFault
 from harness.units import Seconds
 from harness.verify.consistency.check import check_consistency
 from harness.verify.consistency.history import Ending, Operation

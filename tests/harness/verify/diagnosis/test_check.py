@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from harness.experiment import DiagnosisCheck
+from harness.experiment.expectations.diagnosis import DiagnosisCheck
 from harness.verify.diagnosis.check import check_diagnosis
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder

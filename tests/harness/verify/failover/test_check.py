@@ -5,7 +5,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import FailoverCheck, Operations
+from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.units import Ratio, Seconds
 from harness.verify.failover.check import check_failover
 from harness.verify.judge import judge

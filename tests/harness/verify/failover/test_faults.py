@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.experiment import (
+from harness.experiment.faults import (
     Direction,
     DownFault,
     KillFault,

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from harness.experiment import Autoscaler, MetricType, ScalingMetric
+from harness.experiment.expectations.autoscaler import Autoscaler, MetricType, ScalingMetric
 from harness.record.reader import Run
 from harness.verify.scaling.hpa import Observation, Reading, resolution_of, scaled
 from harness.verify.scaling.trace import Sync

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from harness.experiment import (
+from harness.experiment.expectations.autoscaler import (
     Autoscaler,
     MetricType,
     PolicyType,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.experiment import (
+from harness.experiment.expectations.autoscaler import (
     Autoscaler,
     MetricType,
     PolicyType,

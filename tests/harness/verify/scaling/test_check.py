@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.experiment import (
-    Autoscaler,
-    PolicyType,
-    ScalingCheck,
-    ScalingPolicy,
-    SelectPolicy,
-)
+from harness.experiment.expectations.autoscaler import Autoscaler, PolicyType, ScalingPolicy, SelectPolicy
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.units import Ratio, Seconds
 from harness.verify.judge import judge
 from harness.verify.scaling.check import check_scaling

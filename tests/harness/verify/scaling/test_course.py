@@ -4,7 +4,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from harness.experiment import ScalingCheck
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.plan import RateSegment
 from harness.units import Seconds
 from harness.verify.scaling import course

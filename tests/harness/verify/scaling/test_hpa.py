@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.experiment import (
+from harness.experiment.expectations.autoscaler import (
     Autoscaler,
     MetricType,
     PolicyType,

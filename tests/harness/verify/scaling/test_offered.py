@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from harness.experiment import ScalingCheck, ScalingMetric
+from harness.experiment.expectations.autoscaler import ScalingMetric
+from harness.experiment.expectations.scaling import ScalingCheck
 from harness.record.reader import Run
 from harness.units import PerSecond
 from harness.verify.scaling import offered

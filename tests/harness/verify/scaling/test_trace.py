@@ -6,7 +6,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import Autoscaler
+from harness.experiment.expectations.autoscaler import Autoscaler
 from harness.record.reader import Run
 from harness.verify.scaling.hpa import Reading, scaled
 from harness.verify.scaling.trace import Trace, traces_of

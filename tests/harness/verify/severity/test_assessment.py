@@ -6,7 +6,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.experiment import Severity
+from harness.experiment.expectations.severity import Severity
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify.severity.assessment import Assessment, Scope, assess

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.experiment import Severity, SeverityCheck
+from harness.experiment.expectations.severity import Severity, SeverityCheck
 from harness.units import Seconds
 from harness.verify.severity.check import check_severity
 from harness.verify.verdict import Outcome

@@ -1,0 +1,65 @@
+"""The target alone."""
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from harness import display, gameday
+from harness.errors import ExitCode, TargetError
+from harness.faults.revert import leftovers
+from harness.loader import load_target
+from harness.observe.overview import overview
+from harness.target import runtimes
+from harness.target.lock import locked
+
+
+def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:
+    runtimes.check_runtime(choice.runtime)
+    spec = load_target(target)
+    state_dir = gameday.Place(runs=Path(), loopback=choice.loopback).state_of(target)
+    with locked(state_dir, purpose="its start", for_s=60):
+        if runtimes.running(spec, state_dir) is not None:
+            raise TargetError(f"{spec.name} is up already on {choice.loopback}. Run: gameday status, or gameday down.")
+        running = asyncio.run(runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
+    host, port = running.address(spec.entry)
+    console.print(f"{spec.name} is up: http://{host}:{port}  (stop it with: gameday down)", soft_wrap=True)
+    return ExitCode.PASS
+
+
+def down(console: Console, target: Path, loopback: str) -> ExitCode:
+    spec = load_target(target)
+    state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
+    with locked(state_dir, purpose="its stop", for_s=30):
+        running = runtimes.running(spec, state_dir)
+        if running is None:
+            _say_not_up(console, spec.name, target, loopback)
+            return ExitCode.PASS
+        asyncio.run(running.down())
+    console.print(f"{spec.name} is down.")
+    return ExitCode.PASS
+
+
+def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
+    spec = load_target(target)
+    running = runtimes.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
+    if running is None:
+        _say_not_up(console, spec.name, target, loopback)
+    else:
+        services = asyncio.run(running.status())
+        display.show_status(services, console)
+        regions, links = asyncio.run(overview(running, [row.service for row in services if row.healthy]))
+        display.show_regions(regions, links, console)
+    left = leftovers(runs)
+    for leftover in left:
+        console.print(f"[red]not reverted:[/] {escape(leftover.sentence())}", soft_wrap=True)
+    if not left:
+        console.print("Every fault of every run is reverted.")
+    return ExitCode.UNCLEAN if left else ExitCode.PASS
+
+
+def _say_not_up(console: Console, name: str, target: Path, loopback: str) -> None:
+    console.print(f"{name} is not up on {loopback}.")
+    for other in gameday.others_up(target, loopback):
+        console.print(f"Up there is another one: --target {escape(other)}", soft_wrap=True)

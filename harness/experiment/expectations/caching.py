@@ -1,0 +1,20 @@
+"""How often caches answer, and with nothing that they must not."""
+
+from harness.experiment.strict import Strict
+from harness.units import Seconds
+
+
+class CachingCheck(Strict, frozen=True, kw_only=True, tag_field="check", tag="caching"):
+    """Caches answer as often as the target promises, with nothing that is too old and nothing that was taken away.
+
+    In `phase` each layer of `layers` has its promised hit ratio. `builds_per_key` is, by kind of content, how often one
+    key may be made within `builds_within` of a cache that a fault has emptied. `still_shown` is, by the operation that
+    takes something away (a block, an unfollow, an edit, a deletion), for how long after it was acknowledged pages may
+    go on showing that; 0s is never. No answer is older than its layer promises, whatever else is asked.
+    """
+
+    phase: str = "baseline"
+    layers: tuple[str, ...] = ()
+    builds_per_key: dict[str, float] = {}
+    builds_within: Seconds = Seconds(10.0)
+    still_shown: dict[str, Seconds] = {}

@@ -1,0 +1,41 @@
+"""One experiment file, whole."""
+
+from enum import StrEnum
+
+from harness.experiment.expectations.check import Check
+from harness.experiment.faults import WrittenFault
+from harness.experiment.load import Load
+from harness.experiment.phases import Phases
+from harness.experiment.stop_conditions import StopCondition
+from harness.experiment.strict import Strict
+
+Variable = str | int | float | bool
+
+
+class Suite(StrEnum):
+    """When an experiment is run: before each change is merged, before each release, each night (which runs all)."""
+
+    SMOKE = "smoke"
+    GATE = "gate"
+    NIGHTLY = "nightly"
+
+
+class Experiment(Strict, frozen=True, kw_only=True):
+    """One falsifiable sentence, how it is tried, and what has to hold.
+
+    `variables` may be used as `${name}` anywhere below; `short` overrides some of them for a shorter run
+    (`gameday run --short`), `--set name=value` any of them. `gameday suite` runs all experiments of a suite, in short;
+    `nightly` has every experiment, named or not.
+    """
+
+    title: str
+    hypothesis: str
+    suites: tuple[Suite, ...] = ()
+    target: str
+    load: Load
+    phases: Phases
+    faults: tuple[WrittenFault, ...] = ()
+    stop_when: tuple[StopCondition, ...] = ()
+    expect: tuple[Check, ...]
+    variables: dict[str, Variable] = {}
+    short: dict[str, Variable] = {}
