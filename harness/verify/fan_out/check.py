@@ -4,6 +4,9 @@ How soon is judged by what users saw; how late the queue was, and what became of
 beside the posts that clients were told of.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import msgspec
 import numpy as np
 
@@ -43,48 +46,63 @@ def check_fan_out(run: Run, check: FanOutCheck) -> Verdict:
     return figures.verdict_of("fan_out", name, told, evidence, passed=_passed(told))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """How long the posts of one operation may be missed; `mine` says which of all posts those are."""
+
+    operation: str
+    limit_s: float
+    mine: Bools
+
+
 def _delay_figures(run: Run, check: FanOutCheck, found: Delays, evidence: list[Evidence]) -> list[Figure]:
     """A limit is kept if it is by the longest that posts can have been missed, and broken if it is by the shortest.
 
     Posts that wait in one queue are late together, so the error bar is over blocks of time and not over posts.
     """
-    alpha = figures.alpha_of(run.plan)
-    operations = _operations(run, found)
-    limits = [(operation, float(limit_s), operations == operation) for operation, limit_s in check.p95.items()]
-    least = figures.decided([_tested(run, *limit, found.acked_s, found.least_s) for limit in limits], alpha)
-    most = figures.decided([_tested(run, *limit, found.acked_s, found.most_s) for limit in limits], alpha)
-    return [
-        _delay_figure(limit_s, mine, surely, possibly, found, evidence)
-        for (_, limit_s, mine), surely, possibly in zip(limits, least, most, strict=True)
+    alpha, operations = figures.alpha_of(run.plan), _operations(run, found)
+    limits = [
+        _Limit(operation=operation, limit_s=float(limit_s), mine=operations == operation)
+        for operation, limit_s in check.p95.items()
     ]
+    least, most = (
+        figures.decided([_tested(run, limit, found.acked_s, delay_s) for limit in limits], alpha)
+        for delay_s in (found.least_s, found.most_s)
+    )
+    evidence += [moment for limit in limits for moment in _late(limit, found)]
+    return [_delay_figure(*each, found) for each in zip(limits, least, most, strict=True)]
 
 
-def _tested(run: Run, operation: str, limit_s: float, mine: Bools, acked_s: Floats, delay_s: Floats) -> Tested:
+def _tested(run: Run, limit: _Limit, acked_s: Floats, delay_s: Floats) -> Tested:
     window = Window(name="run", start_s=0.0, end_s=end_of_load_s(run))
-    objective = QuantileObjective(name=f"{operation} missed for p95", quantile=QUANTILE, limit_s=limit_s)
+    objective = QuantileObjective(name=f"{limit.operation} missed for p95", quantile=QUANTILE, limit_s=limit.limit_s)
     steady = window.end_s <= first_disturbance_s(run)
-    return quantile_test(objective, acked_s[mine], delay_s[mine], window=window, steady=steady)
+    return quantile_test(objective, acked_s[limit.mine], delay_s[limit.mine], window=window, steady=steady)
 
 
-def _delay_figure(
-    limit_s: float, mine: Bools, surely: Figure, possibly: Figure, found: Delays, evidence: list[Evidence]
-) -> Figure:
-    late = np.flatnonzero(mine & (found.least_s > limit_s))
-    reason = ""
-    if len(late):
-        first, last = float(found.acked_s[late[0]]), float(found.acked_s[late[-1]])
-        reason = f"{len(late):,} of {int(mine.sum()):,} were later, posted from {at(first)} to {at(last)}"
-        sentence = f"{found.post[late[0]]} is missed {_for(float(found.least_s[late[0]]))}."
-        evidence.append(Evidence(at_s=first, until_s=last, sentence=sentence, source="requests"))
+def _delay_figure(limit: _Limit, surely: Figure, possibly: Figure, found: Delays) -> Figure:
     if surely.outcome is Outcome.FAIL:
+        late_s = found.acked_s[limit.mine & (found.least_s > limit.limit_s)]
+        many = f"{len(late_s):,} of {surely.samples:,} were later"
+        reason = f"{many}, posted from {at(float(late_s[0]))} to {at(float(late_s[-1]))}"
         return msgspec.structs.replace(surely, reason=reason)
-    if possibly.samples < (needed := min_samples(QUANTILE)):
+    if surely.samples < (needed := min_samples(QUANTILE)):
         why = f"not estimable from fewer than {needed} posts that were read there"
         return msgspec.structs.replace(surely, value=None, outcome=Outcome.INCONCLUSIVE, reason=why)
     if surely.outcome is Outcome.PASS and possibly.outcome is not Outcome.PASS:
-        why = f"for {int((mine & (found.most_s > limit_s)).sum()):,} posts nobody looked in time"
+        unseen = int((limit.mine & (found.most_s > limit.limit_s) & (found.least_s <= limit.limit_s)).sum())
+        why = f"for {unseen:,} posts nobody looked in time"
         return msgspec.structs.replace(possibly, value=surely.value, outcome=Outcome.INCONCLUSIVE, reason=why)
     return possibly if possibly.outcome is Outcome.PASS else surely
+
+
+def _late(limit: _Limit, found: Delays) -> Iterator[Evidence]:
+    """The first post that was, and the time of all of them."""
+    late = np.flatnonzero(limit.mine & (found.least_s > limit.limit_s))
+    if len(late):
+        first, last = float(found.acked_s[late[0]]), float(found.acked_s[late[-1]])
+        sentence = f"{limit.operation} {found.post[late[0]]} is missed {_for(float(found.least_s[late[0]]))}."
+        yield Evidence(at_s=first, until_s=last, sentence=sentence, source="requests")
 
 
 def _operations(run: Run, found: Delays) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":

@@ -1,9 +1,9 @@
 """How long each post is missed after it was acknowledged, by whoever reads what it was written to.
 
 A read misses a post that had room on its page: one that is newer than something that the page shows. A post was surely
-missed from its acknowledgement to the beginning of the last read that missed it, 0 if none did; it was surely there when
-the first read after that was over that showed it. Between the two nobody looked. Where no later read showed it both are
-infinite: then it came when its place was gone, or never. Posts that no read could tell of have none.
+missed from its acknowledgement to the beginning of the last read that missed it, 0 if none did; it was surely there
+when the first read was over that began after that one and showed it. Between the two nobody looked. Where no later read
+showed it both are infinite: then it came when its place was gone, or never. Posts that no read could tell of have none.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ NEVER = -1
 class Delays:
     """Of acknowledged posts that some read could tell of, by time: how long each was missed at least and at most.
 
-    `in_the_end`: a final read, long enough after the acknowledgement, could tell of it; `missed_in_the_end`: one did not
-    show it.
+    `in_the_end`: a final read, long enough after the acknowledgement, could tell of it; `missed_in_the_end`: one did
+    not show it.
     """
 
     post: tuple[str, ...]

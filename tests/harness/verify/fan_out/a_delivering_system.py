@@ -37,12 +37,15 @@ def from_to(start_s: float, end_s: float, value: float, otherwise: float = 0.0) 
     return lambda at_s: np.where((at_s >= start_s) & (at_s < end_s), value, otherwise)
 
 
+SOON, NONE = always(0.1), always(0.0)
+
+
 @dataclass(frozen=True)
 class Delivery:
-    delay: Delay = always(0.1)
-    depth: Course = always(0.0)
-    lag: Course = always(0.0)
-    letters: Course = always(0.0)
+    delay: Delay = SOON
+    depth: Course = NONE
+    lag: Course = NONE
+    letters: Course = NONE
     lost: int = 0  # posts that the worker neither delivers nor keeps
     before: float = 0.0  # dead letters from before the run
     looks: Callable[[Floats], "np.ndarray[tuple[int], np.dtype[np.bool_]]"] = lambda at_s: np.full(len(at_s), True)
