@@ -6,7 +6,7 @@ until somebody may have added it again, no page may show it. Only what surely ca
 for when the answer to the removal had arrived.
 
 That nobody saw it proves nothing where nobody looked. So what counts as looking is a page that had shown the id before
-and was read again after; where the id was only ever shown to who took it away, by that user.
+and was read again when it had to be gone; where the id was only ever shown to who took it away, by that user.
 """
 
 from collections import defaultdict
@@ -45,10 +45,10 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came after one acknowledged removal: how many pages were read again, and those that still showed it."""
+    """What came after one acknowledged removal: the pages that would tell, and those of them that still showed it."""
 
     removal: Request
-    looked: int
+    looks: tuple[Request, ...]
     showing: tuple[Request, ...]
 
     def after_s(self, page: Request) -> float:
@@ -65,18 +65,24 @@ def figures_of(run: Run, check: CachingCheck, evidence: list[Evidence]) -> Itera
 def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: list[Evidence]) -> Figure:
     name = f"{operation}: longest that what it took away was still shown"
     accept = f"at most {say(allowed_s, 's')}" if allowed_s else "never"
-    looked = sum(finding.looked for finding in mine)
+    looked = sum(_is_owed(finding.after_s(page), allowed_s) for finding in mine for page in finding.looks)
     if not looked:
-        why = "no page that had shown it was read again" if mine else "nobody did that"
+        when = f" more than {say(allowed_s, 's')} later" if allowed_s else ""
+        why = f"no page that had shown it was read again{when}" if mine else "nobody did that"
         return figures.unknown(name, unit="s", accept=accept, reason=why)
     shown = [(finding.after_s(page), finding, page) for finding in mine for page in finding.showing]
-    late = sorted((each for each in shown if each[0] > allowed_s), key=lambda each: each[2].sent_s)
+    late = sorted((each for each in shown if _is_owed(each[0], allowed_s)), key=lambda each: each[2].sent_s)
     evidence += [_witness(finding, page) for _, finding, page in late[:SHOWN]]
     reason = f"{len(late):,} pages showed it later, the first was asked for at {at(late[0][2].sent_s)}" if late else ""
     return figures.stated(
         name, max((after_s for after_s, _, _ in shown), default=0.0), unit="s", samples=looked, accept=accept,
         outcome=Outcome.FAIL if late else Outcome.PASS, reason=reason,
     )  # fmt: skip
+
+
+def _is_owed(after_s: float, allowed_s: float) -> bool:
+    """Whether what was taken away has to be gone by then; where nothing is allowed, at once."""
+    return after_s > allowed_s or not allowed_s
 
 
 def _witness(finding: Finding, page: Request) -> Evidence:
@@ -135,7 +141,8 @@ def _finding(
         if _is_after(page, removal, until_s) and (page.user == removal.user or not is_private)
     ]
     still = tuple(page for page in showing if _is_after(page, removal, until_s))
-    return Finding(removal=removal, looked=max(len(again), len(still)), showing=still)
+    looks = {id(page): page for page in (*again, *still)}
+    return Finding(removal=removal, looks=tuple(looks.values()), showing=still)
 
 
 def _is_after(page: Request, removal: Request, until_s: float) -> bool:

@@ -40,7 +40,7 @@ def _request(
 def found(*history: Request) -> list[tuple[int, list[float]]]:
     """Of each removal: how often it was looked for, and when the pages were asked for that still showed it."""
     frame = pd.DataFrame(history, columns=Request._fields)
-    return [(one.looked, [page.sent_s for page in one.showing]) for one in findings_of(frame)]
+    return [(len(one.looks), [page.sent_s for page in one.showing]) for one in findings_of(frame)]
 
 
 def test_no_history() -> None:
