@@ -61,8 +61,9 @@ def late(run: Run, most: float) -> Figure:
         return figures.unknown(name, unit="ratio", accept=accept, reason="nobody gave up waiting")
     counted = [_late_at(run, service, deadline_s + LATE_S) for service in windows.services_with_role(run, "api")]
     known = [each for each in counted if each is not None]
-    if not known:
-        why = f"no replica shows how many took longer than {say(deadline_s + LATE_S, 's')}"
+    if not known or len(known) < len(counted):
+        who = "not every replica shows" if known else "no replica shows"
+        why = f"{who} how many took longer than {say(deadline_s + LATE_S, 's')}"
         return figures.unknown(name, unit="ratio", accept=accept, reason=why)
     beyond = sum(known)
     share = beyond / given_up
