@@ -217,6 +217,7 @@ def test_replicas_that_work_on_for_nobody(late: float, outcome: Outcome) -> None
     [
         (lambda: History().built(), "nobody gave up waiting"),
         (lambda: _given_up(History(), deadline_s=1.9), "no replica shows how many took longer than 2.15 s"),
+        (lambda: _given_up(History(), deadline_s=0.8), "no replica shows how many took longer than 1.05 s"),
         (lambda: _silent_of_durations(_given_up(History())), "not every replica shows how many took longer"),
     ],
 )
