@@ -26,7 +26,7 @@ from harness.observe.overview import overview
 from harness.plan import Plan
 from harness.record.writer import create_run_folder
 from harness.runner import RunResult
-from harness.search.bisection import COARSEST, FEWEST_RUNS, FINEST, MOST_RUNS, Ending, Search
+from harness.search.bisection import COARSEST, FEWEST_RUNS, FINEST, MOST_RUNS, Ending, Search, standing
 from harness.search.knee import JudgedBy, Knee, read_knee
 from harness.suite import BUDGET_S, Ended, exit_code, parts_of, planned_time_s, run_all
 from harness.target import runtimes
@@ -394,15 +394,17 @@ def _measured(path: Path) -> ServerRate:
             f"{path}: was searched by {knee.subject.judged_by}. A server's capacity is how much it serves in time: "
             "search by slo."
         )
+    if knee.subject.defect is not None:
+        raise ExperimentError(f"{path}: was searched with the defect {knee.subject.defect}, which is no server's rate.")
     if knee.ending is not Ending.FOUND or knee.per_replica is None:
         raise ExperimentError(f"{path}: knows no server's rate. {knee.sentence}")
     wrong = why_out_of_range(TimelineApiInputs, "rps_per_server", knee.per_replica)
     if wrong:
         raise ExperimentError(f"{path}: {knee.per_replica} a replica: {wrong}.")
-    return ServerRate(
-        rps=knee.per_replica,
-        source=f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}",
-    )
+    source = f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}"
+    if not standing([point.trial for point in knee.points]).confirmed:
+        source += "; no second run has confirmed it"
+    return ServerRate(rps=knee.per_replica, source=source)
 
 
 def _server_rate(text: str) -> ServerRate:
