@@ -20,6 +20,7 @@ from harness.verify.windows import FaultWindow
 
 # With fewer calls a breaker has no occasion to open. Three failures in a row is what the field's libraries begin at.
 FEWEST_CALLS = 3
+CLOCKS_S = 0.1  # by which a log's clock, the wall's, may have drifted from that of the calls since the run began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def _held(name: str, episode: Episode, opened: Sequence[Breaker]) -> Figure:
         (float(at_s), each.service)
         for each in opened
         for at_s in each.times_to(CLOSED)
-        if fault.in_effect_s < at_s < end_s
+        if fault.in_effect_s + CLOCKS_S < at_s < end_s - CLOCKS_S
     )
     first = f"that of {closings[0][1]} at {at(closings[0][0])}" if closings else ""
     return figures.never(name, len(closings), len(opened), reason=first)

@@ -56,6 +56,12 @@ def test_what_turns_it_red(history: History, red: list[str]) -> None:
     assert [name[: len(begins)] for name, begins in zip(guilty(verdict), red, strict=True)] == red
 
 
+def test_a_log_line_just_before_the_revert_may_have_been_written_just_after_it() -> None:
+    early = History(closes=-0.15, also=())
+
+    assert figure(check_breakers(early.built(), CHECK), HELD).outcome is Outcome.PASS
+
+
 def test_replicas_that_pause_alike_and_out_of_phase_are_not_in_step() -> None:
     """Only probes at the same moment hurt what is coming back."""
     verdict = check_breakers(History(pause_s=lambda _: 0.75, phase_s=(0.0, 0.3)).built(), CHECK)

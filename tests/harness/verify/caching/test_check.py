@@ -324,6 +324,15 @@ def test_a_run_in_which_nothing_can_become_too_old_does_not_pass_for_that(sound:
     assert "could have become too old in this run" in verdict.sentence
 
 
+def test_only_answers_that_could_be_too_old_are_an_occasion(sound: Run) -> None:
+    """Of Redis' answers those of the last 19 seconds; before, nothing in the run is a minute old."""
+    early = replace(sound, requests=sound.requests[sound.requests["finished_s"] < 60.0])
+
+    found = figure(check_caching(sound, CHECK), "answers from redis older")
+    assert 0 < found.samples < 1000
+    assert all(not each.name.startswith("answers from redis") for each in check_caching(early, CHECK).figures)
+
+
 def test_what_is_asked_is_in_its_name() -> None:
     named = msgspec.structs.replace(CHECK, layers=("redis",), phase="disturbed")
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.experiment import DiagnosisCheck
 from harness.verify.diagnosis.check import check_diagnosis
+from harness.verify.judge import judge
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder
 from tests.harness.verify.a_full_run import guilty
@@ -107,6 +108,16 @@ def test_a_symptom_that_could_not_be_seen_in_time_is_not_called_absent() -> None
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert set(guilty(verdict)) == {SHOWN, LED}
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.0, Outcome.FAIL), (0.05, Outcome.INCONCLUSIVE)])
+def test_what_is_usual_has_to_be_healthy(share: float, outcome: Outcome) -> None:
+    """The runbook leads elsewhere, perhaps because it compares with a baseline that was ill."""
+    run = a_watched_run(p99_ms=450.0, redis_s=9.0).with_fault().with_errors(from_s=6.0, to_s=24.0, share=share)
+
+    verdicts = judge(run.expecting(DATABASE).built())
+
+    assert verdicts.verdicts[1].outcome is outcome
 
 
 def test_a_target_without_a_runbook_has_no_symptoms() -> None:

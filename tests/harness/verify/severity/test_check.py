@@ -89,6 +89,16 @@ def test_one_of_two_controllers_that_is_silent_leaves_open_whether_anything_was_
     assert verdict.outcome is Outcome.INCONCLUSIVE
 
 
+def test_what_was_refused_in_the_warm_up_is_no_risk() -> None:
+    def refused(frame: pd.DataFrame) -> pd.DataFrame:
+        cold = (frame["priority"] == 4) & (frame["scheduled_s"] < 5.0)
+        return frame.assign(outcome=frame["outcome"].mask(cold, "shed"))
+
+    run = a_run().altering_requests(refused).built()
+
+    assert check_severity(run, SeverityCheck(at_most=Severity.NONE)).outcome is Outcome.PASS
+
+
 def _changed(at_s: float, *, healthy: bool) -> rows.Event:
     return rows.HealthChanged(at_ns=at(at_s), service="us-east-api-1", healthy=healthy)
 
