@@ -57,7 +57,7 @@ def _fired(run: Run, check: AlertsCheck, alert: str, mine: list[Signal], evidenc
             name, float(check.within), watched_s=watched_s, samples=len(mine), why="it never fired"
         )
     evidence.append(Evidence(at_s=first_s, sentence=f"{alert} of {signal.service} fires.", source="metrics"))
-    took = lapse(Moment.exactly(began_s, "events"), _before(signal, first_s))
+    took = lapse(_began(run, began_s), _before(signal, first_s))
     return moments.timed(name, took, float(check.within), samples=len(mine))
 
 
@@ -81,6 +81,12 @@ def _resolved(run: Run, check: AlertsCheck, alert: str, mine: list[Signal]) -> F
     over = Moment.exactly(over_s, "events")
     resolved = [_after(signal, over_s) for signal in mine]
     return moments.timed(name, lapse(over, max(resolved, key=lambda each: each.at_s)), limit_s, samples=len(mine))
+
+
+def _began(run: Run, began_s: float) -> Moment:
+    """The first fault was in effect when its injection was done; a change of the load is at once."""
+    in_effect_s = [fault.in_effect_s for fault in windows.fault_windows(run) if fault.inject_s == began_s]
+    return Moment(at_s=began_s, earliest_s=began_s, latest_s=max([began_s, *in_effect_s]), source="events")
 
 
 def _before(signal: Signal, shown_s: float) -> Moment:

@@ -147,6 +147,12 @@ def _left(run: Run, queue: Queue) -> list[Figure]:
 
 def _unaccounted(run: Run, queue: Queue) -> Figure:
     name = "acknowledged posts that are neither delivered nor kept"
+    services = run.plan.target.services
+    mine = services[queue.service].region
+    sharing = [other for other in windows.services_with_role(run, "worker") if services[other].region == mine]
+    if len(sharing) > 1:
+        reason = f"{', '.join(sharing)} share a queue, and nobody knows who was given what"
+        return figures.unknown(name, unit="", accept="0", reason=reason)
     posted = _posted(run, *Outcome)
     first_s = float(column(posted, "scheduled_s").min()) if len(posted) else math.inf
     before = np.flatnonzero(queue.at_s <= first_s)

@@ -11,6 +11,7 @@ from harness.record.reader import Run
 from harness.target.target import AlertPromise
 from harness.units import Seconds
 from harness.verify.alerts.check import check_alerts
+from harness.verify.judge import judge
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import CONTROLLER, the_target
@@ -161,6 +162,21 @@ def test_what_no_controller_shows_is_never_a_pass(run: RunBuilder, why: str) -> 
     assert why in verdict.sentence
 
 
+def test_an_alert_that_is_shown_several_times_is_not_the_last_of_them() -> None:
+    """It fires for one host, and not for the one that comes after it in the text."""
+
+    def by_host(frame: pd.DataFrame) -> pd.DataFrame:
+        shown = (frame["metric"] == "alert_firing").to_numpy()
+        calm = frame[shown].assign(labels=frame["labels"][shown].astype(str) + ',host="b"', value=0.0)
+        named = frame.assign(labels=frame["labels"].astype(str).mask(shown, frame["labels"].astype(str) + ',host="a"'))
+        return pd.concat([named, calm], ignore_index=True)
+
+    (verdict,) = judge(_run().altering_metrics(by_host).expecting(QUIET).built()).verdicts[1:]
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "shows alert_firing more than once at a time for one alert" in verdict.sentence
+
+
 def test_one_of_two_controllers_that_shows_nothing_leaves_it_open() -> None:
     quiet = _run(slow=None, firing=None, fault=False).built()
 
@@ -205,12 +221,13 @@ def test_a_controller_that_was_not_asked_after_the_fault() -> None:
     ("limit_s", "fired", "resolved"),
     [
         (5.9, Outcome.FAIL, Outcome.FAIL),
+        (6.0, Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE),
         (6.3, Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE),
         (6.7, Outcome.PASS, Outcome.PASS),
     ],
 )
 def test_times_are_known_to_a_scrape(limit_s: float, fired: Outcome, resolved: Outcome) -> None:
-    """Seen at 36.05 and 36.55 s, after 30 s; at 46.05 and 46.55 s, after 40.1 s."""
+    """Seen at 36.05 and 36.55 s, after 30.0 to 30.1 s; at 46.05 and 46.55 s, after 40.1 s."""
     check = AlertsCheck(fire=("latency",), within=Seconds(limit_s), resolve_within=Seconds(limit_s))
     verdict = check_alerts(_run().built(), check)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.record.reader import Run
@@ -82,11 +83,20 @@ def _until(run: Run, end_s: float) -> Run:
     return replace(run, metrics=frame[(frame["service"] != WORKER) | (frame["at_s"] < end_s)])
 
 
-def _another_worker(run: Run) -> Run:
+def _another_worker(run: Run, region: str = "europe") -> Run:
     target = run.plan.target
-    services = {**target.services, "europe-worker": target.services[WORKER]}
+    another = msgspec.structs.replace(target.services[WORKER], region=region)
+    services = {**target.services, "europe-worker": another}
     plan = msgspec.structs.replace(run.plan, target=msgspec.structs.replace(target, services=services))
     return replace(run, plan=plan)
+
+
+def _two_workers(run: Run) -> Run:
+    """That take turns with one queue, and show it both."""
+    both = _another_worker(run, "us-east")
+    shown = run.metrics[run.metrics["metric"].str.startswith("fanout")].assign(service="europe-worker")
+    delivered = shown["value"].mask(shown["metric"] == COUNTER, shown["value"] // 2)
+    return replace(both, metrics=pd.concat([run.metrics, shown.assign(value=delivered)], ignore_index=True))
 
 
 def _no_final_reads(run: Run) -> Run:
@@ -99,6 +109,7 @@ DOUBTS: list[tuple[str, Callable[[Run], Run], list[str], str]] = [
     ("nobody counts deliveries", lambda run: _without(run, COUNTER), ["queues"], "does not show " + COUNTER),
     ("nobody shows the lag", lambda run: _without(run, LAG_SHOWN), ["queues"], "does not show " + LAG_SHOWN),
     ("another worker is silent", _another_worker, ["queues"], "europe-worker does not show"),
+    ("workers that share a queue", _two_workers, [UNACCOUNTED, UNACCOUNTED], "share a queue"),
     (
         "a lag that is not known afterwards",
         lambda run: _unknown(run, LAG_SHOWN, from_s=41.0),
