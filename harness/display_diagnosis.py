@@ -24,9 +24,9 @@ def show_diagnosis(found: "Diagnosed", console: Console) -> None:
     quiet = _named(found, [finding for finding in found.findings if finding.known and not finding.episodes])
     if quiet:
         _say(console, f"[green]not shown:[/] {quiet}")
-    unknown = _named(found, [finding for finding in found.findings if not finding.known])
+    unknown = _named(found, [finding for finding in found.findings if not finding.known and not finding.episodes])
     if unknown:
-        _say(console, f"[yellow]not known:[/] {unknown} (no service shows what it would be seen by)")
+        _say(console, f"[yellow]not known:[/] {unknown} (no service shows, all the time, what it would be seen by)")
 
 
 def _show(finding: "Finding", episode: "Episode", symptom: "Symptom", console: Console) -> None:

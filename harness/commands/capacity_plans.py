@@ -12,7 +12,7 @@ from harness.capacity.timeline_api import ServerRate
 from harness.commands.json_output import print_json
 from harness.errors import ExitCode, ExperimentError
 from harness.loader import load_capacity_inputs
-from harness.search.bisection import Ending
+from harness.search.bisection import Ending, standing
 from harness.search.knee import read_knee
 from harness.units import PerSecond
 
@@ -48,15 +48,17 @@ def _measured(path: Path) -> ServerRate:
             f"{path}: was searched by {knee.subject.judged_by}. A server's capacity is how much it serves in time: "
             "search by slo."
         )
+    if knee.subject.defect is not None:
+        raise ExperimentError(f"{path}: was searched with the defect {knee.subject.defect}, which is no server's rate.")
     if knee.ending is not Ending.FOUND or knee.per_replica is None:
         raise ExperimentError(f"{path}: knows no server's rate. {knee.sentence}")
     wrong = why_out_of_range(TimelineApiInputs, "rps_per_server", knee.per_replica)
     if wrong:
         raise ExperimentError(f"{path}: {knee.per_replica} a replica: {wrong}.")
-    return ServerRate(
-        rps=knee.per_replica,
-        source=f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}",
-    )
+    source = f"measured by {knee.subject.experiment} on {knee.subject.target}, {', '.join(knee.subject.objectives)}"
+    if not standing([point.trial for point in knee.points]).confirmed:
+        source += "; no second run has confirmed it"
+    return ServerRate(rps=knee.per_replica, source=source)
 
 
 def _server_rate(text: str) -> ServerRate:

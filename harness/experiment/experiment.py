@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from msgspec import field
+
 from harness.experiment.expectations.check import Check
 from harness.experiment.faults import WrittenFault
 from harness.experiment.load import Load
@@ -37,5 +39,5 @@ class Experiment(Strict, frozen=True, kw_only=True):
     faults: tuple[WrittenFault, ...] = ()
     stop_when: tuple[StopCondition, ...] = ()
     expect: tuple[Check, ...]
-    variables: dict[str, Variable] = {}
-    short: dict[str, Variable] = {}
+    variables: dict[str, Variable] = field(default_factory=dict)
+    short: dict[str, Variable] = field(default_factory=dict)

@@ -61,7 +61,7 @@ class Standing:
     undecided: tuple[float, ...]
     wavering: tuple[float, ...]
     too_high: tuple[float, ...]
-    confirmed: bool  # both ends of the bracket were tried twice
+    confirmed: bool  # both ends of the bracket said the same twice
 
     @property
     def is_monotone(self) -> bool:
@@ -86,14 +86,14 @@ def standing(trials: Sequence[Trial]) -> Standing:
     passed = [rate for rate, outcomes in said.items() if outcomes == {Outcome.PASS}]
     lowest_fail = min((rate for rate, outcomes in said.items() if outcomes == {Outcome.FAIL}), default=None)
     highest_pass = max((rate for rate in passed if lowest_fail is None or rate < lowest_fail), default=None)
-    tried = Counter(trial.rate for trial in trials)
+    decided = Counter(trial.rate for trial in trials if trial.outcome is not Outcome.INCONCLUSIVE)
     return Standing(
         highest_pass=highest_pass,
         lowest_fail=lowest_fail,
         undecided=tuple(rate for rate, outcomes in said.items() if len(outcomes) != 1),
         wavering=tuple(rate for rate, outcomes in said.items() if len(outcomes) > 1),
         too_high=tuple(rate for rate in passed if lowest_fail is not None and rate > lowest_fail),
-        confirmed=all(tried[end] == TRIES for end in (highest_pass, lowest_fail) if end is not None),
+        confirmed=all(decided[end] == TRIES for end in (highest_pass, lowest_fail) if end is not None),
     )
 
 

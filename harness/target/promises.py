@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Literal
 
+from msgspec import field
+
 from harness.target.strict import Strict
 from harness.units import PerSecond, Ratio, Seconds
 
@@ -13,7 +15,7 @@ class LevelPromise(Strict, frozen=True, kw_only=True):
 
     name: str
     value: int
-    when_above: dict[str, float] = {}
+    when_above: dict[str, float] = field(default_factory=dict)
     features_off: tuple[str, ...] = ()
 
 
@@ -71,7 +73,7 @@ class CachingPromise(Strict, frozen=True, kw_only=True):
     """The layers from the outermost to the innermost, and the route by which each kind of content is asked for."""
 
     layers: tuple[CacheLayer, ...]
-    kinds: dict[str, str] = {}
+    kinds: dict[str, str] = field(default_factory=dict)
     made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
 
 

@@ -6,6 +6,8 @@ one region's services; a step asks whether one is beyond its bounds, and each an
 
 from enum import StrEnum
 
+from msgspec import field
+
 from harness.target.strict import Strict
 from harness.units import Seconds
 
@@ -23,7 +25,7 @@ class _OfMetric(Strict, frozen=True, kw_only=True, tag_field="kind"):
     """`where` are labels that a sample has to carry, `role` that of the services whose samples count."""
 
     metric: str
-    where: dict[str, str] = {}
+    where: dict[str, str] = field(default_factory=dict)
     role: str | None = None
     unit: str = ""
 

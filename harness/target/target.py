@@ -6,6 +6,8 @@ the declaration into a `RunningTarget`.
 
 from typing import Literal
 
+from msgspec import field
+
 from harness.target.headers import Headers
 from harness.target.metrics import Metrics
 from harness.target.promises import Promise, Promises
@@ -53,14 +55,14 @@ class TargetSpec(Strict, frozen=True, kw_only=True):
     compose: str
     entry: str
     regions: tuple[str, ...]
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = field(default_factory=dict)
     services: dict[str, ServiceSpec]
     links: dict[str, LinkSpec]
     headers: Headers = Headers()
     metrics: Metrics = Metrics()
     promises: Promises = Promises()
     runbook: Runbook | None = None
-    defects: dict[str, str] = {}
+    defects: dict[str, str] = field(default_factory=dict)
     defect_variable: str = "DEFECT"
 
 
@@ -73,5 +75,5 @@ class TargetPart(Strict, frozen=True, kw_only=True):
     name: str
     part_of: str
     regions: tuple[str, ...]
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = field(default_factory=dict)
     without: tuple[Promise, ...] = ()

@@ -20,6 +20,7 @@ from harness.verify.statistics import Estimate, Floats
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
 
 MOST_NAMED = 4  # figures in a verdict's sentence besides the first; the others are in its table
+REPORTED = "reported"  # what is accepted of a figure that nothing was asked of
 FAR_BEYOND = 2.0  # times the share that is allowed
 STATISTICAL = (SloCheck, SheddingCheck, FanOutCheck, SeverityCheck)
 
@@ -172,7 +173,7 @@ def stated(
 
 def reported(name: str, value: float, *, unit: str, samples: int) -> Figure:
     """Something that nothing was asked of."""
-    return stated(name, float(value), unit=unit, samples=samples, accept="reported", outcome=Outcome.PASS)
+    return stated(name, float(value), unit=unit, samples=samples, accept=REPORTED, outcome=Outcome.PASS)
 
 
 def unknown(name: str, *, unit: str, accept: str, reason: str) -> Figure:

@@ -70,7 +70,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     DiagnosisCheck: check_diagnosis,
     BreakersCheck: check_breakers,
 }
-COMPARES_WITH_BASELINE = (RecoveryCheck,)
+COMPARES_WITH_BASELINE = (RecoveryCheck, DiagnosisCheck)
 HARMLESS_STATES = ("PLANNED", "VERIFIED")  # of a fault in the journal: nothing was done, or it is shown to be undone
 
 

@@ -281,13 +281,18 @@ def series(run: Run, service: str, metric: str) -> pd.DataFrame:
 
 
 def by_label(run: Run, service: str, metric: str, name: str) -> pd.DataFrame:
-    """One row per scrape (index: at_s), one column per value of the label, in the order of the words."""
+    """One row per scrape (index: at_s), one column per value of the label, in the order of the words.
+
+    ValueError where other labels tell several samples of one value apart: which of them counts nobody said.
+    """
     frame = series(run, service, metric)
     if frame.empty:
         return pd.DataFrame()
     code, known = pd.factorize(frame["labels"])
     words, word = np.unique([label(str(labels), name) for labels in known], return_inverse=True)
     times_s, scrape = np.unique(frame["at_s"].to_numpy(), return_inverse=True)
+    if len(np.unique(scrape * len(words) + word[code])) < len(frame):
+        raise ValueError(f"{service} shows {metric} more than once at a time for one {name}, with other labels besides")
     table = np.full((len(times_s), len(words)), np.nan)
     table[scrape, word[code]] = frame["value"].to_numpy()
     return pd.DataFrame(table, index=pd.Index(times_s, name="at_s"), columns=pd.Index(words, name="word"))

@@ -1,5 +1,7 @@
 """How often caches answer, and with nothing that they must not."""
 
+from msgspec import field
+
 from harness.experiment.strict import Strict
 from harness.units import Seconds
 
@@ -15,6 +17,6 @@ class CachingCheck(Strict, frozen=True, kw_only=True, tag_field="check", tag="ca
 
     phase: str = "baseline"
     layers: tuple[str, ...] = ()
-    builds_per_key: dict[str, float] = {}
+    builds_per_key: dict[str, float] = field(default_factory=dict)
     builds_within: Seconds = Seconds(10.0)
-    still_shown: dict[str, Seconds] = {}
+    still_shown: dict[str, Seconds] = field(default_factory=dict)

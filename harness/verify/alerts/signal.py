@@ -17,7 +17,7 @@ from harness.verify.windows import Bools, Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """By scrape. What nobody knows (NaN) is not beyond a bound."""
+    """By scrape. An input that nobody knows (NaN) is not beyond a bound."""
 
     service: str
     promise: AlertPromise
@@ -40,35 +40,52 @@ class Signal:
                     firing=self.firing[places],
                 )
 
+    @property
+    def followed(self) -> int:
+        """How many scrapes are known to show the evaluation of the one before, or the next one."""
+        return int(np.isin(np.diff(self.evaluation), (0.0, 1.0)).sum())
+
     def fired_s(self, start_s: float, end_s: float) -> Floats:
         """The scrapes within the window that showed it firing."""
         result: Floats = self.at_s[self.firing & (self.at_s >= start_s) & (self.at_s < end_s)]
         return result
 
 
-def signals_of(run: Run, promises: tuple[AlertPromise, ...]) -> list[Signal]:
-    """Of every controller that showed alerts, those that are promised; one that it never showed is never firing."""
+def signals_of(run: Run, promises: tuple[AlertPromise, ...]) -> tuple[list[Signal], list[str]]:
+    """Of every controller and promised alert that it shows, with its input; and what is not shown, in words."""
     names = run.plan.target.metrics
-    found = []
+    found, missing = [], []
     for service in windows.services_with_role(run, "controller"):
         inputs = windows.by_label(run, service, names.alert_input, "input")
         alerts = windows.by_label(run, service, names.alert_firing, "alert").reindex(inputs.index)
         evaluations = windows.series(run, service, names.alert_evaluations).set_index("at_s")["value"]
         evaluation = evaluations[~evaluations.index.duplicated()].reindex(inputs.index).to_numpy(dtype=np.float64)
-        for promise in promises if len(inputs) else ():
-            seen = inputs.get(promise.input)
-            value = np.full(len(inputs), np.nan) if seen is None else seen.to_numpy(dtype=np.float64)
-            shown = alerts.get(promise.alert)
+        for promise in promises:
+            if promise.input not in inputs or promise.alert not in alerts:
+                missing.append(f"{promise.alert} of {service}")
+                continue
             found.append(
                 Signal(
                     service=service,
                     promise=promise,
                     at_s=inputs.index.to_numpy(dtype=np.float64),
                     evaluation=evaluation,
-                    beyond=_beyond(promise, value),
-                    firing=np.zeros(len(inputs), bool) if shown is None else shown.to_numpy(dtype=np.float64) == 1,
+                    beyond=_beyond(promise, inputs[promise.input].to_numpy(dtype=np.float64)),
+                    firing=alerts[promise.alert].to_numpy(dtype=np.float64) == 1,
                 )
             )
+    return found, missing
+
+
+def others_fired(run: Run, promises: tuple[AlertPromise, ...], *, from_s: float) -> list[tuple[float, str, str]]:
+    """When, which and of whom: the first time that each alert fired of which nothing is promised."""
+    known = {promise.alert for promise in promises}
+    found = []
+    for service in windows.services_with_role(run, "controller"):
+        alerts = windows.by_label(run, service, run.plan.target.metrics.alert_firing, "alert")
+        for alert in alerts.columns.difference(list(known)):
+            fired_s = alerts.index[(alerts[alert] == 1) & (alerts.index >= from_s)]
+            found += [(float(at_s), str(alert), service) for at_s in fired_s[:1]]
     return found
 
 

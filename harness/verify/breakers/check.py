@@ -18,8 +18,10 @@ def check_breakers(run: Run, check: BreakersCheck) -> Verdict:
     evidence: list[Evidence] = []
     everyone: list[Breaker] = []
     for dependency in check.dependencies:
-        breakers = breakers_of(run, dependency)
+        breakers, silent = breakers_of(run, dependency)
         everyone += breakers
+        if silent:
+            found.append(episode.doubt(dependency, f"{', '.join(silent)} shows none"))
         found += _figures_of(run, check, dependency, breakers, evidence)
     promise = run.plan.target.promises.breakers
     if promise is not None and check.dependencies:

@@ -25,13 +25,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """Closed before its first change. `probes` is by how much the counter rose in the run."""
+    """Closed before its first change. `probes` is by how much the counter rose in the run. `is_told` is False where the
+    log cannot be believed: there is none, or it says nothing of a breaker that has probed."""
 
     service: str
     region: str | None
     dependency: str
     changes: tuple[Change, ...]
     probes: float
+    is_told: bool
 
     def state_at(self, at_s: float) -> str:
         return next((change.to for change in reversed(self.changes) if change.at_s < at_s), CLOSED)
@@ -48,33 +50,37 @@ class Breaker:
         return sum(after.at_s - before.at_s for before, after in pairwise(ends_s) if before.to != CLOSED)
 
 
-def breakers_of(run: Run, dependency: str) -> list[Breaker]:
-    """Of every replica that exports one for it."""
-    found = []
+def breakers_of(run: Run, dependency: str) -> tuple[list[Breaker], list[str]]:
+    """Of every replica that exports one for it; and the replicas that do not, though others of their region do."""
+    found, silent = [], []
     for service in windows.services_with_role(run, "api"):
         counters = windows.by_label(run, service, run.plan.target.metrics.breaker_probes, "dependency")
-        if dependency in counters:
-            found.append(
-                Breaker(
-                    service=service,
-                    region=run.plan.target.services[service].region,
-                    dependency=dependency,
-                    changes=_changes(run, service, dependency),
-                    probes=risen(counters[dependency]),
-                )
+        region = run.plan.target.services[service].region
+        if dependency not in counters:
+            silent.append((service, region))
+            continue
+        changes, probes = _changes(run, service, dependency), risen(counters[dependency])
+        found.append(
+            Breaker(
+                service=service,
+                region=region,
+                dependency=dependency,
+                changes=changes,
+                probes=probes,
+                is_told=bool(changes or (run.logs.get(service) and probes == 0)),
             )
-    return found
+        )
+    regions = {breaker.region for breaker in found}
+    return found, [service for service, region in silent if region in regions]
 
 
 def calls_made(run: Run, breaker: Breaker, start_s: float, end_s: float) -> float:
-    """Those that it let through, by the scrapes around the two moments."""
+    """Those that it surely let through between the two moments: by the scrapes that lie within."""
     counters = windows.by_label(run, breaker.service, run.plan.target.metrics.dependency_calls, "dependency")
     if breaker.dependency not in counters:
         return 0.0
     calls = counters[breaker.dependency]
-    at_s = calls.index.to_numpy(dtype=np.float64)
-    first = max(0, int(np.searchsorted(at_s, start_s, side="right")) - 1)
-    return risen(calls.iloc[first : int(np.searchsorted(at_s, end_s)) + 1])
+    return risen(calls[(calls.index >= start_s) & (calls.index <= end_s)])
 
 
 def risen(counter: pd.Series) -> float:

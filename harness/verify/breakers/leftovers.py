@@ -19,6 +19,7 @@ WATCHED_S = 20.0  # before the end of the run: what is leaked stays so
 MIN_IDLE = 5  # scrapes: the service's own statements hold a connection now and then
 # Beyond the load's deadline: on its way, and until a busy process notices.
 LATE_S = 0.25
+COARSEST = 1.5  # times the deadline: what ends before a bucket's bound is not seen to be late
 
 
 def leaked(run: Run, check: BreakersCheck, evidence: list[Evidence]) -> Figure:
@@ -59,10 +60,11 @@ def late(run: Run, most: float) -> Figure:
     given_up = int(windows.is_word(run.requests["error"], ErrorClass.DEADLINE).sum())
     if not given_up:
         return figures.unknown(name, unit="ratio", accept=accept, reason="nobody gave up waiting")
-    counted = [_late_at(run, service, deadline_s + LATE_S) for service in windows.services_with_role(run, "api")]
+    counted = [_late_at(run, service, deadline_s) for service in windows.services_with_role(run, "api")]
     known = [each for each in counted if each is not None]
-    if not known:
-        why = f"no replica shows how many took longer than {say(deadline_s + LATE_S, 's')}"
+    if not known or len(known) < len(counted):
+        who = "not every replica shows" if known else "no replica shows"
+        why = f"{who} how many took longer than {say(deadline_s + LATE_S, 's')}"
         return figures.unknown(name, unit="ratio", accept=accept, reason=why)
     beyond = sum(known)
     share = beyond / given_up
@@ -74,11 +76,11 @@ def late(run: Run, most: float) -> Figure:
     )  # fmt: skip
 
 
-def _late_at(run: Run, service: str, limit_s: float) -> float | None:
-    """By the smallest bucket that holds all that was in time; None where there is none."""
+def _late_at(run: Run, service: str, deadline_s: float) -> float | None:
+    """By the smallest bucket that holds all that was in time; None where there is none near the deadline."""
     frame = windows.series(run, service, run.plan.target.metrics.request_durations)
     bounds = {str(labels): float(windows.label(str(labels), "le") or "nan") for labels in frame["labels"].unique()}
-    finite = [bound for bound in bounds.values() if limit_s <= bound < np.inf]
+    finite = [bound for bound in bounds.values() if deadline_s + LATE_S <= bound <= COARSEST * (deadline_s + LATE_S)]
     if not finite:
         return None
     rises = {

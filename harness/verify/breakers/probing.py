@@ -2,14 +2,15 @@
 
 Two replicas whose pauses are drawn independently still probe together now and then. How often at most follows from the
 promise: whatever happened before, and whatever the other replica does, a probe falls evenly into a stretch of
-`open_for` x `jitter`, of which the other one's probes, at least `open_for` apart, cover 2 x `NEAR_S` at most. So the
-number of coincidences is at most binomial with that share. In step, nearly all coincide. Which of the two it was is
-decided by both tests; between them nobody knows.
+`open_for` x `jitter`, of which the other one's probes, at least `open_for` apart, cover 2 x `NEAR_S` at most for each
+`open_for` that has begun. So the number of coincidences is at most binomial with that share. In step, nearly all
+coincide. Which of the two it was is decided by both tests; between them nobody knows.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil
 
 import numpy as np
 from scipy import stats
@@ -30,6 +31,10 @@ SLACK = 1.0  # probes: one may be under way when the record begins or ends
 def few(promise: BreakersPromise, dependency: str, breakers: Sequence[Breaker], end_s: float) -> Figure:
     """Probes a second of all the time in which breakers were not closed; the worst replica decides."""
     name, accept = f"{dependency}: probes a second", f"at most {1 / promise.open_for:g} (and {SLACK:g} more)"
+    untold = [breaker for breaker in breakers if not breaker.is_told and breaker.probes]
+    if untold:
+        why = f"the log of {untold[0].service} does not say when it was open"
+        return figures.unknown(name, unit="", accept=accept, reason=why)
     found = []
     for breaker in breakers:
         open_s = breaker.not_closed_s(end_s)
@@ -63,7 +68,7 @@ class Pair:
 def in_step(promise: BreakersPromise, breakers: Sequence[Breaker], evidence: list[Evidence]) -> Figure:
     """The pair of replicas of one region that probed together the most."""
     name, pairs = "probes sent together with another replica", list(_pairs(breakers))
-    by_chance = min(1.0, 2 * NEAR_S / (promise.open_for * promise.jitter))
+    by_chance = _by_chance(promise)
     accept = f"at most {say(by_chance, 'ratio')}, as by chance"
     if not pairs:
         return figures.unknown(name, unit="ratio", accept=accept, reason="no two replicas probed the same")
@@ -83,6 +88,13 @@ def in_step(promise: BreakersPromise, breakers: Sequence[Breaker], evidence: lis
     )
 
 
+def _by_chance(promise: BreakersPromise) -> float:
+    """The share of a probe's stretch that another replica's probes cover at most; all of it where it has no length."""
+    if promise.jitter <= 0:
+        return 1.0
+    return min(1.0, 2 * NEAR_S * ceil(promise.jitter) / (promise.open_for * promise.jitter))
+
+
 def _decided(pair: Pair, *, by_chance: float, share: float) -> Outcome:
     probes, together = len(pair.at_s), len(pair.near)
     if stats.binom.sf(together - 1, probes, by_chance) < share:
@@ -99,10 +111,18 @@ def _pairs(breakers: Sequence[Breaker]) -> Iterator[Pair]:
         probes, near = [np.empty(0)], [np.empty(0)]
         for mine, other in _same_dependency(breakers, first, second):
             probes.append(mine)
-            near.append(mine[np.abs(mine[:, None] - other[None, :]).min(axis=1) <= NEAR_S])
+            near.append(mine[_distance_s(mine, other) <= NEAR_S])
         at_s = np.concatenate(probes)
         if len(at_s):
             yield Pair(who=f"{first} and {second}", at_s=at_s, near=np.sort(np.concatenate(near)))
+
+
+def _distance_s(mine: Floats, other: Floats) -> Floats:
+    """From each of mine to the nearest of the other's, both in order."""
+    around = np.concatenate(([-np.inf], other, [np.inf]))
+    after = np.searchsorted(around, mine)
+    result: Floats = np.minimum(mine - around[after - 1], around[after] - mine)
+    return result
 
 
 def _same_dependency(breakers: Sequence[Breaker], first: str, second: str) -> Iterator[tuple[Floats, Floats]]:

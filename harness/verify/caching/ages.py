@@ -1,7 +1,7 @@
 """How long ago answers from each layer had been made, by what they say themselves (`Age`), against what it promises.
 
-An age is in whole seconds, cut off or rounded up by who writes it, so a second more than promised proves nothing. What
-nothing could have become in this run is reported and not judged.
+An age is in whole seconds, cut off or rounded up by who writes it, so a second more than promised proves nothing. Only
+answers that came so late in the run that they could be too old are an occasion; without any, ages are only reported.
 """
 
 from collections.abc import Iterator
@@ -31,11 +31,12 @@ def figures_of(run: Run, layer: CacheLayer, *, asked: bool, evidence: list[Evide
             yield figures.unknown(name, unit="", accept="0", reason="no answer from it said how old it was")
         return
     ages_s = np.sort(aged["age_s"].to_numpy(dtype=np.float64))
-    if layer.oldest < windows.end_of_load_s(run):
-        old = aged.loc[aged["age_s"].to_numpy() > layer.oldest + ROUNDING_S]
+    old = aged.loc[aged["age_s"].to_numpy() > layer.oldest + ROUNDING_S]
+    could_be = int((windows.column(aged, "finished_s") > layer.oldest + ROUNDING_S).sum())
+    if could_be or len(old):
         told = zip(*(old[column].head(SHOWN) for column in _TOLD), strict=True)
         evidence += [_too_old(layer.layer, *values) for values in told]
-        yield figures.never(name, len(old), len(aged), reason=f"the oldest was {ages_s[-1]:.0f} s old")
+        yield figures.never(name, len(old), could_be or len(old), reason=f"the oldest was {ages_s[-1]:.0f} s old")
     yield figures.reported(f"oldest answer from {layer.layer}", ages_s[-1], unit="s", samples=len(aged))
     p99_s = empirical_quantile(ages_s, 0.99)
     if p99_s is not None:

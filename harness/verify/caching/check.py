@@ -22,10 +22,15 @@ def check_caching(run: Run, check: CachingCheck) -> Verdict:
     window = windows.phase_window(run.plan, check.phase)
     if window is not None:
         found += hit_ratio.figures_of(run, [one for one in promise.layers if one.layer in check.layers], window)
+    elif check.layers:
+        found.append(figures.unknown("hit ratios", unit="ratio", accept="some", reason=f"there is no {check.phase}"))
     found += stampede.figures_of(run, check, promise, evidence)
     found += taken_away.figures_of(run, check, evidence)
     for layer in promise.layers:
         found += ages.figures_of(run, layer, asked=layer.layer in check.layers, evidence=evidence)
+    if all(figure.accept == figures.REPORTED for figure in found):
+        why = "no layer said how old its answers were, or could have become too old in this run"
+        found.append(figures.unknown("answers that could be too old", unit="", accept="some", reason=why))
     return figures.verdict_of("caching", name_of(check), found, evidence, passed=_passed(found))
 
 
@@ -44,6 +49,6 @@ def _passed(found: list[Figure]) -> str:
     told = [
         f"{figure.name} {say(figure.value, figure.unit)}"
         for figure in found
-        if figure.value is not None and figure.accept != "reported"
+        if figure.value is not None and figure.accept != figures.REPORTED
     ]
     return f"Caches kept their promises: {'; '.join(told)}."

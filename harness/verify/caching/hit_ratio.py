@@ -5,7 +5,8 @@ it is not said, and differs by route (a home timeline is never in a process), so
 ratio could be told. Whether the counters are true is not asked here.
 
 A layer that had something too old to be fresh and showed it while it was made anew (`stale`) had it. One that could not
-be reached (`unavailable`) was not asked.
+be reached (`unavailable`) was not asked. Where misses are not counted, or something is that is none of these, the ratio
+is not known.
 """
 
 from collections.abc import Iterable
@@ -15,28 +16,41 @@ import numpy as np
 from harness.record.reader import Run
 from harness.target.promises import CacheLayer
 from harness.verify import figures, statistics
-from harness.verify.caching.counters import growth
+from harness.verify.caching.counters import Growth, growth
 from harness.verify.figures import Tested, say
 from harness.verify.verdict import Figure
 from harness.verify.windows import Window
 
 HITS = ("hit", "stale")
-ASKED = (*HITS, "miss")
+MISS = "miss"
+ASKED = (*HITS, MISS)
+KNOWN = (*ASKED, "unavailable")
 FEWEST = 200  # lookups: with fewer, a few cold keys are all that there is to see
 
 
 def figures_of(run: Run, layers: Iterable[CacheLayer], window: Window) -> list[Figure]:
-    tests = [_tested(run, layer, window) for layer in layers]
-    enough = [test for test in tests if test.estimate.samples >= FEWEST]
-    return [
-        *figures.decided(enough, figures.alpha_of(run.plan)),
-        *(_too_few(test) for test in tests if test.estimate.samples < FEWEST),
-    ]
+    tests, doubts = [], []
+    for layer in layers:
+        found = growth(run, run.plan.target.metrics.cache_requests, "result", where=f'layer="{layer.layer}"')
+        test = _tested(layer, window, found)
+        if why := _why_not(test, set(found["word"])):
+            doubts.append(figures.unknown(test.name, unit="ratio", accept=test.accept, reason=why))
+        else:
+            tests.append(test)
+    return [*figures.decided(tests, figures.alpha_of(run.plan)), *doubts]
 
 
-def _tested(run: Run, layer: CacheLayer, window: Window) -> Tested:
+def _why_not(test: Tested, words: set[str]) -> str:
+    if test.estimate.samples < FEWEST:
+        return f"it was asked {test.estimate.samples:,} times, {FEWEST} are needed"
+    others = sorted(words - set(KNOWN))
+    if others:
+        return f"{', '.join(others)} is neither a hit nor a miss"
+    return "" if MISS in words else "nobody counts what it did not have"
+
+
+def _tested(layer: CacheLayer, window: Window, found: Growth) -> Tested:
     """Requests for one key follow each other and are hits together, so the interval is over blocks of time."""
-    found = growth(run, run.plan.target.metrics.cache_requests, "result", where=f'layer="{layer.layer}"')
     found = found[window.holds(found["at_s"].to_numpy(dtype=np.float64)) & found["word"].isin(ASKED)]
     count = found["count"].to_numpy(dtype=np.int64)
     return Tested(
@@ -51,8 +65,3 @@ def _tested(run: Run, layer: CacheLayer, window: Window) -> Tested:
         low=float(layer.hit_ratio),
         accept=f"at least {say(layer.hit_ratio, 'ratio')}",
     )
-
-
-def _too_few(test: Tested) -> Figure:
-    reason = f"it was asked {test.estimate.samples:,} times, {FEWEST} are needed"
-    return figures.unknown(test.name, unit="ratio", accept=test.accept, reason=reason)

@@ -6,12 +6,13 @@ until somebody may have added it again, no page may show it. Only what surely ca
 for when the answer to the removal had arrived.
 
 That nobody saw it proves nothing where nobody looked. So what counts as looking is a page that had shown the id before
-and was read again after; where the id was only ever shown to who took it away, by that user.
+and was read again when it had to be gone; where the id was only ever shown to who took it away, by that user.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
@@ -45,7 +46,8 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came after one acknowledged removal: how many pages were read again, and those that still showed it."""
+    """What came after one acknowledged removal: how many pages were read again when it had to be gone, and all those
+    that still showed it."""
 
     removal: Request
     looked: int
@@ -56,10 +58,11 @@ class Finding:
 
 
 def figures_of(run: Run, check: CachingCheck, evidence: list[Evidence]) -> Iterator[Figure]:
-    findings = findings_of(run.requests) if check.still_shown else []
-    for operation, allowed in check.still_shown.items():
+    allowed_s = {operation: float(allowed) for operation, allowed in check.still_shown.items()}
+    findings = findings_of(run.requests, allowed_s) if allowed_s else []
+    for operation, limit_s in allowed_s.items():
         mine = [finding for finding in findings if finding.removal.operation == operation]
-        yield _figure(operation, float(allowed), mine, evidence)
+        yield _figure(operation, limit_s, mine, evidence)
 
 
 def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: list[Evidence]) -> Figure:
@@ -67,16 +70,22 @@ def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: lis
     accept = f"at most {say(allowed_s, 's')}" if allowed_s else "never"
     looked = sum(finding.looked for finding in mine)
     if not looked:
-        why = "no page that had shown it was read again" if mine else "nobody did that"
+        when = f" more than {say(allowed_s, 's')} later" if allowed_s else ""
+        why = f"no page that had shown it was read again{when}" if mine else "nobody did that"
         return figures.unknown(name, unit="s", accept=accept, reason=why)
     shown = [(finding.after_s(page), finding, page) for finding in mine for page in finding.showing]
-    late = sorted((each for each in shown if each[0] > allowed_s), key=lambda each: each[2].sent_s)
+    late = sorted((each for each in shown if _is_owed(each[0], allowed_s)), key=lambda each: each[2].sent_s)
     evidence += [_witness(finding, page) for _, finding, page in late[:SHOWN]]
     reason = f"{len(late):,} pages showed it later, the first was asked for at {at(late[0][2].sent_s)}" if late else ""
     return figures.stated(
         name, max((after_s for after_s, _, _ in shown), default=0.0), unit="s", samples=looked, accept=accept,
         outcome=Outcome.FAIL if late else Outcome.PASS, reason=reason,
     )  # fmt: skip
+
+
+def _is_owed(after_s: float, allowed_s: float) -> bool:
+    """Whether what was taken away has to be gone by then; where nothing is allowed, at once."""
+    return after_s > allowed_s or not allowed_s
 
 
 def _witness(finding: Finding, page: Request) -> Evidence:
@@ -93,21 +102,50 @@ def _witness(finding: Finding, page: Request) -> Evidence:
     )
 
 
-def findings_of(requests: pd.DataFrame) -> list[Finding]:
-    """Every removal that was acknowledged, with what was looked at afterwards."""
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """Answered reads of one page, all or one user's, by when they were sent."""
+
+    sent_s: list[float] = field(default_factory=list)
+    finished_s: list[float] = field(default_factory=list)
+
+    def add(self, page: Request) -> None:
+        self.sent_s.append(page.sent_s)
+        self.finished_s.append(page.finished_s)
+
+    def between(self, start_s: float, until_s: float, *, at_once: bool) -> int:
+        """Those sent after the one and answered until the other; `at_once`: or sent at the very moment."""
+        first = (bisect_left if at_once else bisect_right)(self.sent_s, start_s)
+        if until_s == inf:
+            return len(self.sent_s) - first
+        return sum(done_s <= until_s for done_s in self.finished_s[first : bisect_right(self.sent_s, until_s)])
+
+
+Pages = Mapping[tuple[str, int | None], _Reads]  # by object and user, and by object alone
+
+
+def findings_of(requests: pd.DataFrame, allowed_s: Mapping[str, float]) -> list[Finding]:
+    """Every acknowledged removal by one of these operations, with what was looked at afterwards."""
     of_interest = requests.loc[(requests["object"] != "").to_numpy()]
     rows = [Request(*values) for values in zip(*(of_interest[name].tolist() for name in Request._fields), strict=True)]
-    removals = [row for row in rows if row.change == Change.REMOVE and row.outcome == Ending.OK]
+    removals = [
+        row for row in rows
+        if row.change == Change.REMOVE and row.outcome == Ending.OK and row.operation in allowed_s
+    ]  # fmt: skip
     wanted = {removal.written for removal in removals}
-    by_object: defaultdict[str, list[Request]] = defaultdict(list)
+    pages: defaultdict[tuple[str, int | None], _Reads] = defaultdict(_Reads)
     showing: defaultdict[str, list[Request]] = defaultdict(list)
-    for page in rows:
-        if page.change == Change.NONE and page.outcome == Ending.OK:
-            by_object[page.object].append(page)
-            for name in wanted.intersection(page.seen.split(",")):
-                showing[name].append(page)
+    answered = [row for row in rows if row.change == Change.NONE and row.outcome == Ending.OK]
+    for page in sorted(answered, key=lambda each: each.sent_s):
+        pages[page.object, None].add(page)
+        pages[page.object, page.user].add(page)
+        for name in wanted.intersection(page.seen.split(",")):
+            showing[name].append(page)
     added = _added(rows)
-    return [_finding(one, showing[one.written], by_object, added.get(one.written, [])) for one in removals]
+    return [
+        _finding(one, showing[one.written], pages, added.get(one.written, []), allowed_s[one.operation])
+        for one in removals
+    ]
 
 
 def _added(rows: Sequence[Request]) -> dict[str, list[tuple[float, float]]]:
@@ -122,20 +160,22 @@ def _added(rows: Sequence[Request]) -> dict[str, list[tuple[float, float]]]:
 def _finding(
     removal: Request,
     showing: Sequence[Request],
-    by_object: Mapping[str, Sequence[Request]],
+    pages: Pages,
     added: Sequence[tuple[float, float]],
+    allowed_s: float,
 ) -> Finding:
     until_s = min((sent_s for sent_s, done_s in added if done_s > removal.sent_s), default=inf)
     before = [page for page in showing if page.sent_s < removal.finished_s]
     is_private = {page.user for page in before} == {removal.user}
-    again = [
-        page
+    again = sum(
+        pages[name, removal.user if is_private else None].between(
+            removal.finished_s + allowed_s, until_s, at_once=not allowed_s
+        )
         for name in {page.object for page in before}
-        for page in by_object[name]
-        if _is_after(page, removal, until_s) and (page.user == removal.user or not is_private)
-    ]
+    )
     still = tuple(page for page in showing if _is_after(page, removal, until_s))
-    return Finding(removal=removal, looked=max(len(again), len(still)), showing=still)
+    late = sum(_is_owed(page.sent_s - removal.finished_s, allowed_s) for page in still)
+    return Finding(removal=removal, looked=max(again, late), showing=still)
 
 
 def _is_after(page: Request, removal: Request, until_s: float) -> bool:

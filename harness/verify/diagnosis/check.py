@@ -12,6 +12,7 @@ from harness.verify.figures import at
 from harness.verify.verdict import Evidence, Figure, Outcome, Verdict
 
 MOST_TOLD = 5
+NOT_SEEN = "no service shows, all the time, what it would be seen by"
 
 
 def check_diagnosis(run: Run, check: DiagnosisCheck) -> Verdict:
@@ -28,8 +29,8 @@ def check_diagnosis(run: Run, check: DiagnosisCheck) -> Verdict:
 
 def _shown(symptom: str, mine: list[Finding]) -> Figure:
     name, episodes = f"times that {symptom} showed", sum(len(finding.episodes) for finding in mine)
-    if not episodes and not any(finding.known for finding in mine):
-        return figures.unknown(name, unit="", accept="at least 1", reason="no service shows what it goes by")
+    if not episodes and not (mine and all(finding.known for finding in mine)):
+        return figures.unknown(name, unit="", accept="at least 1", reason=NOT_SEEN)
     outcome = Outcome.PASS if episodes else Outcome.FAIL
     why = "" if episodes else "it never showed"
     return figures.stated(
@@ -74,7 +75,7 @@ def _others(run: Run, check: DiagnosisCheck, findings: tuple[Finding, ...]) -> F
     ]
     unknown = sorted({finding.symptom for finding in rest if not finding.known})
     if not shown and unknown:
-        reason = f"no service shows what it would be seen by: {', '.join(unknown)}"
+        reason = f"{NOT_SEEN}: {', '.join(unknown)}"
         return figures.unknown(name, unit="", accept="0", reason=reason)
     first = f"{shown[0][0].symptom} in {shown[0][0].region} {at(shown[0][1].since_s)}" if shown else ""
     return figures.never(name, len(shown), max(1, len(rest)), reason=first)

@@ -56,7 +56,8 @@ class Episode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What there is to say of one symptom in one region. `known` is False where its own signal was never seen."""
+    """What there is to say of one symptom in one region. `known` is False where it may have shown without being seen:
+    what it goes by was not shown at all, or not for as long as it takes to be one."""
 
     symptom: str
     region: str
@@ -96,20 +97,24 @@ def _finding(look: _Look, region: str, name: str, symptom: Symptom) -> Finding:
     starts = np.arange(look.stretch.start_s, look.stretch.end_s - LOOK_S + 1e-9, STEP_S)
     windows = [Window(name=name, start_s=start_s, end_s=start_s + LOOK_S) for start_s in map(float, starts)]
     answers = [beyond(symptom, look.at(symptom.signal, window)) for window in windows]
-    episodes = [
-        _episode(look, symptom, Window(name=name, start_s=first.end_s - STEP_S, end_s=last.end_s))
-        for first, last in _stretches(windows, answers)
-        if last.end_s - first.end_s + STEP_S >= symptom.lasts
+    shown = [
+        Window(name=name, start_s=windows[first].end_s - STEP_S, end_s=windows[last].end_s)
+        for first, last in _rows([answer is Answer.YES for answer in answers], lasts_s=symptom.lasts)
     ]
-    known = any(answer is not Answer.UNKNOWN for answer in answers)
-    return Finding(symptom=name, region=region, known=known, episodes=tuple(episodes))
+    unseen = any(
+        Answer.UNKNOWN in answers[first : last + 1]
+        for first, last in _rows([answer is not Answer.NO for answer in answers], lasts_s=symptom.lasts)
+    )
+    episodes = tuple(_episode(look, symptom, window) for window in shown)
+    return Finding(symptom=name, region=region, known=bool(windows) and not unseen, episodes=episodes)
 
 
-def _stretches(windows: list[Window], answers: list[Answer]) -> Iterator[tuple[Window, Window]]:
-    """First and last window of each unbroken row of yes."""
-    yes = np.array([answer is Answer.YES for answer in answers], dtype=np.int8)
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], yes, [0]))))
-    yield from ((windows[first], windows[end - 1]) for first, end in edges.reshape(-1, 2))
+def _rows(holds: list[bool], *, lasts_s: float) -> Iterator[tuple[int, int]]:
+    """First and last place of each unbroken row of windows in which it holds, if that lasts so long."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.array(holds, dtype=np.int8), [0]))))
+    for first, end in edges.reshape(-1, 2):
+        if (end - first) * STEP_S >= lasts_s:
+            yield int(first), int(end) - 1
 
 
 def _episode(look: _Look, symptom: Symptom, shown: Window) -> Episode:

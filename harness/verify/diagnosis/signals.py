@@ -1,7 +1,7 @@
 """The signals of a runbook, measured over stretches of time from samples of metrics, recorded or just scraped.
 
 What no service shows is None, never 0: a metric that is missing must not look like one that is well. A counter whose
-service restarted begins anew. No bound is known here.
+service restarted begins anew, and one that appears later than its service began with nothing. No bound is known here.
 """
 
 from collections.abc import Mapping
@@ -79,6 +79,8 @@ class Signals:
 
     def __init__(self, samples: pd.DataFrame, runbook: Runbook, services: Mapping[str, ServiceSpec]) -> None:
         self._samples = samples.loc[is_word(samples["service"], *services)]
+        began_s = self._samples.groupby("service", observed=True)["at_s"].min()
+        self._began_s = {str(service): float(at_s) for service, at_s in began_s.items()}
         self._signals = runbook.signals
         self._services = services
         self._track = cache(self._track_of)
@@ -101,23 +103,27 @@ class Signals:
             mine = [service for service, spec in self._services.items() if spec.role == signal.role]
             shown = shown.loc[is_word(shown["service"], *mine)]
         by_series = shown.groupby(["service", "labels"], observed=True, sort=True)
-        pieces = [_piece(signal, str(labels), series) for (_, labels), series in by_series]
+        pieces = [
+            _piece(signal, str(labels), series, began_s=self._began_s[str(service)])
+            for (service, labels), series in by_series
+        ]
         at_s = np.concatenate([np.empty(0), *(piece.at_s for piece in pieces)])
         value = np.concatenate([np.empty(0), *(piece.value for piece in pieces)])
         order = np.argsort(at_s, kind="stable")
         return _Track(at_s[order], value[order], many=sum(len(piece.at_s) > 0 for piece in pieces))
 
 
-def _piece(signal: Signal, labels: str, series: pd.DataFrame) -> _Track:
+def _piece(signal: Signal, labels: str, series: pd.DataFrame, *, began_s: float) -> _Track:
     """One series' part. A counter's other labels say that it is shown, and that these were not counted."""
     assert not isinstance(signal, QuotientSignal)
     ordered = series.sort_values("at_s", kind="stable")
     at_s, value = ordered["at_s"].to_numpy(dtype=np.float64), ordered["value"].to_numpy(dtype=np.float64)
     meant = all(windows.label(labels, name) == word for name, word in signal.where.items())
-    if isinstance(signal, GaugeSignal):
-        known = np.isfinite(value) & meant
-        return _Track(at_s[known], value[known])
-    rise = np.diff(value, prepend=value[:1])
+    known = np.isfinite(value)
+    at_s, value = at_s[known], value[known]
+    if isinstance(signal, GaugeSignal) or not len(value):
+        return _Track(at_s, value) if meant else _Track(at_s[:0], value[:0])
+    rise = np.diff(value, prepend=0.0 if at_s[0] > began_s else value[:1])
     rise = np.where(rise < 0, value, rise)
     return _Track(at_s, rise if meant else np.zeros(len(rise)))
 

@@ -16,7 +16,7 @@ from harness.record.reader import Run
 from harness.record.rows import Outcome
 from harness.verify import windows
 from harness.verify.slo import BAD
-from harness.verify.windows import Bools, Floats, column, is_word
+from harness.verify.windows import Bools, Floats, Window, column, is_word
 
 WINDOW_S = 10.0  # ours: as long as it takes to look at a board, and long enough for hundreds of users to come
 STEP_S = 1.0
@@ -65,14 +65,12 @@ class Shares:
 
 
 def came_of(run: Run, *, late_s: float) -> Came:
-    warm_up = windows.phase_window(run.plan, "warm_up")
-    start_s, end_s = (warm_up.end_s if warm_up else 0.0), windows.end_of_load_s(run)
-    scheduled_s = column(run.requests, "scheduled_s")
-    frame = run.requests.loc[(scheduled_s >= start_s) & (scheduled_s < end_s)]
+    looked_at = _looked_at(run)
+    frame = run.requests.loc[looked_at.holds(column(run.requests, "scheduled_s"))]
     scheduled_s = column(frame, "scheduled_s")
     return Came(
-        start_s=start_s,
-        end_s=end_s,
+        start_s=looked_at.start_s,
+        end_s=looked_at.end_s,
         scheduled_s=scheduled_s,
         over_s=np.fmax(column(frame, "finished_s"), scheduled_s),
         user=frame["user"].to_numpy(dtype=np.int64),
@@ -80,6 +78,12 @@ def came_of(run: Run, *, late_s: float) -> Came:
         region=frame["region_asked"].to_numpy(dtype=object),
         operation=frame["operation"].to_numpy(dtype=object),
     )
+
+
+def _looked_at(run: Run) -> Window:
+    """From the end of the warm-up, in which everything is cold, to when users stop coming."""
+    warm_up = windows.phase_window(run.plan, "warm_up")
+    return Window(name="run", start_s=warm_up.end_s if warm_up else 0.0, end_s=windows.end_of_load_s(run))
 
 
 def _hurt(frame: pd.DataFrame, late_s: float) -> Bools:
@@ -90,7 +94,7 @@ def _hurt(frame: pd.DataFrame, late_s: float) -> Bools:
 
 def refused_extras(run: Run) -> int:
     """How many requests were refused without anybody being affected by it."""
-    frame = run.requests
+    frame = run.requests.loc[_looked_at(run).holds(column(run.requests, "scheduled_s"))]
     lower = frame["priority"].to_numpy() > REFUSALS_TO_PRIORITY
     return int((is_word(frame["outcome"], *REFUSED) & lower).sum())
 

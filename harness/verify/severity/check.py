@@ -37,8 +37,16 @@ def _share(found: Assessment, allowed: float, alpha: float) -> Figure:
     surprise = statistics.p_as_many(shares.affected, shares.users, allowed)
     rejected = bool(surprise.min() < alpha / len(shares))
     outcome = statistics.decide(found.interval, low=None, high=allowed, rejected=rejected)
-    beyond = found.share > allowed
-    why = "outside, but not by more than chance can do" if beyond else "the error bar reaches over the limit"
+    why = (
+        "outside, but not by more than chance can do"
+        if found.share > allowed
+        else "the error bar reaches over the limit"
+    )
+    elsewhere = np.flatnonzero(shares.share > allowed)
+    if outcome is Outcome.PASS and len(elsewhere):  # so few came then that these are not the worst for sure
+        place = elsewhere[0]
+        many = f"{shares.affected[place]:.0f} of {shares.users[place]:.0f} users"
+        outcome, why = Outcome.INCONCLUSIVE, f"from {at(float(shares.start_s[place]))} on {many} were affected"
     return Figure(
         name=SHARE,
         unit="ratio",

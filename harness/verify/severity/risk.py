@@ -26,13 +26,18 @@ def risks_of(run: Run) -> tuple[Risk, ...]:
 
 
 def are_known(run: Run) -> bool:
-    """Whether any controller showed what it is asked for; without that no alert and no level proves nothing."""
-    metrics = run.plan.target.metrics
-    return any(
-        len(windows.series(run, service, name))
+    """Whether every controller showed what is promised of it after the warm-up; without that, that no alert fired and
+    no level was entered proves nothing."""
+    warm_up = windows.phase_window(run.plan, "warm_up")
+    from_s = warm_up.end_s if warm_up else 0.0
+    metrics, promises = run.plan.target.metrics, run.plan.target.promises
+    wanted = [metrics.level] * (promises.degradation is not None) + [metrics.alert_firing] * bool(promises.alerts)
+    shown = [
+        bool((windows.series(run, service, name)["at_s"] >= from_s).any())
         for service in windows.services_with_role(run, "controller")
-        for name in (metrics.level, metrics.alert_firing)
-    )
+        for name in wanted
+    ]
+    return bool(shown) and all(shown)
 
 
 def _alerts(run: Run, from_s: float) -> Iterator[Risk]:
@@ -62,15 +67,21 @@ def _levels(run: Run, from_s: float) -> Iterator[Risk]:
 
 
 def _away(run: Run, from_s: float) -> Iterator[Risk]:
-    """Parts that ended or were ill: without them there was nothing in reserve."""
+    """Parts that ended or were ill, or still were from before: without them there was nothing in reserve."""
     seen: dict[str, float] = {}
-    for event in run.events:
+    ill: dict[str, float] = {}
+    for event in sorted(run.events, key=lambda event: event.at_ns):
         at_s = windows.run_time_s(run, event.at_ns)
-        gone = isinstance(event, rows.ServiceExited) or (isinstance(event, rows.HealthChanged) and not event.healthy)
-        if gone and from_s <= at_s < run.plan.duration_s:
-            assert isinstance(event, rows.ServiceExited | rows.HealthChanged)
+        if not isinstance(event, rows.ServiceExited | rows.HealthChanged) or at_s >= run.plan.duration_s:
+            continue
+        is_well = isinstance(event, rows.HealthChanged) and event.healthy
+        if at_s >= from_s and not is_well:
             seen.setdefault(event.service, at_s)
-    yield from (Risk(at_s=at_s, sentence=f"{service} was away") for service, at_s in seen.items())
+        elif at_s < from_s and is_well:
+            ill.pop(event.service, None)
+        elif at_s < from_s:
+            ill[event.service] = at_s
+    yield from (Risk(at_s=at_s, sentence=f"{service} was away") for service, at_s in {**seen, **ill}.items())
 
 
 def _refused(run: Run) -> Iterator[Risk]:

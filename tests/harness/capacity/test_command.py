@@ -315,12 +315,22 @@ def test_a_measured_rate_takes_the_place_of_the_assumed_one_and_says_where_it_is
     )
 
 
+def test_a_rate_that_no_second_run_has_confirmed_says_so(gameday: Gameday, tmp_path: Path) -> None:
+    once = a_knee(point(100, Outcome.PASS), point(400, Outcome.FAIL))
+
+    code, out, _ = gameday("capacity", "--measured", _knee(tmp_path, once))
+
+    assert code == 0
+    assert "p99 ≤ 150ms; no second run has confirmed it)" in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     ("knee", "why"),
     [
         (a_knee(point(100, Outcome.PASS), point(400, Outcome.PASS)), "knows no server's rate. Still holds at 400/s"),
         (a_knee(point(100, Outcome.INCONCLUSIVE)), "knows no server's rate. The runs do not decide at 100/s"),
         (a_knee(subject=msgspec.structs.replace(SUBJECT, judged_by="recovery")), "was searched by recovery"),
+        (a_knee(subject=msgspec.structs.replace(SUBJECT, defect="no_pool_shedding")), "the defect no_pool_shedding"),
         (a_knee(subject=msgspec.structs.replace(SUBJECT, replicas=0)), "knows no server's rate"),
     ],
 )

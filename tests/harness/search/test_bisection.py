@@ -80,6 +80,13 @@ def test_what_a_search_comes_to(system: System, ending: Ending) -> None:
     assert standing(searched(system)).ending(SEARCH) is ending
 
 
+@pytest.mark.parametrize("second", ["unsure@250", "pass@250"])
+def test_an_end_is_confirmed_by_two_runs_that_say_the_same(second: str) -> None:
+    trials = trials_of("pass@100", "fail@400", "pass@250", "fail@260", second, "fail@260")
+
+    assert standing(trials).confirmed is (second == "pass@250")
+
+
 def test_nothing_tried_is_undecided() -> None:
     assert standing([]).ending(SEARCH) is Ending.UNDECIDED
 

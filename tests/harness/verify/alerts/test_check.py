@@ -11,6 +11,7 @@ from harness.record.reader import Run
 from harness.target.promises import AlertPromise
 from harness.units import Seconds
 from harness.verify.alerts.check import check_alerts
+from harness.verify.judge import judge
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import CONTROLLER, the_target
@@ -133,6 +134,105 @@ def test_a_controller_that_shows_no_alerts_proves_nothing() -> None:
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "no controller showed its alerts" in verdict.sentence
+
+
+def _without(words: str, *, from_s: float = -9.0) -> RunBuilder:
+    """Samples whose metric or labels say so are not there."""
+
+    def kept(frame: pd.DataFrame) -> pd.DataFrame:
+        said = frame["metric"].astype(str) + " " + frame["labels"].astype(str)
+        return frame[~(said.str.contains(words) & (frame["at_s"] >= from_s))]
+
+    return _run(slow=None, firing=None, fault=False).altering_metrics(kept)
+
+
+MISSING = [
+    ("no alert at all", _without("alert_firing"), "no controller showed its alerts"),
+    ("an alert", _without('alert_firing alert="hits"'), "nobody shows hits of us-east-controller, or its input"),
+    ("an input", _without('alert_input input="hit_ratio"'), "nobody shows hits of us-east-controller, or its input"),
+    ("which evaluation it was", _without("alert_evaluations_total"), "nothing measured"),
+]
+
+
+@pytest.mark.parametrize(("run", "why"), [row[1:] for row in MISSING], ids=[row[0] for row in MISSING])
+def test_what_no_controller_shows_is_never_a_pass(run: RunBuilder, why: str) -> None:
+    verdict = check_alerts(run.built(), QUIET)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert why in verdict.sentence
+
+
+def test_an_alert_that_is_shown_several_times_is_not_the_last_of_them() -> None:
+    """It fires for one host, and not for the one that comes after it in the text."""
+
+    def by_host(frame: pd.DataFrame) -> pd.DataFrame:
+        shown = (frame["metric"] == "alert_firing").to_numpy()
+        calm = frame[shown].assign(labels=frame["labels"][shown].astype(str) + ',host="b"', value=0.0)
+        named = frame.assign(labels=frame["labels"].astype(str).mask(shown, frame["labels"].astype(str) + ',host="a"'))
+        return pd.concat([named, calm], ignore_index=True)
+
+    (verdict,) = judge(_run().altering_metrics(by_host).expecting(QUIET).built()).verdicts[1:]
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "shows alert_firing more than once at a time for one alert" in verdict.sentence
+
+
+def test_one_of_two_controllers_that_shows_nothing_leaves_it_open() -> None:
+    quiet = _run(slow=None, firing=None, fault=False).built()
+
+    verdict = check_alerts(_with_controller("europe-controller", quiet), QUIET)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nobody shows latency of europe-controller, or its input; nor 1 others" in verdict.sentence
+
+
+def test_an_alert_of_which_nothing_is_promised_is_a_false_alarm_too() -> None:
+    def another(frame: pd.DataFrame) -> pd.DataFrame:
+        shown = frame[(frame["metric"] == "alert_firing") & (frame["labels"] == 'alert="hits"')]
+        return pd.concat([frame, shown.assign(labels='alert="disk"', value=1.0 * (shown["at_s"] > 12.0))])
+
+    run = _run(slow=None, firing=None, fault=False).altering_metrics(another).built()
+
+    assert guilty(check_alerts(run, QUIET)) == ["false alarms"]
+    assert check_alerts(run, AlertsCheck(may_fire=("disk",))).outcome is Outcome.PASS
+
+
+def _until(end_s: float, run: RunBuilder) -> Run:
+    return run.altering_metrics(lambda frame: frame[frame["at_s"] < end_s]).built()
+
+
+def test_a_run_that_ends_too_early_to_see_it_resolve() -> None:
+    """The fault is over at 40.1 s, and ten seconds are allowed."""
+    short = _until(48.0, _run(firing=(36.5, 99.0), slow=(31.0, 99.0)))
+
+    found = figure(check_alerts(short, CHECK), "latency resolved after")
+
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "the run ended too early" in found.reason
+
+
+def test_a_controller_that_was_not_asked_after_the_fault() -> None:
+    found = figure(check_alerts(_until(39.0, _run()), CHECK), "latency resolved after")
+
+    assert (found.outcome, found.value) == (Outcome.INCONCLUSIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "fired", "resolved"),
+    [
+        (5.9, Outcome.FAIL, Outcome.FAIL),
+        (6.0, Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE),
+        (6.3, Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE),
+        (6.7, Outcome.PASS, Outcome.PASS),
+    ],
+)
+def test_times_are_known_to_a_scrape(limit_s: float, fired: Outcome, resolved: Outcome) -> None:
+    """Seen at 36.05 and 36.55 s, after 30.0 to 30.1 s; at 46.05 and 46.55 s, after 40.1 s."""
+    check = AlertsCheck(fire=("latency",), within=Seconds(limit_s), resolve_within=Seconds(limit_s))
+    verdict = check_alerts(_run().built(), check)
+
+    assert figure(verdict, "latency fired after").outcome is fired
+    assert figure(verdict, "latency resolved after").outcome is resolved
 
 
 def test_nobody_knows_when_it_resolved_after_a_fault_that_was_not_shown_to_be_over() -> None:

@@ -44,7 +44,8 @@ class History:
         builder = self.builder.with_fault(reset) if self.faults else self.builder
         changes = {replica: self._changes(number) for number, replica in enumerate(REPLICAS)}
         run = builder.altering_metrics(lambda frame: self._with_metrics(frame, changes)).built()
-        logs = {replica: tuple(_line(replica, *change) for change in its) for replica, its in changes.items()}
+        started = {"at_s": -5.0, "event": "started"}
+        logs = {replica: (started, *(_line(replica, *change) for change in its)) for replica, its in changes.items()}
         return replace(run, logs={**run.logs, **logs})
 
     def _changes(self, number: int) -> list[Change]:

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import msgspec
+import pandas as pd
 import pytest
 
 from harness.experiment.expectations.breakers import BreakersCheck
+from harness.experiment.faults import RestartFault
 from harness.record.reader import Run
+from harness.target.promises import BreakersPromise
 from harness.units import Ratio, Seconds
 from harness.verify.breakers.check import check_breakers
 from harness.verify.verdict import Outcome
-from tests.harness.a_run import a_run
+from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.verify.a_full_run import figure, guilty
 from tests.harness.verify.breakers.a_history import OPEN_FOR_S, History
 
@@ -54,6 +57,12 @@ def test_what_turns_it_red(history: History, red: list[str]) -> None:
     assert [name[: len(begins)] for name, begins in zip(guilty(verdict), red, strict=True)] == red
 
 
+def test_a_log_line_just_before_the_revert_may_have_been_written_just_after_it() -> None:
+    early = History(closes=-0.15, also=())
+
+    assert figure(check_breakers(early.built(), CHECK), HELD).outcome is Outcome.PASS
+
+
 def test_replicas_that_pause_alike_and_out_of_phase_are_not_in_step() -> None:
     """Only probes at the same moment hurt what is coming back."""
     verdict = check_breakers(History(pause_s=lambda _: 0.75, phase_s=(0.0, 0.3)).built(), CHECK)
@@ -82,9 +91,29 @@ def test_empty_records_prove_nothing() -> None:
     assert check_breakers(a_run().built(), BreakersCheck()).outcome is Outcome.INCONCLUSIVE
 
 
+def _renamed(run: Run) -> Run:
+    """Their breakers have probed, by their counters."""
+    logs = {who: tuple({**line, "event": "circuit"} for line in its) for who, its in run.logs.items()}
+    return replace(run, logs=logs)
+
+
+def _silent(run: Run) -> Run:
+    frame = run.metrics
+    mine = (frame["service"] == "us-east-api-2") & (frame["metric"] == "circuit_breaker_probes_total")
+    return replace(run, metrics=frame[~mine])
+
+
+def _restarted() -> RunBuilder:
+    """Before the fault on Redis in the plan, and while it lasts in time."""
+    return a_run().with_fault(RestartFault(service="us-east-api-1", at=Seconds(7.0)))
+
+
 DOUBTS = [
     ("no fault", History(faults=False).built, "no fault cut it off"),
-    ("no logs", lambda: replace(History().built(), logs={}), "opened after"),
+    ("no logs", lambda: replace(History().built(), logs={}), "says nothing of it"),
+    ("a log that calls it otherwise", lambda: _renamed(History().built()), "says nothing of it"),
+    ("one replica shows no breaker", lambda: _silent(History().built()), "us-east-api-2 shows none"),
+    ("the replica itself was struck", History(also=(), builder=_restarted()).built, "was struck or ended itself"),
     ("no breaker", lambda: _without(History().built(), "circuit_breaker_probes_total"), "no replica shows a breaker"),
     ("open before", History(also=((20.0, "open"),)).built, "had not closed it before"),
     ("the pool is not shown", lambda: _without(History().built(), "postgres_pool_in_use"), "was scraped 0 times"),
@@ -97,7 +126,7 @@ def test_what_the_record_does_not_tell(run: object, says: str) -> None:
     assert callable(run)
     verdict = check_breakers(run(), CHECK)
 
-    assert verdict.outcome is not Outcome.PASS
+    assert verdict.outcome is Outcome.INCONCLUSIVE
     assert says in verdict.sentence or any(says in each.reason or says in each.name for each in verdict.figures)
 
 
@@ -108,7 +137,20 @@ def test_a_replica_that_nobody_asked_anything_had_no_occasion_to_open() -> None:
     verdict = check_breakers(quiet.built(), CHECK)
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "made 0 calls" in figure(verdict, OPENED).reason
+    assert "surely made 0 calls" in figure(verdict, OPENED).reason
+
+
+def test_calls_from_before_the_fault_are_no_occasion_to_open() -> None:
+    """From the injection on nobody comes any more; the scrape before it had been half a second earlier."""
+
+    def until_the_fault(frame: pd.DataFrame) -> pd.DataFrame:
+        calls = (frame["metric"] == CALLS) & (frame["at_s"] > 30.0)
+        last = frame["value"][(frame["metric"] == CALLS) & (frame["at_s"] <= 30.6)].max()
+        return frame.assign(value=frame["value"].mask(calls, last))
+
+    history = History(opens=None, builder=a_run().altering_metrics(until_the_fault))
+
+    assert "surely made 0 calls" in figure(check_breakers(history.built(), CHECK), OPENED).reason
 
 
 CALLS = "dependency_calls_total"
@@ -125,6 +167,19 @@ def test_a_revert_that_was_not_confirmed_leaves_open_when_it_closed() -> None:
     verdict = check_breakers(replace(run, events=events), CHECK)
 
     assert figure(verdict, CLOSED).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("jitter", "accept"), [(0.0, "100 %"), (0.5, "40 %"), (1.0, "20 %"), (2.0, "20 %")])
+def test_how_often_probes_coincide_by_chance(jitter: float, accept: str) -> None:
+    run = History().built()
+    promises = msgspec.structs.replace(
+        run.plan.target.promises, breakers=BreakersPromise(open_for=Seconds(OPEN_FOR_S), jitter=Ratio(jitter))
+    )
+    target = msgspec.structs.replace(run.plan.target, promises=promises)
+
+    verdict = check_breakers(replace(run, plan=msgspec.structs.replace(run.plan, target=target)), CHECK)
+
+    assert figure(verdict, STEP).accept == f"at most {accept}, as by chance"
 
 
 def test_few_probes_tell_nothing_of_their_step() -> None:
@@ -169,6 +224,8 @@ def test_replicas_that_work_on_for_nobody(late: float, outcome: Outcome) -> None
     [
         (lambda: History().built(), "nobody gave up waiting"),
         (lambda: _given_up(History(), deadline_s=1.9), "no replica shows how many took longer than 2.15 s"),
+        (lambda: _given_up(History(), deadline_s=0.8), "no replica shows how many took longer than 1.05 s"),
+        (lambda: _silent_of_durations(_given_up(History())), "not every replica shows how many took longer"),
     ],
 )
 def test_when_nothing_is_known_of_late_work(run: object, says: str) -> None:
@@ -177,6 +234,12 @@ def test_when_nothing_is_known_of_late_work(run: object, says: str) -> None:
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert says in verdict.sentence
+
+
+def _silent_of_durations(run: Run) -> Run:
+    frame = run.metrics
+    mine = (frame["service"] == "us-east-api-2") & (frame["metric"] == "http_request_duration_seconds_bucket")
+    return replace(run, metrics=frame[~mine])
 
 
 def _without(run: Run, metric: str) -> Run:

@@ -114,10 +114,36 @@ def without(run: Run, metric: str) -> Run:
     return replace(run, metrics=run.metrics[run.metrics["metric"] != metric])
 
 
-def in_its_last_seconds(run: Run, metric: str) -> Run:
+def in_its_last_seconds(run: Run) -> Run:
+    """Of the baseline, nobody was scraped before."""
+    return replace(run, metrics=run.metrics[run.metrics["at_s"] > 24.0])
+
+
+def relabelled(run: Run, old: str, new: str) -> Run:
+    labels = run.metrics["labels"].astype(str).str.replace(old, new)
+    return replace(run, metrics=run.metrics.assign(labels=labels))
+
+
+def nameless(run: Run) -> Run:
+    made = run.requests["cache"] == "built"
+    return with_requests(run, object=run.requests["object"].mask(made, ""))
+
+
+def unavailable_for_long(run: Run) -> Run:
     frame = run.metrics
-    kept = (frame["metric"] != metric) | (frame["at_s"] > 24.0)
-    return replace(run, metrics=frame[kept])
+    scrapes = frame[(frame["metric"] == "cache_builds_total") & (frame["labels"] == 'kind="home"')]
+    away = scrapes.assign(metric="cache_requests_total", labels='layer="redis",result="unavailable"')
+    away["value"] = 10.0 * away["at_s"].clip(30.0, 45.0)
+    return replace(run, metrics=pd.concat([frame, away], ignore_index=True))
+
+
+def looked_at_soon_only(run: Run) -> Run:
+    """Whoever unfollowed reads their home again within the second that is allowed, and never after it."""
+    frame = run.requests
+    removals = frame[(frame["operation"] == "unfollow").to_numpy()]
+    until_s = frame["user"].map(removals.set_index("user")["finished_s"] + 1.0)
+    homes = frame["object"].str.startswith("home of") & (frame["sent_s"] > until_s)
+    return with_requests(run, object=frame["object"].mask(homes, ""))
 
 
 def not_confirmed(run: Run) -> Run:
@@ -136,9 +162,21 @@ DOUBTS = [
     ("layers without counters", lambda run: without(run, "cache_requests_total"), "hit ratio", "it was asked 0 times"),
     (
         "layers that are hardly asked",
-        lambda run: in_its_last_seconds(run, "cache_requests_total"),
+        in_its_last_seconds,
         "hit ratio",
         "it was asked 100 times, 200 are needed",
+    ),
+    (
+        "misses that nobody counts",
+        lambda run: relabelled(run, "miss", "unavailable"),
+        "hit ratio",
+        "nobody counts what it did not have",
+    ),
+    (
+        "lookups that are neither",
+        lambda run: relabelled(run, "miss", "expired"),
+        "hit ratio",
+        "expired is neither a hit nor a miss",
     ),
     ("no ages", lambda run: with_requests(run, age_s=NO_AGE), "answers from", "no answer from it said how old it was"),
     (
@@ -149,6 +187,19 @@ DOUBTS = [
     ),
     ("no page was made", lambda run: with_requests(run, cache="redis"), "builds", "0 keys were asked for"),
     ("a cache that is still away", not_confirmed, "builds", "nobody knows when the emptied cache was back"),
+    (
+        "a cache that stays away",
+        unavailable_for_long,
+        "builds",
+        "the emptied cache could not be used for as long as that",
+    ),
+    ("pages without a name", nameless, "builds", "does not name"),
+    (
+        "nobody looks when it has to be gone",
+        looked_at_soon_only,
+        "unfollow",
+        "no page that had shown it was read again more than 1 s later",
+    ),
     ("nobody takes anything away", lambda run: with_requests(run, change=""), "block", "nobody did that"),
     ("nobody looks again", nobody_looks, "block", "no page that had shown it was read again"),
 ]
@@ -162,6 +213,43 @@ def test_what_was_not_put_to_the_test_is_not_decided(
 
     assert found.outcome is Outcome.INCONCLUSIVE
     assert why in found.reason
+
+
+def test_what_nobody_counted_before_the_stampede_is_part_of_it(sound: Run) -> None:
+    """Counters of kinds that were never made are not shown: their first sample is the stampede."""
+    frame = sound.metrics
+    builds = frame["metric"] == "cache_builds_total"
+    many = frame.assign(value=frame["value"].mask(builds, 4.0 * frame["value"]))
+    lazily = replace(sound, metrics=many[~(builds & (many["value"] == 0.0))])
+
+    found = figure(check_caching(lazily, CHECK), "builds of one key (home)")
+
+    assert (found.outcome, found.value) == (Outcome.FAIL, 6.0)
+
+
+def test_what_was_never_answered_may_have_been_made_too(sound: Run) -> None:
+    """Four times as much was made as there are keys, and so many pages were asked for in vain."""
+    frame = sound.metrics
+    builds = frame["metric"] == "cache_builds_total"
+    many = replace(sound, metrics=frame.assign(value=frame["value"].mask(builds, 2.0 * frame["value"])))
+    lost = (many.requests["cache"] == "built") & (many.requests["scheduled_s"] < 32.0)
+    unanswered = with_requests(
+        many,
+        outcome=many.requests["outcome"].mask(lost, "failed"),
+        cache=many.requests["cache"].mask(lost, ""),
+        object=many.requests["object"].mask(lost, ""),
+    )
+
+    assert figure(check_caching(many, CHECK), "builds of one key (home)").outcome is Outcome.FAIL
+    found = figure(check_caching(unanswered, CHECK), "builds of one key (home)")
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "that were asked for were never answered" in found.reason
+
+
+def test_a_phase_that_the_run_does_not_have_has_no_hit_ratio(sound: Run) -> None:
+    verdict = check_caching(sound, msgspec.structs.replace(CHECK, phase="final_reads"))
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, ["hit ratios"])
 
 
 @pytest.mark.slow
@@ -218,6 +306,32 @@ def test_a_check_of_ages_alone_is_one(sound: Run) -> None:
 
     assert verdict.name == "caching: ages"
     assert verdict.outcome is Outcome.PASS
+
+
+def test_a_run_in_which_nothing_can_become_too_old_does_not_pass_for_that(sound: Run) -> None:
+    """It takes 80 seconds, and five minutes are promised."""
+    promise = sound.plan.target.promises.caching
+    assert promise is not None
+    layers = tuple(msgspec.structs.replace(layer, oldest=Seconds(300.0)) for layer in promise.layers)
+    promises = msgspec.structs.replace(
+        sound.plan.target.promises, caching=msgspec.structs.replace(promise, layers=layers)
+    )
+    target = msgspec.structs.replace(sound.plan.target, promises=promises)
+    patient = replace(sound, plan=msgspec.structs.replace(sound.plan, target=target))
+
+    verdict = check_caching(patient, CachingCheck())
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "could have become too old in this run" in verdict.sentence
+
+
+def test_only_answers_that_could_be_too_old_are_an_occasion(sound: Run) -> None:
+    """Of Redis' answers those of the last 19 seconds; before, nothing in the run is a minute old."""
+    early = replace(sound, requests=sound.requests[sound.requests["finished_s"] < 60.0])
+
+    found = figure(check_caching(sound, CHECK), "answers from redis older")
+    assert 0 < found.samples < 1000
+    assert all(not each.name.startswith("answers from redis") for each in check_caching(early, CHECK).figures)
 
 
 def test_what_is_asked_is_in_its_name() -> None:

@@ -34,10 +34,29 @@ def test_services_add_up_and_each_counts_from_its_own_first_sample() -> None:
     assert counted(grown(*samples), WHOLE, "hit") == 13
 
 
-def test_what_a_process_counted_before_it_was_begun_anew_stays_and_the_gap_is_not_known() -> None:
+def test_what_a_process_counted_before_it_was_begun_anew_stays_and_what_it_shows_then_is_new() -> None:
     samples = [("one", HIT, at_s, value) for at_s, value in ((1.0, 5.0), (2.0, 9.0), (3.0, 2.0), (4.0, 3.0))]
 
-    assert counted(grown(*samples), WHOLE, "hit") == 4 + 1
+    assert counted(grown(*samples), WHOLE, "hit") == 4 + 2 + 1
+
+
+def test_a_counter_that_appears_later_began_with_nothing() -> None:
+    """As clients of Prometheus do it: what was never counted is not shown."""
+    samples = [("one", MISS, 1.0, 7.0), ("one", MISS, 2.0, 7.0), ("one", HIT, 2.0, 9.0), ("one", HIT, 3.0, 10.0)]
+
+    assert counted(grown(*samples), WHOLE, "hit") == 9 + 1
+
+
+def test_a_counter_that_was_gone_in_between_was_begun_anew() -> None:
+    samples = [("one", HIT, 1.0, 5.0), ("one", MISS, 1.0, 1.0), ("one", MISS, 2.0, 0.0), ("one", HIT, 3.0, 6.0)]
+
+    assert counted(grown(*samples), WHOLE, "hit") == 6
+
+
+def test_scrapes_that_were_not_made_are_no_gap_in_the_counter() -> None:
+    samples = [("one", HIT, 1.0, 5.0), ("two", HIT, 2.0, 1.0), ("one", HIT, 4.0, 9.0)]
+
+    assert counted(grown(*samples), WHOLE, "hit") == 4
 
 
 def test_only_the_words_and_the_layer_that_are_asked_for() -> None:

@@ -37,10 +37,11 @@ def _request(
     return Request(sent_s, finished_s, operation, user, "redis", outcome, object_, change, written, seen)
 
 
-def found(*history: Request) -> list[tuple[int, list[float]]]:
+def found(*history: Request, allowed_s: float = 0.0) -> list[tuple[int, list[float]]]:
     """Of each removal: how often it was looked for, and when the pages were asked for that still showed it."""
     frame = pd.DataFrame(history, columns=Request._fields)
-    return [(one.looked, [page.sent_s for page in one.showing]) for one in findings_of(frame)]
+    findings = findings_of(frame, {"block": allowed_s})
+    return [(one.looked, [page.sent_s for page in one.showing]) for one in findings]
 
 
 def test_no_history() -> None:
@@ -81,9 +82,33 @@ def test_a_removal_that_was_not_acknowledged_owes_nothing(outcome: str) -> None:
     assert found(page(1, ID), removal(2, outcome=outcome), page(4, ID)) == []
 
 
+@pytest.mark.parametrize(
+    ("history", "looked"),
+    [
+        ([page(1, ID), removal(2), page(4, ID)], 0),
+        ([page(1, ID), removal(2), page(4, ID), page(5.5)], 1),
+        ([page(1, ID), removal(2), page(4), page(5.0)], 0),
+        ([page(1, ID), removal(2), page(5.5, ID)], 1),
+        ([page(1, ID), removal(2), page(5.5), page(5.95), addition(6), page(7)], 1),
+    ],
+    ids=["only while it is allowed", "and after", "at the limit", "still shown after", "until it may be added again"],
+)
+def test_a_look_counts_when_it_has_to_be_gone(history: list[Request], looked: int) -> None:
+    """Acknowledged at 3 s, and two seconds are allowed."""
+    ((many, _),) = found(*history, allowed_s=2.0)
+
+    assert many == looked
+
+
+def test_other_removals_are_nobodys_business() -> None:
+    frame = pd.DataFrame([page(1, ID), removal(2), page(4)], columns=Request._fields)
+
+    assert findings_of(frame, {"unfollow": 0.0}) == []
+
+
 def test_how_long_it_was_shown_counts_from_the_acknowledgement() -> None:
     frame = pd.DataFrame([removal(2), page(4, ID), page(6, ID)], columns=Request._fields)
 
-    (finding,) = findings_of(frame)
+    (finding,) = findings_of(frame, {"block": 0.0})
 
     assert [finding.after_s(shown) for shown in finding.showing] == [1.0, 3.0]

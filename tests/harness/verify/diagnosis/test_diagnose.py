@@ -208,6 +208,19 @@ def test_a_counter_that_begins_anew_has_risen_since() -> None:
     assert _measured(RateSignal(metric="some"), *rows) == (10.0 + 20.0) / 8.0
 
 
+def test_a_counter_that_appears_after_its_service_has_risen_from_nothing() -> None:
+    rows = [(ONE, 'a="y"', 0.0, 3.0), (ONE, 'a="x"', 5.0, 40.0), (ONE, 'a="x"', 10.0, 40.0), (ONE, 'a="y"', 9.0, 3.0)]
+
+    assert _measured(RateSignal(metric="some", where={"a": "x"}), *rows) == 40.0 / 10.0
+
+
+def test_a_counter_that_is_not_a_number_is_not_known() -> None:
+    assert _measured(RateSignal(metric="some"), (ONE, "", 1.0, np.nan), (ONE, "", 5.0, np.nan)) is None
+    assert (
+        _measured(RateSignal(metric="some"), (ONE, "", 1.0, 2.0), (ONE, "", 5.0, np.nan), (ONE, "", 9.0, 10.0)) == 1.0
+    )
+
+
 def test_only_the_services_of_the_role_count() -> None:
     rows = [*GAUGED, (WORKER, 'a="x"', 1.0, 99.0), ("europe-api-1", 'a="x"', 1.0, 999.0)]
 

@@ -1,13 +1,19 @@
 """The promise beside the share: pass, fail and the doubt between."""
 
+from dataclasses import replace
+
+import msgspec
+import pandas as pd
 import pytest
 
 from harness.experiment.expectations.severity import Severity, SeverityCheck
+from harness.record import rows
 from harness.units import Seconds
 from harness.verify.severity.check import check_severity
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.report import some
+from tests.harness.simulation import CONTROLLER, at
 
 
 def _hit(share: float) -> RunBuilder:
@@ -35,6 +41,22 @@ def test_what_is_allowed(run: RunBuilder, at_most: Severity, outcome: Outcome) -
     assert verdict.outcome is outcome, verdict.sentence
 
 
+def test_a_share_beyond_the_bound_in_ten_seconds_with_few_users_is_no_pass() -> None:
+    """A twentieth of a thousand is within a tenth, and surely more than two of fourteen."""
+
+    def few(frame: pd.DataFrame) -> pd.DataFrame:
+        late = frame[frame["scheduled_s"] > 60.0].iloc[::70]
+        late = late.assign(outcome=["failed" if number in {7, 8} else "ok" for number in range(len(late))])
+        return pd.concat([frame[frame["scheduled_s"] <= 55.0], late])
+
+    run = a_run().with_errors(from_s=30, to_s=40, share=0.05).altering_requests(few).built()
+
+    verdict = check_severity(run, SeverityCheck(at_most=Severity.SEV3))
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "users were affected" in verdict.sentence
+
+
 def test_what_is_late_is_for_the_experiment_to_say() -> None:
     run = a_run().with_slowness(from_s=30, to_s=40, service_s=1.5).built()
 
@@ -54,6 +76,46 @@ def test_where_nobody_came_nothing_is_known() -> None:
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "no user came" in verdict.sentence
+
+
+def test_one_of_two_controllers_that_is_silent_leaves_open_whether_anything_was_about_to_happen() -> None:
+    quiet = a_run().built()
+    target = quiet.plan.target
+    services = {**target.services, "europe-controller": target.services[CONTROLLER]}
+    plan = msgspec.structs.replace(quiet.plan, target=msgspec.structs.replace(target, services=services))
+
+    verdict = check_severity(replace(quiet, plan=plan), SeverityCheck(at_most=Severity.NONE))
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_what_was_refused_in_the_warm_up_is_no_risk() -> None:
+    def refused(frame: pd.DataFrame) -> pd.DataFrame:
+        cold = (frame["priority"] == 4) & (frame["scheduled_s"] < 5.0)
+        return frame.assign(outcome=frame["outcome"].mask(cold, "shed"))
+
+    run = a_run().altering_requests(refused).built()
+
+    assert check_severity(run, SeverityCheck(at_most=Severity.NONE)).outcome is Outcome.PASS
+
+
+def _changed(at_s: float, *, healthy: bool) -> rows.Event:
+    return rows.HealthChanged(at_ns=at(at_s), service="us-east-api-1", healthy=healthy)
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        ([_changed(-2.0, healthy=False), _changed(3.0, healthy=True)], Outcome.PASS),
+        ([_changed(-2.0, healthy=True), _changed(3.0, healthy=False)], Outcome.FAIL),
+        ([_changed(3.0, healthy=False), _changed(9.0, healthy=True)], Outcome.FAIL),
+    ],
+    ids=["came up in the warm-up", "went in the warm-up and stayed away", "came back after it"],
+)
+def test_a_part_that_was_away_from_the_warm_up_on_is_a_risk(events: list[rows.Event], outcome: Outcome) -> None:
+    run = a_run().altering_events(lambda its: [*its, *events]).built()
+
+    assert check_severity(run, SeverityCheck(at_most=Severity.NONE)).outcome is outcome
 
 
 def test_without_a_controller_nobody_knows_that_nothing_was_about_to_happen() -> None:
