@@ -71,13 +71,17 @@ class DependencyMetrics:
 
 
 class Dependency:
-    """`await dependency.call(operation, argument)` awaits the operation, or raises DependencyError."""
+    """`await dependency.call(operation, argument)` awaits the operation, or raises DependencyError.
+
+    `failures` say that it is not well, `refusals` that it is, and cannot do what this call asks for.
+    """
 
     def __init__(
         self,
         name: str,
         *,
         failures: tuple[type[Exception], ...],
+        refusals: tuple[type[Exception], ...] = (),
         probe: Callable[[], Awaitable[object]],
         metrics: DependencyMetrics,
         policies: DependencyPolicies,
@@ -86,6 +90,7 @@ class Dependency:
     ) -> None:
         self.name = name
         self._failures = failures
+        self._refusals = refusals
         self._probe = probe
         self._policies = policies
         self._chance = chance
@@ -132,6 +137,10 @@ class Dependency:
             except ExpiredError:
                 self._expired.inc()
                 raise
+            except self._refusals as error:
+                self._errors.inc()
+                self._ended(circuit_breaker.Observation.SUCCESS, period)
+                raise DependencyError(f"{self.name}: {error}") from error
             except self._failures as error:
                 self._errors.inc()
                 self._ended(circuit_breaker.Observation.FAILURE, period)

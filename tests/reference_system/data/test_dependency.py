@@ -28,12 +28,16 @@ class Bench:
         self.dependency = Dependency(
             "redis",
             failures=(OSError,),
-            probe=lambda: self.probe(),
+            refusals=(LookupError,),
+            probe=self._probed,
             metrics=DependencyMetrics(self.registry),
             policies=defects.for_api(defect, ApiParts()).dependencies,
             chance=random.Random(1),
             told=lambda dependency, before, after: self.told.append((dependency, before, after)),
         )
+
+    async def _probed(self) -> None:
+        await self.probe()
 
     async def operation(self) -> str:
         if self._failing > 0:
@@ -90,6 +94,20 @@ def test_an_error_of_another_kind_is_not_swallowed() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         bench.run(bench.call)
+
+
+def test_what_is_refused_to_one_call_alone_is_not_tried_again_and_opens_no_breaker() -> None:
+    bench = Bench(failing=9, error=LookupError("WRONGTYPE"))
+
+    async def five_calls(dependency: Dependency) -> None:
+        for _ in range(5):
+            with pytest.raises(DependencyError, match="redis: WRONGTYPE"):
+                await dependency.call(bench.operation)
+
+    bench.run(five_calls)
+
+    assert (bench.counted("calls"), bench.counted("attempts"), bench.counted("errors")) == (5, 5, 5)
+    assert bench.told == []
 
 
 def test_an_open_breaker_refuses_and_a_refused_call_is_neither_call_nor_attempt() -> None:
