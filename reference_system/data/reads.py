@@ -120,7 +120,7 @@ class Reads:
         self.filters.changes_are_heard()
 
     def changes_are_not_heard(self) -> None:
-        self._flights.forget()  # a Redis that comes back empty gives its generations once more
+        self._flights.forget()  # those that were shared without Redis know nothing of generations
         self.profiles.changes_are_not_heard()
         self.filters.changes_are_not_heard()
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from reference_system.data import posts as post_codec
 from reference_system.data.announcements import page_changed
 from reference_system.data.backends import Backends, DependencyError
-from reference_system.data.generations import forget_value
+from reference_system.data.generations import forget_value, seen_generation
 from reference_system.data.keys import search_key
 from reference_system.data.lifetimes import age_s, ttl_ms
 from reference_system.data.postgres import Record
@@ -104,19 +104,19 @@ class Timelines:
     async def look(self, kind: Kind, user: str, *extra: Command) -> Looked:
         key = list_key(kind, user)
         asked: tuple[Command, ...] = (
-            ("GET", f"{kind}_gen:{user}"),
+            *seen_generation(_generation_key(kind, user), lives_s=2 * TTL_S[kind]),
             ("LRANGE", key, 0, KEEP - 1),
             ("PTTL", key),
             *extra,
         )
         try:
-            generation, ids, left_ms, *replies = await self._backends.redis(*asked)
+            _, generation, ids, left_ms, *replies = await self._backends.redis(*asked)
         except DependencyError:
             self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
         found = [post.decode() for post in dict.fromkeys(ids)]
-        return Looked(found, generation or b"", age_s(key, TTL_S[kind], left_ms), replies)
+        return Looked(found, generation, age_s(key, TTL_S[kind], left_ms), replies)
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
@@ -137,7 +137,7 @@ class Timelines:
         """Store a built list and its posts, in the background. `also`: a key and its value, outdated with the list."""
         if not page:
             return
-        keys, value = [f"{kind}_gen:{user}", list_key(kind, user)], b""
+        keys, value = [_generation_key(kind, user), list_key(kind, user)], b""
         if also is not None:
             keys, value = [*keys, also[0]], also[1]
         values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *(post.id for post in page))
@@ -149,9 +149,13 @@ def list_key(kind: Kind, user: str) -> str:
     return f"{kind}_tl:{user}"
 
 
+def _generation_key(kind: Kind, user: str) -> str:
+    return f"{kind}_gen:{user}"
+
+
 def pushes(kind: Kind, user: str, post_id: str) -> tuple[Command, ...]:
     """The commands that put a new post on top of a list, if that is cached, and outdate builds under way."""
-    generation, key = f"{kind}_gen:{user}", list_key(kind, user)
+    generation, key = _generation_key(kind, user), list_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),
@@ -175,7 +179,7 @@ def refused_of(reply: list[bytes]) -> dict[str, str]:
 
 def forget(kind: Kind, user: str) -> tuple[Command, ...]:
     """The commands after which the list has to be built anew, also where somebody is building it now."""
-    generation = f"{kind}_gen:{user}"
+    generation = _generation_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),

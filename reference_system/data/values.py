@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.flights import Flights
-from reference_system.data.generations import generation_key
+from reference_system.data.generations import OUTLIVES_S, generation_key, seen_generation
 from reference_system.data.lifetimes import age_s, ttl_ms
 from reference_system.data.resp import Command
 from reference_system.data.timelines import Cache
@@ -64,14 +65,15 @@ class Values:
     async def get(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Value[Any]:
         """From Redis, or built. Raises DependencyError when neither is possible."""
         try:
-            generation, blob, left_ms = await self._backends.redis(
-                ("GET", generation_key(key)), ("GET", key), ("PTTL", key)
+            _, seen, blob, left_ms = await self._backends.redis(
+                *seen_generation(generation_key(key), lives_s=OUTLIVES_S), ("GET", key), ("PTTL", key)
             )
+        except ExpiredError:
+            raise  # says nothing about Redis
         except DependencyError as error:
             self._count["unavailable"].inc()
             self._on_cache_loss(error)
             return Value(await self._without_redis(kind, key, build), Cache.FALLBACK)
-        seen = generation or b""
         if not blob:
             self._count["miss"].inc()
             return Value(await self._built(kind, key, seen, build), Cache.BUILT)
