@@ -115,6 +115,8 @@ class Profiles:
             known = await self._known(user, looked)
             if known is not None:
                 return known
+        except (ExpiredError, PoolBusyError):
+            raise  # nobody waits, or others go first: no reason to ask the database again, or to show what is old
         except DependencyError as error:
             self._on_cache_loss(error)
             looked = None
@@ -123,7 +125,7 @@ class Profiles:
                 return await self._made(user, looked)
             return await self._made_without_redis(user, alone=alone)
         except (ExpiredError, PoolBusyError):
-            raise  # nobody waits, or others go first: no reason to show what is old
+            raise
         except DependencyError:
             last = await self._disk.get(list_key(Kind.PROFILE, user), Page)
             if last is None:

@@ -11,6 +11,8 @@ import msgspec
 
 from reference_system.data import pulled
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.connection_gate import PoolBusyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.filters import Filters
 from reference_system.data.flights import Flights
@@ -105,6 +107,8 @@ class Reads:
                 ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
                 posts, cache = await self._timelines.page([*ids], *_analytics(event))
                 return Page(posts, cache, looked.age_s if cache is Cache.REDIS else None)
+        except (ExpiredError, PoolBusyError):
+            raise  # of the database, or of nobody: Redis is not lost
         except DependencyError as error:
             self._on_cache_loss(error)
             return Page(await self._built_home(user), Cache.FALLBACK)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from reference_system.data import posts as post_codec
 from reference_system.data.announcements import page_changed
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.generations import forget_value, seen_generation
 from reference_system.data.keys import search_key
 from reference_system.data.lifetimes import age_s, ttl_ms
@@ -111,8 +112,9 @@ class Timelines:
         )
         try:
             _, generation, ids, left_ms, *replies = await self._backends.redis(*asked)
-        except DependencyError:
-            self._counters["unavailable"].inc()
+        except DependencyError as error:
+            if not isinstance(error, ExpiredError):  # that says nothing about Redis
+                self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
         found = [post.decode() for post in dict.fromkeys(ids)]

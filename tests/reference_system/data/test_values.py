@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from reference_system.data.background import Background
 from reference_system.data.backends import Backends
+from reference_system.data.background import Background
 from reference_system.data.dependency import DependencyError, ExpiredError
 from reference_system.data.flights import Flights
 from reference_system.data.generations import forget_value

@@ -1,0 +1,72 @@
+"""What reads do when a store refuses, against stores that answer as they are told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from reference_system.data.backends import Backends
+from reference_system.data.background import Background
+from reference_system.data.connection_gate import PoolBusyError
+from reference_system.data.dependency import DependencyError, ExpiredError
+from reference_system.data.disk_cache import DiskCache
+from reference_system.data.flights import Flights
+from reference_system.data.reads import Reads
+from reference_system.data.resp import Command
+
+
+class Stores:
+    """Redis has a list of one post and lacks the post. Postgres raises what it is told to."""
+
+    def __init__(self, fails: DependencyError) -> None:
+        self.registry = CollectorRegistry()
+        self.cache_requests = Counter("cache_requests", "", ["layer", "result"], registry=self.registry)
+        self.builds = Counter("cache_builds", "", ["kind"], registry=self.registry)
+        self.background = Background()
+        self.asked: list[str] = []
+        self._fails = fails
+
+    async def redis(self, *commands: Command) -> list[Any]:
+        await asyncio.sleep(0)
+        said = {"GET": b"1", "LRANGE": [b"us-east-1"], "PTTL": 30_000, "EVAL": [], "MGET": [None]}
+        return [said.get(str(command[0])) for command in commands]
+
+    async def postgres(self, statement: str, *arguments: Any) -> list[Any]:
+        del arguments
+        await asyncio.sleep(0)
+        self.asked.append(statement)
+        raise self._fails
+
+
+async def _home(reads: Reads) -> object:
+    return await reads.home("user-1", event=None)
+
+
+async def _profile(reads: Reads) -> object:
+    return await reads.profiles.of("user-1", fresh=True)
+
+
+@pytest.mark.parametrize("read", [_home, _profile])
+@pytest.mark.parametrize("refusal", [PoolBusyError("busy"), ExpiredError("late")])
+def test_what_the_database_refuses_is_not_asked_of_it_again_as_if_redis_were_away(
+    read: Callable[[Reads], Awaitable[object]], refusal: DependencyError, tmp_path: Path
+) -> None:
+    stores, lost = Stores(refusal), list[DependencyError]()
+
+    async def use() -> None:
+        disk = DiskCache(tmp_path / "cache.sqlite", now_s=lambda: 1.0, requests=stores.cache_requests)
+        await disk.put("user:user-1:data:1", {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"})
+        backends, flights = cast(Backends, stores), Flights()
+        reads = Reads(backends, region="us-east", disk=disk, flights=flights, on_cache_loss=lost.append)
+        try:
+            with pytest.raises(type(refusal)):
+                await read(reads)
+        finally:
+            await flights.close()
+            await disk.close()
+
+    asyncio.run(use())
+    assert (stores.asked, lost) == (["posts"], [])
