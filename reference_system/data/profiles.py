@@ -90,18 +90,18 @@ class Profiles:
     def changes_are_heard(self) -> None:
         """From now on. Pages from before may have been changed since; the user data goes by its version."""
         self._process.open()
-        self._backends.background.run(self._disk.forget_under(list_key(Kind.PROFILE, "")))
+        self._backends.background.run_surely(self._disk.forget_under(list_key(Kind.PROFILE, "")))
 
     def changes_are_not_heard(self) -> None:
         self._process.close()
 
     def forget_page(self, user: str) -> None:
         self._process.forget(user)
-        self._backends.background.run(self._disk.forget(list_key(Kind.PROFILE, user)))
+        self._backends.background.run_surely(self._disk.forget(list_key(Kind.PROFILE, user)))
 
     def forget_everything(self, user: str) -> None:
         self.forget_page(user)
-        self._backends.background.run(self._disk.forget_under(user_prefix(user)))
+        self._backends.background.run_surely(self._disk.forget_under(user_prefix(user)))
 
     def _keep(self, found: Profile, reading: Reading) -> None:
         if self._process.keep(found.user.id, found, reading, _now_s()):
