@@ -133,12 +133,12 @@ class Reads:
         posts = posts_of(await self._backends.postgres("posts_of", user))
         return Listing(posts[:LISTED], whole=len(posts) <= LISTED)
 
-    async def notifications(self, user: str) -> Value[list[Notification]]:
+    async def notifications(self, user: str, *, past_caches: bool = False) -> Value[list[Notification]]:
         async def build() -> list[Notification]:
             rows = await self._backends.postgres("notifications", user)
             return [Notification(row["id"], row["actor"], row["text"], row["created_at"], row["seen"]) for row in rows]
 
-        return await self._values.get(NOTIFICATIONS, notifications_key(user), build)
+        return await self._values.get(NOTIFICATIONS, notifications_key(user), build, past_caches=past_caches)
 
     async def search(self, word: str) -> Value[list[Post]]:
         async def build() -> list[Post]:
@@ -146,12 +146,12 @@ class Reads:
 
         return await self._values.get(SEARCH, search_key(word), build)
 
-    async def suggestions(self, user: str) -> Value[list[Suggestion]]:
+    async def suggestions(self, user: str, *, past_caches: bool = False) -> Value[list[Suggestion]]:
         async def build() -> list[Suggestion]:
             rows = await self._backends.postgres("suggestions", user)
             return [Suggestion(row["id"], row["mutual"]) for row in rows]
 
-        return await self._values.get(SUGGESTIONS, suggestions_key(user), build)
+        return await self._values.get(SUGGESTIONS, suggestions_key(user), build, past_caches=past_caches)
 
     async def trends(self) -> Value[list[str]]:
         async def build() -> list[str]:

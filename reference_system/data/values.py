@@ -62,8 +62,12 @@ class Values:
             for result in ("hit", "miss", "stale", "unavailable")
         }
 
-    async def get(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Value[Any]:
-        """From Redis, or built. Raises DependencyError when neither is possible."""
+    async def get(
+        self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]], *, past_caches: bool = False
+    ) -> Value[Any]:
+        """From Redis, or built; by itself with `past_caches`. Raises DependencyError when neither is possible."""
+        if past_caches:
+            return Value(await self._counted(kind, build), Cache.FALLBACK)
         try:
             _, seen, blob, left_ms = await self._backends.redis(
                 *seen_generation(generation_key(key), lives_s=OUTLIVES_S), ("GET", key), ("PTTL", key)
@@ -88,8 +92,7 @@ class Values:
         """By one for all who have seen the same generation: none of them knows of a later change."""
 
         async def build_and_store() -> Any:
-            value = await build()
-            self._backends.builds.labels(kind.name).inc()
+            value = await self._counted(kind, build)
             store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, 2, generation_key(key), key, generation)
             lives = (ttl_ms(key, kind.lives_s), msgspec.json.encode(value))
             self._backends.background.run(self._backends.redis((*store, *lives)))
@@ -99,12 +102,11 @@ class Values:
 
     async def _without_redis(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Any:
         """Nobody knows who may share then: what is public may be a moment old, what is personal may not."""
-
-        async def build_and_count() -> Any:
-            value = await build()
-            self._backends.builds.labels(kind.name).inc()
-            return value
-
         if kind.public:
-            return await self._flights.shared(key, build_and_count)
-        return await build_and_count()
+            return await self._flights.shared(key, lambda: self._counted(kind, build))
+        return await self._counted(kind, build)
+
+    async def _counted(self, kind: ValueKind, build: Callable[[], Awaitable[Any]]) -> Any:
+        value = await build()
+        self._backends.builds.labels(kind.name).inc()
+        return value

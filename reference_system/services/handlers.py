@@ -125,8 +125,8 @@ class Handlers:
         return self._with_count_age(Answer(body={"posts": posts, "whole": listing.whole}))
 
     async def _notifications(self, call: Call) -> Answer:
-        user = caller(call, self._tokens).user
-        found, hidden = await self._for_viewer(call, self._reads.notifications(user))
+        read = self._reads.notifications(caller(call, self._tokens).user, past_caches=call.past_caches)
+        found, hidden = await self._for_viewer(call, read)
         shown = [one for one in found.value if one.actor not in hidden]
         return Answer(body={"notifications": shown}, cache=found.cache, age_s=found.age_s)
 
@@ -153,7 +153,8 @@ class Handlers:
         return Answer(body={"topics": found.value}, cache=found.cache, age_s=found.age_s)
 
     async def _suggestions(self, call: Call) -> Answer:
-        found = await self._reads.suggestions(caller(call, self._tokens).user)
+        user = caller(call, self._tokens).user
+        found = await self._reads.suggestions(user, past_caches=call.past_caches)
         return Answer(body={"users": found.value}, cache=found.cache, age_s=found.age_s)
 
     def _viewer(self, call: Call) -> str | None:

@@ -19,9 +19,9 @@ from reference_system.data.resp import Command
 
 
 class Stores:
-    """Redis has a list of one post and lacks the post. Postgres raises what it is told to."""
+    """Redis has a list of one post and lacks the post. Postgres raises what it is told to, or has nothing."""
 
-    def __init__(self, fails: DependencyError) -> None:
+    def __init__(self, fails: DependencyError | None = None) -> None:
         self.registry = CollectorRegistry()
         self.cache_requests = Counter("cache_requests", "", ["layer", "result"], registry=self.registry)
         self.builds = Counter("cache_builds", "", ["kind"], registry=self.registry)
@@ -31,6 +31,7 @@ class Stores:
 
     async def redis(self, *commands: Command) -> list[Any]:
         await asyncio.sleep(0)
+        self.asked.append("redis")
         said = {"GET": b"1", "LRANGE": [b"us-east-1"], "PTTL": 30_000, "EVAL": [], "MGET": [None]}
         return [said.get(str(command[0])) for command in commands]
 
@@ -38,7 +39,9 @@ class Stores:
         del arguments
         await asyncio.sleep(0)
         self.asked.append(statement)
-        raise self._fails
+        if self._fails is not None:
+            raise self._fails
+        return []
 
 
 async def _home(reads: Reads) -> object:
@@ -56,17 +59,39 @@ def test_what_the_database_refuses_is_not_asked_of_it_again_as_if_redis_were_awa
 ) -> None:
     stores, lost = Stores(refusal), list[DependencyError]()
 
-    async def use() -> None:
-        disk = DiskCache(tmp_path / "cache.sqlite", now_s=lambda: 1.0, requests=stores.cache_requests)
-        await disk.put("user:user-1:data:1", {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"})
-        backends, flights = cast(Backends, stores), Flights()
-        reads = Reads(backends, region="us-east", disk=disk, flights=flights, on_cache_loss=lost.append)
-        try:
-            with pytest.raises(type(refusal)):
-                await read(reads)
-        finally:
-            await flights.close()
-            await disk.close()
+    async def use(reads: Reads) -> None:
+        with pytest.raises(type(refusal)):
+            await read(reads)
 
-    asyncio.run(use())
-    assert (stores.asked, lost) == (["posts"], [])
+    asyncio.run(_used(stores, tmp_path, lost, use))
+    assert ([asked for asked in stores.asked if asked != "redis"], lost) == (["posts"], [])
+
+
+@pytest.mark.parametrize("what", ["home", "notifications", "suggestions"])
+def test_where_only_the_database_is_new_enough_redis_is_not_asked(what: str, tmp_path: Path) -> None:
+    stores = Stores()
+
+    async def use(reads: Reads) -> None:
+        match what:
+            case "home":
+                await reads.home("user-1", event=None, past_caches=True)
+            case "notifications":
+                await reads.notifications("user-1", past_caches=True)
+            case _:
+                await reads.suggestions("user-1", past_caches=True)
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    assert stores.asked == [what]
+
+
+async def _used(
+    stores: Stores, folder: Path, lost: list[DependencyError], use: Callable[[Reads], Awaitable[None]]
+) -> None:
+    disk = DiskCache(folder / "cache.sqlite", now_s=lambda: 1.0, requests=stores.cache_requests)
+    await disk.put("user:user-1:data:1", {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"})
+    backends, flights = cast(Backends, stores), Flights()
+    try:
+        await use(Reads(backends, region="us-east", disk=disk, flights=flights, on_cache_loss=lost.append))
+    finally:
+        await flights.close()
+        await disk.close()
