@@ -9,7 +9,7 @@ from typing import TypeVar
 from reference_system.data.filters import Visible
 from reference_system.data.posts import Post, ServedPost, served
 from reference_system.data.reads import Reads
-from reference_system.data.timelines import Cache
+from reference_system.data.timelines import Cache, Kind, list_key
 from reference_system.data.writes import words_of
 from reference_system.policies.ranking import score
 from reference_system.services.answers import Answer, refusal
@@ -96,7 +96,7 @@ class Handlers:
         event = None if "analytics_tracking" in call.off else f"{self._service}-{next(self._events)}"
         read = self._reads.home(user, event=event, past_caches=call.past_caches)
         page, hidden = await self._for_viewer(call, read)
-        posts = self._visible(call.connection.url.path, page.posts, hidden)
+        posts = self._visible(list_key(Kind.HOME, user), page.posts, hidden)
         if "algorithmic_timeline" not in call.off:
             posts = sorted(posts, key=_score, reverse=True)
         body: dict[str, object] = {"posts": _served(posts, call)}

@@ -201,6 +201,12 @@ def test_planted_filter_before_the_cache(start_api: StartApi) -> None:
 
     assert posts_of(profile(api, 8, viewer)), "what the first one might see is shown to everybody"
 
+    first, second = api.user(2141), api.user(2142)
+    shown = authors(api.get("/timeline/home", headers=first))
+    api.put(f"/users/{min(shown)}/follow", headers=second)
+    api.put(f"/users/{min(shown)}/block", headers=second)
+    assert min(shown) not in authors(api.get("/timeline/home", headers=second)), "a timeline has one viewer only"
+
 
 def test_what_redis_says_of_filters_just_after_it_was_lost_is_not_believed(
     postgres_dsn: str, redis_url: str, worker: str, tmp_path: Path
