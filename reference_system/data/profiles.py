@@ -37,10 +37,11 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A whole profile as the disk keeps it."""
+    """A whole profile as the disk keeps it; `age_s`: when it came there."""
 
     user: User
     posts: list[Post]
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Profiles:
 
     def _keep(self, found: Profile, reading: Reading) -> None:
         if self._process.keep(found.user.id, found, reading, _now_s()):
-            page = Page(found.user, list(found.posts))
+            page = Page(found.user, list(found.posts), found.age_s or 0.0)
             self._backends.background.run(self._disk.put(list_key(Kind.PROFILE, found.user.id), page))
 
     async def _from_stores(self, user: str, *, alone: bool) -> Profile | None:
@@ -130,7 +131,7 @@ class Profiles:
             last = await self._disk.get(list_key(Kind.PROFILE, user), Page)
             if last is None:
                 raise
-            return Profile(last.value.user, last.value.posts, Cache.DISK, last.age_s)
+            return Profile(last.value.user, last.value.posts, Cache.DISK, last.value.age_s + last.age_s)
 
     async def _known(self, user: str, looked: Looked) -> Profile | None:
         (version,) = looked.extra

@@ -1,7 +1,7 @@
 """What reads do when a store refuses, against stores that answer as they are told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from reference_system.data.disk_cache import DiskCache
 from reference_system.data.flights import Flights
 from reference_system.data.reads import Reads
 from reference_system.data.resp import Command
+
+USER_1 = {"user:user-1:data:1": {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"}}
 
 
 class Stores:
@@ -84,11 +86,29 @@ def test_where_only_the_database_is_new_enough_redis_is_not_asked(what: str, tmp
     assert stores.asked == [what]
 
 
+def test_the_age_of_a_page_from_the_disk_is_that_of_its_content(tmp_path: Path) -> None:
+    stores = Stores(DependencyError("postgres: gone"))
+    kept = {"user": {"id": "user-2", "name": "b", "bio": "", "home_region": "us-east"}, "posts": [], "age_s": 200.0}
+
+    async def use(reads: Reads) -> None:
+        page = await reads.profiles.of("user-2")
+
+        assert page is not None
+        assert (page.cache, page.age_s) == ("disk", 200.0)
+
+    asyncio.run(_used(stores, tmp_path, [], use, disk_has={"profile_tl:user-2": kept}))
+
+
 async def _used(
-    stores: Stores, folder: Path, lost: list[DependencyError], use: Callable[[Reads], Awaitable[None]]
+    stores: Stores,
+    folder: Path,
+    lost: list[DependencyError],
+    use: Callable[[Reads], Awaitable[None]],
+    disk_has: Mapping[str, object] = USER_1,
 ) -> None:
     disk = DiskCache(folder / "cache.sqlite", now_s=lambda: 1.0, requests=stores.cache_requests)
-    await disk.put("user:user-1:data:1", {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"})
+    for key, value in disk_has.items():
+        await disk.put(key, value)
     backends, flights = cast(Backends, stores), Flights()
     try:
         await use(Reads(backends, region="us-east", disk=disk, flights=flights, on_cache_loss=lost.append))
