@@ -9,7 +9,7 @@ A page of the last day, from the disk, is the last resort when neither store ans
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -76,7 +76,7 @@ class Profiles:
         that a moment later. Raises DependencyError when no layer has it.
         """
         if past_caches:
-            return await self._built(user, Cache.FALLBACK)
+            return await self._or_the_last_page(user, self._built(user, Cache.FALLBACK))
         if fresh:
             return await self._from_stores(user, alone=True)
         known = self._process.get(user, _now_s())
@@ -121,10 +121,13 @@ class Profiles:
         except DependencyError as error:
             self._on_cache_loss(error)
             looked = None
+        made = self._made_without_redis(user, alone=alone) if looked is None else self._made(user, looked)
+        return await self._or_the_last_page(user, made)
+
+    async def _or_the_last_page(self, user: str, made: Awaitable[Profile | None]) -> Profile | None:
+        """From this host's disk, where neither store answers."""
         try:
-            if looked is not None:
-                return await self._made(user, looked)
-            return await self._made_without_redis(user, alone=alone)
+            return await made
         except (ExpiredError, PoolBusyError):
             raise
         except DependencyError:

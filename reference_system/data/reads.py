@@ -16,6 +16,7 @@ from reference_system.data.dependency import ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.filters import Filters
 from reference_system.data.flights import Flights
+from reference_system.data.hearing import Hearing
 from reference_system.data.keys import TRENDS_KEY, notifications_key, search_key, suggestions_key
 from reference_system.data.posts import Post
 from reference_system.data.profiles import Profiles
@@ -87,7 +88,8 @@ class Reads:
         self._values = Values(backends, flights, on_cache_loss=on_cache_loss)
         self._region = region
         self._on_cache_loss = on_cache_loss
-        self.filters = Filters(backends, self._values)
+        self.hearing = Hearing()
+        self.filters = Filters(backends, self._values, self.hearing)
         self.profiles = Profiles(
             backends, timelines=self._timelines, disk=disk, flights=flights, on_cache_loss=on_cache_loss
         )
@@ -121,12 +123,12 @@ class Reads:
     def changes_are_heard(self) -> None:
         """From now on, on the channel of Redis."""
         self.profiles.changes_are_heard()
-        self.filters.changes_are_heard()
+        self.hearing.begins()
 
     def changes_are_not_heard(self) -> None:
         self._flights.forget()  # those that were shared without Redis know nothing of generations
         self.profiles.changes_are_not_heard()
-        self.filters.changes_are_not_heard()
+        self.hearing.ends()
 
     async def posts_of(self, user: str) -> Listing:
         """Straight from Postgres, newest first."""

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import TypeVar
 
 from reference_system.data.filters import Visible
@@ -68,6 +69,8 @@ class Handlers:
 
     async def answer(self, call: Call) -> Answer:
         """Raises DependencyError when storage is down."""
+        if READ_AFTER in call.connection.headers and not self._reads.hearing.redis_is_believed:
+            call = replace(call, past_caches=True)  # the write may not have been brought to Redis yet
         try:
             return await self._table[call.operation](call)
         except RefusedError as refused:

@@ -86,12 +86,13 @@ def test_where_only_the_database_is_new_enough_redis_is_not_asked(what: str, tmp
     assert stores.asked == [what]
 
 
-def test_the_age_of_a_page_from_the_disk_is_that_of_its_content(tmp_path: Path) -> None:
+@pytest.mark.parametrize("past_caches", [False, True])
+def test_the_last_page_is_on_the_disk_and_as_old_as_its_content(past_caches: bool, tmp_path: Path) -> None:
     stores = Stores(DependencyError("postgres: gone"))
     kept = {"user": {"id": "user-2", "name": "b", "bio": "", "home_region": "us-east"}, "posts": [], "age_s": 200.0}
 
     async def use(reads: Reads) -> None:
-        page = await reads.profiles.of("user-2")
+        page = await reads.profiles.of("user-2", past_caches=past_caches)
 
         assert page is not None
         assert (page.cache, page.age_s) == ("disk", 200.0)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import redis as redis_client
 
+from reference_system.data.hearing import BROUGHT_WITHIN_S
 from tests.reference_system import servers
 from tests.reference_system.e2e.conftest import Client, StartApi
 from tests.reference_system.forwarder import Forwarder, Mode
@@ -24,6 +25,7 @@ WITHIN_S = 5.0
 def replicas(start_api_for_all: StartApi) -> list[Client]:
     both = [start_api_for_all(TARGET_RATE="1000") for _ in range(2)]
     until_all(both, hears_of_changes)
+    time.sleep(BROUGHT_WITHIN_S)  # from then on Redis is believed about what somebody has just written
     return both
 
 
