@@ -69,7 +69,7 @@ class Handlers:
 
     async def answer(self, call: Call) -> Answer:
         """Raises DependencyError when storage is down."""
-        if READ_AFTER in call.connection.headers and not self._reads.hearing.redis_is_believed:
+        if has_to_be_new(call) and not self._reads.hearing.redis_is_believed:
             call = replace(call, past_caches=True)  # the write may not have been brought to Redis yet
         try:
             return await self._table[call.operation](call)

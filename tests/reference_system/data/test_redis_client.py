@@ -63,7 +63,7 @@ def _port_that_nobody_answers() -> Iterator[int]:
 
 
 def test_who_waits_for_others_to_connect_waits_no_longer_than_they_do() -> None:
-    async def ask(port: int) -> tuple[list[object], float]:
+    async def ask(port: int) -> tuple[list[list[object] | BaseException], float]:
         client, asked_s = RedisClient(f"redis://{HOST}:{port}", connections=1, timeout_s=0.05), time.monotonic()
         outcomes = await asyncio.gather(*(client.run(("PING",)) for _ in range(6)), return_exceptions=True)
         return outcomes, time.monotonic() - asked_s

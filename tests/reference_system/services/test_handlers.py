@@ -51,6 +51,7 @@ def _as_it_is(answer: Answer) -> Answer:
     ("heard_for_s", "headers", "past_caches"),
     [
         (None, WROTE, True),
+        (None, {"X-Forwarded-Region": "us-west"}, True),
         (hearing.BROUGHT_WITHIN_S - 0.1, WROTE, True),
         (hearing.BROUGHT_WITHIN_S, WROTE, False),
         (None, {}, False),
