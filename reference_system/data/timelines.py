@@ -37,11 +37,11 @@ if KEYS[3] then redis.call('PSETEX', KEYS[3], ARGV[2], ARGV[3]) end
 return 1
 """
 
-# ARGV: TTL, then id and post by turns. Who read a post before it was deleted must not bring it back.
+# KEYS: of posts. ARGV: for each its TTL in milliseconds and the post. Who read a post before it was deleted must not
+# bring it back.
 _KEEP_UNLESS_DELETED = """
-for n = 2, #ARGV, 2 do
-  local key = 'tweet:' .. ARGV[n]
-  if redis.call('GET', key) ~= '' then redis.call('SETEX', key, ARGV[1], ARGV[n + 1]) end
+for n, key in ipairs(KEYS) do
+  if redis.call('GET', key) ~= '' then redis.call('PSETEX', key, ARGV[2 * n - 1], ARGV[2 * n]) end
 end
 return 1
 """
@@ -122,7 +122,7 @@ class Timelines:
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
-        blobs, *_ = await self._backends.redis(("MGET", *(f"tweet:{post}" for post in ids)), *extra)
+        blobs, *_ = await self._backends.redis(("MGET", *map(tweet_key, ids)), *extra)
         known = [post_codec.decoded(blob) for blob in blobs if blob]
         missing = [post for post, blob in zip(ids, blobs, strict=True) if blob is None]
         if not missing:
@@ -149,6 +149,10 @@ class Timelines:
 
 def list_key(kind: Kind, user: str) -> str:
     return f"{kind}_tl:{user}"
+
+
+def tweet_key(post_id: str) -> str:
+    return f"tweet:{post_id}"
 
 
 def _generation_key(kind: Kind, user: str) -> str:
@@ -201,15 +205,16 @@ def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> t
     Author and words are None where the deletion has come before the post.
     """
     return (
-        ("SETEX", f"tweet:{post_id}", TWEET_TTL_S, DELETED),
+        ("SETEX", tweet_key(post_id), TWEET_TTL_S, DELETED),
         *(forget(Kind.PROFILE, author) if author else ()),
         *(command for word in words or () for command in forget_value(search_key(word))),
     )
 
 
 def keep_tweets(posts: Iterable[Post]) -> Command:
-    pairs = [word for post in posts for word in (post.id, post_codec.encoded(post))]
-    return ("EVAL", _KEEP_UNLESS_DELETED, 0, TWEET_TTL_S, *pairs)
+    kept = {tweet_key(post.id): post_codec.encoded(post) for post in posts}
+    values = [word for key, post in kept.items() for word in (ttl_ms(key, TWEET_TTL_S), post)]
+    return ("EVAL", _KEEP_UNLESS_DELETED, len(kept), *kept, *values)
 
 
 def posts_of(rows: Iterable[Record]) -> list[Post]:

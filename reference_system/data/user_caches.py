@@ -15,7 +15,7 @@ from reference_system.data.backends import Backends
 from reference_system.data.generations import forget_value
 from reference_system.data.keys import filters_key, notifications_key, suggestions_key, user_prefix
 from reference_system.data.resp import Command, Reply
-from reference_system.data.timelines import Kind, forget
+from reference_system.data.timelines import Kind, forget, tweet_key
 
 LOOKED_AT = 1000  # keys a step: Redis does nothing else meanwhile, for about a millisecond
 
@@ -43,7 +43,7 @@ class UserCaches:
     async def forget(self, user: str) -> int:
         """How many entries of Redis were looked for or found. Raises DependencyError; may be repeated."""
         rows = await self._backends.postgres("ids_of", user)
-        posts = [f"tweet:{row['id']}" for row in rows]
+        posts = [tweet_key(row["id"]) for row in rows]
         # Not only what is found: somebody may be building the others.
         built = {filters_key(user), notifications_key(user), suggestions_key(user)}
         keys = built | await self._matching(self._backends.redis, f"{user_prefix(user)}*")
