@@ -28,8 +28,9 @@ class _Flight:
 
 
 class Flights:
-    """A flight is as important as the request that began it, and is waited for as long as any of them waits. What it
-    brought is given for `linger_s` more to those who found nothing in the cache just before it was filled."""
+    """A flight is as important as the most important of those who wait for it, and is waited for as long as any of them
+    waits. What it brought is given for `linger_s` more to those who found nothing in the cache just before it was
+    filled."""
 
     def __init__(self, *, linger_s: float = LINGER_S) -> None:
         self._linger_s = linger_s
@@ -47,6 +48,7 @@ class Flights:
             self._tasks.add(task)
             task.add_done_callback(partial(self._landed, key, flight))
         flight.errand.deadline_s = max(flight.errand.deadline_s, asking.deadline_s)
+        flight.errand.priority = min(flight.errand.priority, asking.priority)
         found: T = await asyncio.shield(flight.task)
         return found
 
