@@ -115,7 +115,7 @@ class Reads:
             self._on_cache_loss(error)
             return Page(await self._built_home(user), Cache.FALLBACK)
         seen = f"{list_key(Kind.HOME, user)} {looked.generation.decode()}"
-        found = await self._flights.shared(seen, lambda: self._built_home(user, looked))
+        found = await self._flights.shared(seen, lambda: self._built_home(user, looked), lingers=False)
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)

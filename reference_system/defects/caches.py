@@ -45,8 +45,8 @@ async def _by_looking_at_all(redis: Send, pattern: str) -> set[str]:
 class _EachAlone(Flights):
     """Who asks for what somebody is making already makes it again."""
 
-    async def shared(self, key: str, build: Build[T]) -> T:
-        del key
+    async def shared(self, key: str, build: Build[T], *, lingers: bool = True) -> T:
+        del key, lingers
         return await build()
 
 

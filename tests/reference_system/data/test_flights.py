@@ -55,6 +55,16 @@ def test_what_has_just_ended_well_is_given_to_who_comes_late_until_the_keys_lose
     asyncio.run(play())
 
 
+def test_what_is_too_personal_is_given_only_to_those_who_waited_for_it() -> None:
+    async def play() -> None:
+        flights, building = Flights(), Building()
+        building.may_end.set()
+
+        assert [await flights.shared("a", building.build, lingers=False) for _ in range(2)] == [1, 2]
+
+    asyncio.run(play())
+
+
 def test_a_failure_is_everybodys_and_the_next_one_tries_again() -> None:
     async def play() -> None:
         flights, building = Flights(linger_s=0.0), Building()

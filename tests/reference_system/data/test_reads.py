@@ -23,18 +23,19 @@ USER_1 = {"user:user-1:data:1": {"id": "user-1", "name": "a", "bio": "", "home_r
 class Stores:
     """Redis has a list of one post and lacks the post. Postgres raises what it is told to, or has nothing."""
 
-    def __init__(self, fails: DependencyError | None = None) -> None:
+    def __init__(self, fails: DependencyError | None = None, *, has_a_list: bool = True) -> None:
         self.registry = CollectorRegistry()
         self.cache_requests = Counter("cache_requests", "", ["layer", "result"], registry=self.registry)
         self.builds = Counter("cache_builds", "", ["kind"], registry=self.registry)
         self.background = Background()
         self.asked: list[str] = []
         self._fails = fails
+        self._list = [b"us-east-1"] if has_a_list else []
 
     async def redis(self, *commands: Command) -> list[Any]:
         await asyncio.sleep(0)
         self.asked.append("redis")
-        said = {"GET": b"1", "LRANGE": [b"us-east-1"], "PTTL": 30_000, "EVAL": [], "MGET": [None]}
+        said = {"GET": b"1", "LRANGE": self._list, "PTTL": 30_000, "EVAL": [], "MGET": [None]}
         return [said.get(str(command[0])) for command in commands]
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Any]:
@@ -84,6 +85,17 @@ def test_where_only_the_database_is_new_enough_redis_is_not_asked(what: str, tmp
 
     asyncio.run(_used(stores, tmp_path, [], use))
     assert stores.asked == [what]
+
+
+def test_a_home_timeline_is_never_in_the_memory_of_a_process(tmp_path: Path) -> None:
+    stores = Stores(has_a_list=False)
+
+    async def use(reads: Reads) -> None:
+        for _ in range(2):
+            await reads.home("user-1", event=None)
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    assert stores.asked.count("home") == 2
 
 
 @pytest.mark.parametrize("past_caches", [False, True])
