@@ -17,7 +17,7 @@ from reference_system.data.dependency import (
 )
 from reference_system.data.postgres import FAILURES, TIMEOUT_S, Postgres, Record
 from reference_system.data.redis_client import RedisClient
-from reference_system.data.resp import Command, RedisReplyError, Reply
+from reference_system.data.resp import Command, RedisRefusedError, RedisReplyError, Reply
 from reference_system.policies import pool_shedding
 
 
@@ -42,6 +42,7 @@ class Backends:
         self._postgres_client = postgres
         self._redis = Dependency(
             "redis",
+            refusals=(RedisRefusedError,),
             failures=(OSError, RedisReplyError),
             probe=lambda: redis.run(("PING",)),
             metrics=metrics,
@@ -85,7 +86,7 @@ class Backends:
         return await self._redis.call(self._redis_client.run, *commands)
 
     async def redis_replies(self, *commands: Command) -> list[Reply]:
-        """As `redis`; errors of single commands are among the replies."""
+        """As `redis`; refusals of single commands are among the replies."""
         return await self._redis.call(self._redis_client.replies, *commands)
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Record]:

@@ -1,10 +1,14 @@
-"""Work that nobody waits for, kept and bounded: filling a cache after a miss."""
+"""Work that nobody waits for, kept: filling a cache after a miss, which is bounded; forgetting what has changed.
+
+It has no deadline, and is as important as what began it: work for nobody must not take the database from users.
+"""
 
 import asyncio
 from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
 
+from reference_system.data import errands
 from reference_system.data.dependency import DependencyError
 
 MOST_TASKS = 200  # beyond that fills are dropped: a cache that is not filled costs a miss, not an error
@@ -19,8 +23,14 @@ class Background:
     def run(self, work: Coroutine[Any, Any, object]) -> None:
         if len(self._tasks) >= MOST_TASKS:
             work.close()
-            return
-        task = asyncio.create_task(work, context=Context())  # nobody's errand: a request's deadline is not the cache's
+        else:
+            self.run_surely(work)
+
+    def run_surely(self, work: Coroutine[Any, Any, object]) -> None:
+        """What is wrong if it is left out: not dropped, however much there is."""
+        context = Context()
+        context.run(errands.begin, errands.Errand(priority=errands.current().priority))
+        task = asyncio.create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

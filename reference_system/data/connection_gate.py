@@ -77,18 +77,33 @@ class ConnectionGate:
         ):
             self._refused.labels(str(priority)).inc()
             raise PoolBusyError("every connection to Postgres is in use, and enough calls wait for one")
-        now_s = asyncio.get_running_loop().time
-        asked_s = now_s()
+        asked_s = _now_s()
         self._waiting += 1
         try:
-            async with asyncio.timeout(min(self._longest_wait_s, errand.left_s)):
-                await self._free.acquire()
-        except TimeoutError as error:
-            if errand.left_s <= 0:
-                self._expired.inc()
-                raise ExpiredError("postgres: nobody waits for the answer any more") from error
-            self._timeouts.inc()
-            raise DependencyError(f"postgres: no connection was free within {self._longest_wait_s:g} s") from error
+            await self._acquire(errand, until_s=asked_s + self._longest_wait_s)
         finally:
             self._waiting -= 1
-            self._waited.observe(now_s() - asked_s)
+            self._waited.observe(_now_s() - asked_s)
+
+    async def _acquire(self, errand: errands.Errand, *, until_s: float) -> None:
+        while True:
+            deadline_s = errand.deadline_s
+            try:
+                async with asyncio.timeout_at(min(until_s, deadline_s)):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                if until_s <= deadline_s:
+                    self._timeouts.inc()
+                    raise DependencyError(
+                        f"postgres: no connection was free within {self._longest_wait_s:g} s"
+                    ) from error
+                if errand.deadline_s <= deadline_s:
+                    self._expired.inc()
+                    raise ExpiredError("postgres: nobody waits for the answer any more") from error
+                # Subtle: somebody more patient shares the errand by now. It waits on, at the end of the queue.
+            else:
+                return
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -52,12 +52,13 @@ class Delivery:
     def took(self, turn: Turn, replies: Sequence[Reply]) -> None:
         """The turn was done, with these replies to its commands. Who pulls needs no push."""
         self.readers = [] if self.how is How.PULL else self.readers[len(turn.readers) :]
-        errors = [str(reply) for reply in replies if isinstance(reply, RedisReplyError)]
+        *once, push = replies
+        errors = [str(reply) for reply in once if isinstance(reply, RedisReplyError)]
         self.announced = not errors
         if errors:
             self.refused[self.post.author] = errors[0]
-        else:
-            self.refused.update(refused_of(replies[-1]))
+        refused_all = isinstance(push, RedisReplyError)
+        self.refused.update(dict.fromkeys(turn.readers, str(push)) if refused_all else refused_of(push))
 
     def try_again(self, *, not_before_s: float) -> None:
         """With those that were refused."""

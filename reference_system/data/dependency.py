@@ -71,13 +71,17 @@ class DependencyMetrics:
 
 
 class Dependency:
-    """`await dependency.call(operation, argument)` awaits the operation, or raises DependencyError."""
+    """`await dependency.call(operation, argument)` awaits the operation, or raises DependencyError.
+
+    `failures` say that it is not well, `refusals` that it is, and cannot do what this call asks for.
+    """
 
     def __init__(
         self,
         name: str,
         *,
         failures: tuple[type[Exception], ...],
+        refusals: tuple[type[Exception], ...] = (),
         probe: Callable[[], Awaitable[object]],
         metrics: DependencyMetrics,
         policies: DependencyPolicies,
@@ -86,11 +90,13 @@ class Dependency:
     ) -> None:
         self.name = name
         self._failures = failures
+        self._refusals = refusals
         self._probe = probe
         self._policies = policies
         self._chance = chance
         self._told = told
         self._breaker = circuit_breaker.State()
+        self._period = 0  # changes of the breaker so far
         self._budget = retry_budget.State()
         self._recovery: asyncio.Task[None] | None = None
         self._calls = metrics.calls.labels(name)
@@ -121,7 +127,7 @@ class Dependency:
     async def _attempt(self, operation: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         self._calls.inc()
         self._budget = retry_budget.earn(self._budget)
-        tried = 0
+        tried, period = 0, self._period
         while True:
             tried += 1
             self._attempts.inc()
@@ -131,14 +137,23 @@ class Dependency:
             except ExpiredError:
                 self._expired.inc()
                 raise
+            except self._refusals as error:
+                self._errors.inc()
+                self._ended(circuit_breaker.Observation.SUCCESS, period)
+                raise DependencyError(f"{self.name}: {error}") from error
             except self._failures as error:
                 self._errors.inc()
-                self._observe(circuit_breaker.Observation.FAILURE)
+                self._ended(circuit_breaker.Observation.FAILURE, period)
                 if not self._may_retry(error, tried=tried):
                     raise DependencyError(f"{self.name}: {error or type(error).__name__}") from error
             else:
-                self._observe(circuit_breaker.Observation.SUCCESS)
+                self._ended(circuit_breaker.Observation.SUCCESS, period)
                 return result
+
+    def _ended(self, observation: circuit_breaker.Observation, period: int) -> None:
+        """Of a call from before the breaker's last change nothing follows, least of all for the probe that is out."""
+        if period == self._period:
+            self._observe(observation)
 
     def _may_retry(self, error: Exception, *, tried: int) -> bool:
         closed = self._breaker.phase is circuit_breaker.Phase.CLOSED
@@ -153,6 +168,7 @@ class Dependency:
         self._breaker, allowed = self._policies.breaker(self._breaker, observation, _now_s())
         after = self._breaker.phase
         if after is not before:
+            self._period += 1
             self._transitions[after].inc()
             self._told(self.name, before, after)
         if after is circuit_breaker.Phase.OPEN and self._recovery is None:
@@ -167,8 +183,18 @@ class Dependency:
             if self._observe(circuit_breaker.Observation.PROBE):
                 self._probes.inc()
                 with contextlib.suppress(DependencyError):
-                    await self._attempt(self._probe)
+                    await self._probed()
         self._recovery = None
+
+    async def _probed(self) -> None:
+        try:
+            await self._attempt(self._probe)
+        except DependencyError:
+            raise  # counted, and the breaker is open again
+        except Exception as error:  # or the breaker would be half-open for ever, and nobody would probe
+            self._observe(circuit_breaker.Observation.FAILURE)
+            report = {"message": f"{self.name}: a probe crashed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)
 
 
 def _now_s() -> float:

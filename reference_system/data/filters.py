@@ -4,20 +4,17 @@ Caches hold what anybody may see; what one viewer filters is a value of its own.
 who has proved who it is: it is better to fail than to show what must not be seen.
 """
 
-import asyncio
-import math
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from reference_system.data.backends import Backends
+from reference_system.data.hearing import Hearing
 from reference_system.data.keys import filters_key
 from reference_system.data.posts import Post
 from reference_system.data.values import ValueKind, Values
 
 FILTERS = ValueKind(name="filters", of=frozenset[str], fresh_s=3600.0)  # forgotten at every change
-
-BROUGHT_WITHIN_S = 5.0  # after Redis is back; the worker tries again each second or two
 
 Visible = Callable[[str, Iterable[Post], AbstractSet[str]], Sequence[Post]]
 
@@ -30,23 +27,14 @@ class Filter(StrEnum):
 
 
 class Filters:
-    """What Redis says is believed only once changes have been heard for a while: a block that was made while Redis was
-    out of reach is brought there by the worker when it is back."""
-
-    def __init__(self, backends: Backends, values: Values) -> None:
+    def __init__(self, backends: Backends, values: Values, hearing: Hearing) -> None:
         self._backends = backends
         self._values = values
-        self._believed_from_s = math.inf
-
-    def changes_are_heard(self) -> None:
-        self._believed_from_s = asyncio.get_running_loop().time() + BROUGHT_WITHIN_S
-
-    def changes_are_not_heard(self) -> None:
-        self._believed_from_s = math.inf
+        self._hearing = hearing
 
     async def of(self, viewer: str, *, past_caches: bool = False) -> AbstractSet[str]:
         """The accounts. Raises DependencyError."""
-        if past_caches or asyncio.get_running_loop().time() < self._believed_from_s:
+        if past_caches or not self._hearing.redis_is_believed:
             return await self._asked(viewer)
         found: AbstractSet[str] = (
             await self._values.get(FILTERS, filters_key(viewer), lambda: self._asked(viewer))

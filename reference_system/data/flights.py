@@ -28,16 +28,18 @@ class _Flight:
 
 
 class Flights:
-    """A flight is as important as the request that began it, and is waited for as long as any of them waits. What it
-    brought is given for `linger_s` more to those who found nothing in the cache just before it was filled."""
+    """A flight is as important as the most important of those who wait for it, and is waited for as long as any of them
+    waits. What it brought is given for `linger_s` more to those who found nothing in the cache just before it was
+    filled."""
 
     def __init__(self, *, linger_s: float = LINGER_S) -> None:
         self._linger_s = linger_s
         self._flying: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # also those that nobody may join any more
 
-    async def shared(self, key: str, build: Build[T]) -> T:
-        """Raises what building raises, to all. A caller that gives up leaves it to those who still wait."""
+    async def shared(self, key: str, build: Build[T], *, lingers: bool = True) -> T:
+        """Raises what building raises, to all. A caller that gives up leaves it to those who still wait. What is too
+        personal to be in a process' memory does not linger."""
         asking = errands.current()
         flight = self._flying.get(key)
         if flight is None:
@@ -45,8 +47,9 @@ class Flights:
             task = asyncio.create_task(_built(errand, build), context=Context())
             flight = self._flying[key] = _Flight(errand, task)
             self._tasks.add(task)
-            task.add_done_callback(partial(self._landed, key, flight))
+            task.add_done_callback(partial(self._landed, key, flight, self._linger_s if lingers else 0.0))
         flight.errand.deadline_s = max(flight.errand.deadline_s, asking.deadline_s)
+        flight.errand.priority = min(flight.errand.priority, asking.priority)
         found: T = await asyncio.shield(flight.task)
         return found
 
@@ -59,13 +62,13 @@ class Flights:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _landed(self, key: str, flight: _Flight, ended: asyncio.Task[Any]) -> None:
+    def _landed(self, key: str, flight: _Flight, linger_s: float, ended: asyncio.Task[Any]) -> None:
         self._tasks.discard(ended)
         failed = ended.cancelled() or ended.exception() is not None  # looked at: all who asked may have gone
-        if failed or not self._linger_s:
+        if failed or not linger_s:
             self._drop(key, flight)
         else:
-            asyncio.get_running_loop().call_later(self._linger_s, self._drop, key, flight)
+            asyncio.get_running_loop().call_later(linger_s, self._drop, key, flight)
 
     def _drop(self, key: str, flight: _Flight) -> None:
         if self._flying.get(key) is flight:

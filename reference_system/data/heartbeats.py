@@ -7,6 +7,7 @@ are `caught_up`.
 import asyncio
 import math
 from collections.abc import Iterable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 
 from reference_system.data.replication import Run
@@ -40,7 +41,7 @@ class Heartbeats:
         if latest is not None and asyncio.get_running_loop().time() - latest.asked_s <= SHARED_FOR_S:
             return latest
         if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(), context=Context())
             self._asking.add_done_callback(self._answered)
         return await asyncio.shield(self._asking)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from reference_system.data.statements import STATEMENTS
+from reference_system.data.statements import ONCE, STATEMENTS
 
 TIMEOUT_S = 1.9  # as for Redis: slow storage still works, silent storage does not
 CONNECTIONS = 10
@@ -24,6 +24,10 @@ FAILURES: tuple[type[Exception], ...] = (
     asyncpg.OperatorInterventionError,  # the server shuts down or starts
     asyncpg.InsufficientResourcesError,
 )
+
+
+class OutcomeUnknownError(TimeoutError):
+    """A statement that must not be done twice may have been done. As after any timeout, nobody tries again."""
 
 
 class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
@@ -93,8 +97,10 @@ class Postgres:
         try:
             rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
             return rows
-        except BaseException:  # whatever it was, a cancelled caller included, its answer may still come
+        except BaseException as error:  # whatever it was, a cancelled caller included, its answer may still come
             connection.terminate()
+            if name in ONCE and isinstance(error, FAILURES):
+                raise OutcomeUnknownError(str(error)) from error
             raise
         finally:
             await self._pool.release(connection)

@@ -39,6 +39,7 @@ class ProcessCache(Generic[T]):
 
     def open(self) -> None:
         self._open = True
+        self._readings.clear()  # who began to read before may have read what has changed unheard
 
     def close(self) -> None:
         self._open = False

@@ -9,7 +9,7 @@ A page of the last day, from the disk, is the last resort when neither store ans
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -37,10 +37,11 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A whole profile as the disk keeps it."""
+    """A whole profile as the disk keeps it; `age_s`: when it came there."""
 
     user: User
     posts: list[Post]
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Profiles:
         that a moment later. Raises DependencyError when no layer has it.
         """
         if past_caches:
-            return await self._built(user, Cache.FALLBACK)
+            return await self._or_the_last_page(user, self._built(user, Cache.FALLBACK))
         if fresh:
             return await self._from_stores(user, alone=True)
         known = self._process.get(user, _now_s())
@@ -90,22 +91,22 @@ class Profiles:
     def changes_are_heard(self) -> None:
         """From now on. Pages from before may have been changed since; the user data goes by its version."""
         self._process.open()
-        self._backends.background.run(self._disk.forget_under(list_key(Kind.PROFILE, "")))
+        self._backends.background.run_surely(self._disk.forget_under(list_key(Kind.PROFILE, "")))
 
     def changes_are_not_heard(self) -> None:
         self._process.close()
 
     def forget_page(self, user: str) -> None:
         self._process.forget(user)
-        self._backends.background.run(self._disk.forget(list_key(Kind.PROFILE, user)))
+        self._backends.background.run_surely(self._disk.forget(list_key(Kind.PROFILE, user)))
 
     def forget_everything(self, user: str) -> None:
         self.forget_page(user)
-        self._backends.background.run(self._disk.forget_under(user_prefix(user)))
+        self._backends.background.run_surely(self._disk.forget_under(user_prefix(user)))
 
     def _keep(self, found: Profile, reading: Reading) -> None:
         if self._process.keep(found.user.id, found, reading, _now_s()):
-            page = Page(found.user, list(found.posts))
+            page = Page(found.user, list(found.posts), found.age_s or 0.0)
             self._backends.background.run(self._disk.put(list_key(Kind.PROFILE, found.user.id), page))
 
     async def _from_stores(self, user: str, *, alone: bool) -> Profile | None:
@@ -115,20 +116,25 @@ class Profiles:
             known = await self._known(user, looked)
             if known is not None:
                 return known
+        except (ExpiredError, PoolBusyError):
+            raise  # nobody waits, or others go first: no reason to ask the database again, or to show what is old
         except DependencyError as error:
             self._on_cache_loss(error)
             looked = None
+        made = self._made_without_redis(user, alone=alone) if looked is None else self._made(user, looked)
+        return await self._or_the_last_page(user, made)
+
+    async def _or_the_last_page(self, user: str, made: Awaitable[Profile | None]) -> Profile | None:
+        """From this host's disk, where neither store answers."""
         try:
-            if looked is not None:
-                return await self._made(user, looked)
-            return await self._made_without_redis(user, alone=alone)
+            return await made
         except (ExpiredError, PoolBusyError):
-            raise  # nobody waits, or others go first: no reason to show what is old
+            raise
         except DependencyError:
             last = await self._disk.get(list_key(Kind.PROFILE, user), Page)
             if last is None:
                 raise
-            return Profile(last.value.user, last.value.posts, Cache.DISK, last.age_s)
+            return Profile(last.value.user, last.value.posts, Cache.DISK, last.value.age_s + last.age_s)
 
     async def _known(self, user: str, looked: Looked) -> Profile | None:
         (version,) = looked.extra

@@ -11,9 +11,12 @@ import msgspec
 
 from reference_system.data import pulled
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.connection_gate import PoolBusyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.filters import Filters
 from reference_system.data.flights import Flights
+from reference_system.data.hearing import Hearing
 from reference_system.data.keys import TRENDS_KEY, notifications_key, search_key, suggestions_key
 from reference_system.data.posts import Post
 from reference_system.data.profiles import Profiles
@@ -85,7 +88,8 @@ class Reads:
         self._values = Values(backends, flights, on_cache_loss=on_cache_loss)
         self._region = region
         self._on_cache_loss = on_cache_loss
-        self.filters = Filters(backends, self._values)
+        self.hearing = Hearing()
+        self.filters = Filters(backends, self._values, self.hearing)
         self.profiles = Profiles(
             backends, timelines=self._timelines, disk=disk, flights=flights, on_cache_loss=on_cache_loss
         )
@@ -105,11 +109,13 @@ class Reads:
                 ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
                 posts, cache = await self._timelines.page([*ids], *_analytics(event))
                 return Page(posts, cache, looked.age_s if cache is Cache.REDIS else None)
+        except (ExpiredError, PoolBusyError):
+            raise  # of the database, or of nobody: Redis is not lost
         except DependencyError as error:
             self._on_cache_loss(error)
             return Page(await self._built_home(user), Cache.FALLBACK)
         seen = f"{list_key(Kind.HOME, user)} {looked.generation.decode()}"
-        found = await self._flights.shared(seen, lambda: self._built_home(user, looked))
+        found = await self._flights.shared(seen, lambda: self._built_home(user, looked), lingers=False)
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
         return Page(found, Cache.BUILT)
@@ -117,24 +123,24 @@ class Reads:
     def changes_are_heard(self) -> None:
         """From now on, on the channel of Redis."""
         self.profiles.changes_are_heard()
-        self.filters.changes_are_heard()
+        self.hearing.begins()
 
     def changes_are_not_heard(self) -> None:
-        self._flights.forget()  # a Redis that comes back empty gives its generations once more
+        self._flights.forget()  # those that were shared without Redis know nothing of generations
         self.profiles.changes_are_not_heard()
-        self.filters.changes_are_not_heard()
+        self.hearing.ends()
 
     async def posts_of(self, user: str) -> Listing:
         """Straight from Postgres, newest first."""
         posts = posts_of(await self._backends.postgres("posts_of", user))
         return Listing(posts[:LISTED], whole=len(posts) <= LISTED)
 
-    async def notifications(self, user: str) -> Value[list[Notification]]:
+    async def notifications(self, user: str, *, past_caches: bool = False) -> Value[list[Notification]]:
         async def build() -> list[Notification]:
             rows = await self._backends.postgres("notifications", user)
             return [Notification(row["id"], row["actor"], row["text"], row["created_at"], row["seen"]) for row in rows]
 
-        return await self._values.get(NOTIFICATIONS, notifications_key(user), build)
+        return await self._values.get(NOTIFICATIONS, notifications_key(user), build, past_caches=past_caches)
 
     async def search(self, word: str) -> Value[list[Post]]:
         async def build() -> list[Post]:
@@ -142,12 +148,12 @@ class Reads:
 
         return await self._values.get(SEARCH, search_key(word), build)
 
-    async def suggestions(self, user: str) -> Value[list[Suggestion]]:
+    async def suggestions(self, user: str, *, past_caches: bool = False) -> Value[list[Suggestion]]:
         async def build() -> list[Suggestion]:
             rows = await self._backends.postgres("suggestions", user)
             return [Suggestion(row["id"], row["mutual"]) for row in rows]
 
-        return await self._values.get(SUGGESTIONS, suggestions_key(user), build)
+        return await self._values.get(SUGGESTIONS, suggestions_key(user), build, past_caches=past_caches)
 
     async def trends(self) -> Value[list[str]]:
         async def build() -> list[str]:

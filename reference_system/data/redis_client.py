@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
-from reference_system.data.resp import Command, RedisReplyError, Reply, ReplyParser, encoded
+from reference_system.data.resp import Command, RedisRefusedError, RedisReplyError, Reply, ReplyParser, encoded
 
 # Slow storage of up to about a second a round trip must still count as working, and a silent Redis must cost less than
 # the 2,000 ms at which the ladder demands SURVIVAL.
@@ -110,12 +110,16 @@ class RedisClient:
         return replies
 
     async def replies(self, *commands: Command) -> list[Reply]:
-        """As `run`; errors of single commands are among the replies, and the others were done."""
+        """As `run`; refusals of single commands are among the replies, and the others were done."""
         self._turn = (self._turn + 1) % len(self._connections)
         connection = self._connections[self._turn]
         if connection is None or not connection.alive:
             connection = await self._connected(self._turn)
-        return await connection.send(commands)
+        replies = await connection.send(commands)
+        for reply in replies:
+            if isinstance(reply, RedisReplyError) and not isinstance(reply, RedisRefusedError):
+                raise reply
+        return replies
 
     def close(self) -> None:
         for connection in self._connections:
@@ -123,12 +127,12 @@ class RedisClient:
                 connection.fail(ConnectionError("closed by us"))
 
     async def _connected(self, index: int) -> _Connection:
-        async with self._connecting[index]:
+        # The wait for who is connecting already is part of the timeout: else each would spend one after the other's.
+        async with asyncio.timeout(self._timeout_s), self._connecting[index]:
             known = self._connections[index]
             if known is not None and known.alive:
                 return known
             loop = asyncio.get_running_loop()
-            async with asyncio.timeout(self._timeout_s):
-                _, made = await loop.create_connection(lambda: _Connection(loop, self._timeout_s), *self._address)
+            _, made = await loop.create_connection(lambda: _Connection(loop, self._timeout_s), *self._address)
             self._connections[index] = made
             return made

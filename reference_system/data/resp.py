@@ -12,6 +12,13 @@ class RedisReplyError(Exception):
     """Redis answered a command with an error; the text is Redis's own."""
 
 
+class RedisRefusedError(RedisReplyError):
+    """Because of what this command asks of this key. Other commands are done."""
+
+
+_REFUSED = (b"WRONGTYPE", b"ERR Error running script")
+
+
 def encoded(commands: tuple[Command, ...]) -> bytes:
     pieces: list[bytes] = []
     for command in commands:
@@ -57,7 +64,8 @@ def _parsed(buffer: bytes, start: int) -> tuple[Reply, int]:
         case b"+":
             return line, after
         case b"-":
-            return RedisReplyError(line.decode()), after
+            kind_of_error = RedisRefusedError if line.startswith(_REFUSED) else RedisReplyError
+            return kind_of_error(line.decode()), after
         case _:
             raise RedisReplyError(f"not a RESP2 reply: {buffer[start : start + 20]!r}")
 

@@ -4,6 +4,7 @@
 
 PAGE = 20  # posts in a timeline, and results of a search
 LISTED = 100  # posts that the listing of a user shows at most
+ONCE = frozenset({"like"})  # counts; all others do the same when they are done again
 COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes", "filters")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 # What readers see of a post is in three tables. One group of posts in four is compared, by a hash of their ids: few

@@ -13,7 +13,8 @@ from enum import StrEnum
 from reference_system.data import posts as post_codec
 from reference_system.data.announcements import page_changed
 from reference_system.data.backends import Backends, DependencyError
-from reference_system.data.generations import forget_value
+from reference_system.data.dependency import ExpiredError
+from reference_system.data.generations import forget_value, seen_generation
 from reference_system.data.keys import search_key
 from reference_system.data.lifetimes import age_s, ttl_ms
 from reference_system.data.postgres import Record
@@ -36,11 +37,11 @@ if KEYS[3] then redis.call('PSETEX', KEYS[3], ARGV[2], ARGV[3]) end
 return 1
 """
 
-# ARGV: TTL, then id and post by turns. Who read a post before it was deleted must not bring it back.
+# KEYS: of posts. ARGV: for each its TTL in milliseconds and the post. Who read a post before it was deleted must not
+# bring it back.
 _KEEP_UNLESS_DELETED = """
-for n = 2, #ARGV, 2 do
-  local key = 'tweet:' .. ARGV[n]
-  if redis.call('GET', key) ~= '' then redis.call('SETEX', key, ARGV[1], ARGV[n + 1]) end
+for n, key in ipairs(KEYS) do
+  if redis.call('GET', key) ~= '' then redis.call('PSETEX', key, ARGV[2 * n - 1], ARGV[2 * n]) end
 end
 return 1
 """
@@ -104,23 +105,24 @@ class Timelines:
     async def look(self, kind: Kind, user: str, *extra: Command) -> Looked:
         key = list_key(kind, user)
         asked: tuple[Command, ...] = (
-            ("GET", f"{kind}_gen:{user}"),
+            *seen_generation(_generation_key(kind, user), lives_s=2 * TTL_S[kind]),
             ("LRANGE", key, 0, KEEP - 1),
             ("PTTL", key),
             *extra,
         )
         try:
-            generation, ids, left_ms, *replies = await self._backends.redis(*asked)
-        except DependencyError:
-            self._counters["unavailable"].inc()
+            _, generation, ids, left_ms, *replies = await self._backends.redis(*asked)
+        except DependencyError as error:
+            if not isinstance(error, ExpiredError):  # that says nothing about Redis
+                self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
         found = [post.decode() for post in dict.fromkeys(ids)]
-        return Looked(found, generation or b"", age_s(key, TTL_S[kind], left_ms), replies)
+        return Looked(found, generation, age_s(key, TTL_S[kind], left_ms), replies)
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
-        blobs, *_ = await self._backends.redis(("MGET", *(f"tweet:{post}" for post in ids)), *extra)
+        blobs, *_ = await self._backends.redis(("MGET", *map(tweet_key, ids)), *extra)
         known = [post_codec.decoded(blob) for blob in blobs if blob]
         missing = [post for post, blob in zip(ids, blobs, strict=True) if blob is None]
         if not missing:
@@ -137,7 +139,7 @@ class Timelines:
         """Store a built list and its posts, in the background. `also`: a key and its value, outdated with the list."""
         if not page:
             return
-        keys, value = [f"{kind}_gen:{user}", list_key(kind, user)], b""
+        keys, value = [_generation_key(kind, user), list_key(kind, user)], b""
         if also is not None:
             keys, value = [*keys, also[0]], also[1]
         values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *(post.id for post in page))
@@ -149,9 +151,17 @@ def list_key(kind: Kind, user: str) -> str:
     return f"{kind}_tl:{user}"
 
 
+def tweet_key(post_id: str) -> str:
+    return f"tweet:{post_id}"
+
+
+def _generation_key(kind: Kind, user: str) -> str:
+    return f"{kind}_gen:{user}"
+
+
 def pushes(kind: Kind, user: str, post_id: str) -> tuple[Command, ...]:
     """The commands that put a new post on top of a list, if that is cached, and outdate builds under way."""
-    generation, key = f"{kind}_gen:{user}", list_key(kind, user)
+    generation, key = _generation_key(kind, user), list_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),
@@ -175,7 +185,7 @@ def refused_of(reply: list[bytes]) -> dict[str, str]:
 
 def forget(kind: Kind, user: str) -> tuple[Command, ...]:
     """The commands after which the list has to be built anew, also where somebody is building it now."""
-    generation = f"{kind}_gen:{user}"
+    generation = _generation_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),
@@ -195,15 +205,16 @@ def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> t
     Author and words are None where the deletion has come before the post.
     """
     return (
-        ("SETEX", f"tweet:{post_id}", TWEET_TTL_S, DELETED),
+        ("SETEX", tweet_key(post_id), TWEET_TTL_S, DELETED),
         *(forget(Kind.PROFILE, author) if author else ()),
         *(command for word in words or () for command in forget_value(search_key(word))),
     )
 
 
 def keep_tweets(posts: Iterable[Post]) -> Command:
-    pairs = [word for post in posts for word in (post.id, post_codec.encoded(post))]
-    return ("EVAL", _KEEP_UNLESS_DELETED, 0, TWEET_TTL_S, *pairs)
+    kept = {tweet_key(post.id): post_codec.encoded(post) for post in posts}
+    values = [word for key, post in kept.items() for word in (ttl_ms(key, TWEET_TTL_S), post)]
+    return ("EVAL", _KEEP_UNLESS_DELETED, len(kept), *kept, *values)
 
 
 def posts_of(rows: Iterable[Record]) -> list[Post]:

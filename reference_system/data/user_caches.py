@@ -13,9 +13,9 @@ from reference_system.data import pulled
 from reference_system.data.announcements import everything_changed
 from reference_system.data.backends import Backends
 from reference_system.data.generations import forget_value
-from reference_system.data.keys import user_prefix
+from reference_system.data.keys import filters_key, notifications_key, suggestions_key, user_prefix
 from reference_system.data.resp import Command, Reply
-from reference_system.data.timelines import Kind, forget
+from reference_system.data.timelines import Kind, forget, tweet_key
 
 LOOKED_AT = 1000  # keys a step: Redis does nothing else meanwhile, for about a millisecond
 
@@ -43,8 +43,10 @@ class UserCaches:
     async def forget(self, user: str) -> int:
         """How many entries of Redis were looked for or found. Raises DependencyError; may be repeated."""
         rows = await self._backends.postgres("ids_of", user)
-        posts = [f"tweet:{row['id']}" for row in rows]
-        keys = await self._matching(self._backends.redis, f"{user_prefix(user)}*")
+        posts = [tweet_key(row["id"]) for row in rows]
+        # Not only what is found: somebody may be building the others.
+        built = {filters_key(user), notifications_key(user), suggestions_key(user)}
+        keys = built | await self._matching(self._backends.redis, f"{user_prefix(user)}*")
         commands: list[Command] = [command for key in sorted(keys) for command in forget_value(key)]
         commands.append(("UNLINK", *pulled.keys_of(user), *posts))
         lists = (*forget(Kind.HOME, user), *forget(Kind.PROFILE, user))

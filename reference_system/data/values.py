@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from reference_system.data.backends import Backends, DependencyError
+from reference_system.data.dependency import ExpiredError
 from reference_system.data.flights import Flights
-from reference_system.data.generations import generation_key
+from reference_system.data.generations import OUTLIVES_S, generation_key, seen_generation
 from reference_system.data.lifetimes import age_s, ttl_ms
 from reference_system.data.resp import Command
 from reference_system.data.timelines import Cache
@@ -61,17 +62,22 @@ class Values:
             for result in ("hit", "miss", "stale", "unavailable")
         }
 
-    async def get(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Value[Any]:
-        """From Redis, or built. Raises DependencyError when neither is possible."""
+    async def get(
+        self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]], *, past_caches: bool = False
+    ) -> Value[Any]:
+        """From Redis, or built; by itself with `past_caches`. Raises DependencyError when neither is possible."""
+        if past_caches:
+            return Value(await self._counted(kind, build), Cache.FALLBACK)
         try:
-            generation, blob, left_ms = await self._backends.redis(
-                ("GET", generation_key(key)), ("GET", key), ("PTTL", key)
+            _, seen, blob, left_ms = await self._backends.redis(
+                *seen_generation(generation_key(key), lives_s=OUTLIVES_S), ("GET", key), ("PTTL", key)
             )
+        except ExpiredError:
+            raise  # says nothing about Redis
         except DependencyError as error:
             self._count["unavailable"].inc()
             self._on_cache_loss(error)
             return Value(await self._without_redis(kind, key, build), Cache.FALLBACK)
-        seen = generation or b""
         if not blob:
             self._count["miss"].inc()
             return Value(await self._built(kind, key, seen, build), Cache.BUILT)
@@ -86,8 +92,7 @@ class Values:
         """By one for all who have seen the same generation: none of them knows of a later change."""
 
         async def build_and_store() -> Any:
-            value = await build()
-            self._backends.builds.labels(kind.name).inc()
+            value = await self._counted(kind, build)
             store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, 2, generation_key(key), key, generation)
             lives = (ttl_ms(key, kind.lives_s), msgspec.json.encode(value))
             self._backends.background.run(self._backends.redis((*store, *lives)))
@@ -97,12 +102,11 @@ class Values:
 
     async def _without_redis(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Any:
         """Nobody knows who may share then: what is public may be a moment old, what is personal may not."""
-
-        async def build_and_count() -> Any:
-            value = await build()
-            self._backends.builds.labels(kind.name).inc()
-            return value
-
         if kind.public:
-            return await self._flights.shared(key, build_and_count)
-        return await build_and_count()
+            return await self._flights.shared(key, lambda: self._counted(kind, build))
+        return await self._counted(kind, build)
+
+    async def _counted(self, kind: ValueKind, build: Callable[[], Awaitable[Any]]) -> Any:
+        value = await build()
+        self._backends.builds.labels(kind.name).inc()
+        return value

@@ -15,14 +15,15 @@ from reference_system.defects.defect import Defect
 
 
 def _kept_as_seen_first() -> Visible:
-    """As if pages were kept after filtering: everybody gets what the first one may see, while it is kept."""
-    kept: dict[str, tuple[float, Sequence[Post]]] = {}
+    """As if pages were filtered before they are kept: for everybody as for the first viewer. What is not about filters,
+    a new post or an edit, is shown as ever."""
+    kept: dict[str, tuple[float, AbstractSet[str]]] = {}
 
     def shown(key: str, posts: Iterable[Post], hidden: AbstractSet[str]) -> Sequence[Post]:
         now_s = asyncio.get_running_loop().time()
         if key not in kept or now_s - kept[key][0] > IN_PROCESS_S:
-            kept[key] = (now_s, visible(key, posts, hidden))
-        return kept[key][1]
+            kept[key] = (now_s, hidden)
+        return visible(key, posts, kept[key][1])
 
     return shown
 
@@ -44,8 +45,8 @@ async def _by_looking_at_all(redis: Send, pattern: str) -> set[str]:
 class _EachAlone(Flights):
     """Who asks for what somebody is making already makes it again."""
 
-    async def shared(self, key: str, build: Build[T]) -> T:
-        del key
+    async def shared(self, key: str, build: Build[T], *, lingers: bool = True) -> T:
+        del key, lingers
         return await build()
 
 

@@ -1,6 +1,7 @@
 """Defects of several regions: where is written and read, what is forwarded, and what replication brings."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from reference_system.data.postgres import Postgres, Record
+from reference_system.data.postgres import FAILURES, Postgres, Record
 from reference_system.data.statements import STATEMENTS
 from reference_system.defects.defect import Defect
 from reference_system.policies import data_placement, retry_budget
@@ -71,19 +72,28 @@ class _LateCommits(Postgres):
     async def run(self, name: str, *arguments: Any) -> list[Record]:
         if name != "post":
             return await super().run(name, *arguments)
-        connection = await self._pool.acquire()
+        connection = await self._pool.acquire(timeout=self._timeout_s)
         transaction = connection.transaction()
-        await transaction.start()
-        rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
+        try:
+            await transaction.start()
+            rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
+        except BaseException:
+            connection.terminate()
+            await self._pool.release(connection)
+            raise
         committing = asyncio.create_task(self._commit(connection, transaction))
         _COMMITTING.add(committing)
         committing.add_done_callback(_COMMITTING.discard)
         return rows
 
     async def _commit(self, connection: Any, transaction: Any) -> None:
-        await asyncio.sleep(COMMITTED_AFTER_S)
-        await transaction.commit()
-        await self._pool.release(connection)
+        """Or never; the connection is given back in any case, or the replica would be without any before long."""
+        try:
+            await asyncio.sleep(COMMITTED_AFTER_S)
+            with contextlib.suppress(*FAILURES):
+                await transaction.commit()
+        finally:
+            await self._pool.release(connection)
 
 
 # Regions: what replication brings.

@@ -159,14 +159,16 @@ class _Peer:
     ) -> None:
         self._client = httpx.AsyncClient(
             base_url=f"http://{address}",
-            timeout=httpx.Timeout(None, connect=CONNECT_WITHIN_S, pool=CONNECT_WITHIN_S),  # the deadline is ours
+            timeout=httpx.Timeout(None, connect=CONNECT_WITHIN_S),  # the deadline is ours
+            # Subtle: httpx loses the place of who is cancelled in its queue for a connection, so there is none.
             limits=httpx.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE_S
+                max_connections=None, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_ALIVE_S
             ),
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # never used; the default one reads all certificates
             trust_env=False,
             headers={"accept-encoding": "identity"},
         )
+        self._places = asyncio.Semaphore(CONNECTIONS)
         self._dependency = Dependency(
             f"{region}.gateway",
             failures=FAILURES,
@@ -195,7 +197,7 @@ class _Peer:
             headers = {**headers, deadlines.HEADER: deadlines.written(min(within_s, left_s))}
         try:
             async with asyncio.timeout(None if within_s is None else min(within_s, left_s)):
-                response = await self._client.request(method, path, headers=headers, content=body)
+                response = await self._request(method, path, headers, body)
         except TimeoutError as error:
             if within_s is not None and left_s < within_s:  # a user in a hurry says nothing about the region
                 raise ExpiredError("the user has gone") from error
@@ -203,6 +205,17 @@ class _Peer:
         if response.status_code >= FIRST_SERVER_ERROR and REGION not in response.headers:
             raise NobodyAnsweredError(f"status {response.status_code}")
         return response
+
+    async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("every connection to the region is in use") from error
+        try:
+            return await self._client.request(method, path, headers=headers, content=body)
+        finally:
+            self._places.release()
 
     async def _probe(self) -> None:
         async with asyncio.timeout(region_health.ANSWERED_WITHIN_S):

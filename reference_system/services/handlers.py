@@ -4,12 +4,13 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import TypeVar
 
 from reference_system.data.filters import Visible
 from reference_system.data.posts import Post, ServedPost, served
 from reference_system.data.reads import Reads
-from reference_system.data.timelines import Cache
+from reference_system.data.timelines import Cache, Kind, list_key
 from reference_system.data.writes import words_of
 from reference_system.policies.ranking import score
 from reference_system.services.answers import Answer, refusal
@@ -68,6 +69,8 @@ class Handlers:
 
     async def answer(self, call: Call) -> Answer:
         """Raises DependencyError when storage is down."""
+        if has_to_be_new(call) and not self._reads.hearing.redis_is_believed:
+            call = replace(call, past_caches=True)  # the write may not have been brought to Redis yet
         try:
             return await self._table[call.operation](call)
         except RefusedError as refused:
@@ -96,7 +99,7 @@ class Handlers:
         event = None if "analytics_tracking" in call.off else f"{self._service}-{next(self._events)}"
         read = self._reads.home(user, event=event, past_caches=call.past_caches)
         page, hidden = await self._for_viewer(call, read)
-        posts = self._visible(call.connection.url.path, page.posts, hidden)
+        posts = self._visible(list_key(Kind.HOME, user), page.posts, hidden)
         if "algorithmic_timeline" not in call.off:
             posts = sorted(posts, key=_score, reverse=True)
         body: dict[str, object] = {"posts": _served(posts, call)}
@@ -125,8 +128,8 @@ class Handlers:
         return self._with_count_age(Answer(body={"posts": posts, "whole": listing.whole}))
 
     async def _notifications(self, call: Call) -> Answer:
-        user = caller(call, self._tokens).user
-        found, hidden = await self._for_viewer(call, self._reads.notifications(user))
+        read = self._reads.notifications(caller(call, self._tokens).user, past_caches=call.past_caches)
+        found, hidden = await self._for_viewer(call, read)
         shown = [one for one in found.value if one.actor not in hidden]
         return Answer(body={"notifications": shown}, cache=found.cache, age_s=found.age_s)
 
@@ -153,7 +156,8 @@ class Handlers:
         return Answer(body={"topics": found.value}, cache=found.cache, age_s=found.age_s)
 
     async def _suggestions(self, call: Call) -> Answer:
-        found = await self._reads.suggestions(caller(call, self._tokens).user)
+        user = caller(call, self._tokens).user
+        found = await self._reads.suggestions(user, past_caches=call.past_caches)
         return Answer(body={"users": found.value}, cache=found.cache, age_s=found.age_s)
 
     def _viewer(self, call: Call) -> str | None:

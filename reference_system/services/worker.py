@@ -145,7 +145,7 @@ class Worker:
 
     def _gateway_forgets(self, users: Collection[str]) -> None:
         """Nobody waits for it: where it is not told, its copies end by themselves within seconds."""
-        self._backends.background.run(self._gateway.forget(users))
+        self._backends.background.run_surely(self._gateway.forget(users))
 
     async def forget_user(self, request: Request) -> Response:
         """For operators: all that the region's caches have of a user, when that has to go at once."""

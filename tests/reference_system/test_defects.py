@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ import yaml
 
 import reference_system
 from reference_system import defects
-from reference_system.defects import DEFECTS
+from reference_system.data.posts import Post
+from reference_system.defects import DEFECTS, regions
 from reference_system.policies.degradation import Level
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
@@ -91,6 +93,81 @@ def test_planted_looking_for_keys_asks_for_all_at_once() -> None:
 
     assert asyncio.run(parts.matching(redis, "user:user-1:*")) == {"user:user-1:version"}
     assert asked == [("KEYS", "user:user-1:*")]
+
+
+def test_planted_filtering_shows_each_page_as_to_its_first_viewer_and_all_that_is_new() -> None:
+    bob, cid = Post("1", "bob", "", 1.0, 0), Post("2", "cid", "", 2.0, 0)
+    shown = defects.for_api("viewer_filter_before_the_cache", ApiParts()).visible
+
+    async def play() -> list[list[str]]:
+        seen = [
+            shown("profile", [bob], {"bob"}),
+            shown("profile", [cid, bob], frozenset()),
+            shown("another", [cid, bob], frozenset()),
+        ]
+        return [[post.id for post in posts] for posts in seen]
+
+    assert asyncio.run(play()) == [[], ["2"], ["2", "1"]]
+
+
+class _Pool:
+    """Gives itself as its only connection, whose commit, or statement, meets a database that has gone."""
+
+    def __init__(self, *, statement_fails: bool) -> None:
+        self._statement_fails = statement_fails
+        self.given_back = 0
+
+    async def acquire(self, *, timeout: float = 0.0) -> "_Pool":  # noqa: ASYNC109 - asyncpg's name for it
+        del timeout
+        return await self._itself()
+
+    async def release(self, connection: "_Pool") -> None:
+        await connection._itself()
+        self.given_back += 1
+
+    def transaction(self) -> "_Pool":
+        return self
+
+    def terminate(self) -> None:
+        """Nothing to end."""
+
+    async def start(self) -> None:
+        await self._itself()
+
+    async def fetch(self, sql: str, *arguments: object) -> list[object]:
+        del sql, arguments
+        await self._itself()
+        if self._statement_fails:
+            raise ConnectionResetError
+        return []
+
+    async def commit(self) -> None:
+        await self._itself()
+        raise ConnectionResetError
+
+    async def _itself(self) -> "_Pool":
+        await asyncio.sleep(0)
+        return self
+
+
+@pytest.mark.parametrize("statement_fails", [False, True])
+def test_planted_late_commits_lose_posts_and_no_connections(
+    statement_fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regions, "COMMITTED_AFTER_S", 0.0)
+    planted, pool = (
+        defects.for_api("acknowledges_before_disk", ApiParts()).postgres("nowhere"),
+        _Pool(statement_fails=statement_fails),
+    )
+    planted._pool = pool
+
+    async def post() -> None:
+        with contextlib.suppress(ConnectionResetError):
+            await planted.run("post")
+        await asyncio.gather(*regions._COMMITTING, return_exceptions=True)
+
+    asyncio.run(post())
+    assert pool.given_back == 1
 
 
 def test_planted_flights_are_nobodys_but_their_own() -> None:

@@ -134,6 +134,27 @@ def test_nobody_waits_for_longer_than_somebody_waits_for_the_answer() -> None:
     assert (bench.shown("acquire_timeouts_total"), bench.shown("waiting")) == (0, 0)
 
 
+def test_a_shared_errand_is_waited_for_as_long_as_the_most_patient_who_has_joined_it() -> None:
+    bench, errand, waiting = Bench(), Errand(), list[asyncio.Task[None]]()
+
+    async def use() -> None:
+        errand.deadline_s = time.monotonic() + 0.02
+        errands.begin(errand)
+        waiting.append(asyncio.create_task(bench.enter()))
+        await asyncio.sleep(0)
+        errand.deadline_s += 9.0  # as who joins a flight does
+        await asyncio.wait(waiting, timeout=0.05)
+
+    async def then() -> None:
+        await waiting[0]
+
+    bench.run(use, then)
+
+    assert bench.registry.get_sample_value("expired_total", {"where": "pool"}) == 0
+    assert bench.shown("acquire_timeouts_total") == 0
+    assert bench.shown("wait_seconds_count") == 2
+
+
 def test_who_has_waited_in_vain_is_no_more_than_that() -> None:
     bench = Bench(longest_wait_s=0.01)
 

@@ -67,16 +67,34 @@ def test_only_those_who_were_refused_are_tried_again() -> None:
     assert (delivery.readers, delivery.refused, delivery.not_before_s) == (["cid"], {}, 3.0)
 
 
-@pytest.mark.parametrize("place", [0, -1])
-def test_a_command_that_fails_as_a_whole_is_done_again_with_all_that_is_done_once(place: int) -> None:
+def test_a_command_that_fails_is_done_again_with_all_that_is_done_once() -> None:
     delivery = _delivery()
     turn = delivery.next_turn(most=9, now_s=0.0)
-    replies: list[object] = [1] * (len(turn.commands) - 1) + [[]]
-    replies[place] = RedisReplyError("WRONGTYPE")
-    delivery.took(turn, replies)
+    delivery.took(turn, [RedisReplyError("WRONGTYPE"), *[1] * (len(turn.commands) - 2), []])
     delivery.try_again(not_before_s=0.0)
 
     assert len(delivery.next_turn(most=9, now_s=0.0).commands) == len(turn.commands)
+
+
+@pytest.mark.parametrize(
+    ("first", "push", "again"),
+    [
+        (1, RedisReplyError("ERR Error running script"), ["ann", "bob"]),
+        (RedisReplyError("WRONGTYPE"), [b"bob", b"WRONGTYPE"], ["ann", "bob"]),
+        (RedisReplyError("WRONGTYPE"), [], ["ann"]),
+    ],
+)
+def test_nobody_whose_list_lacks_the_post_is_left_out_of_the_next_try(
+    first: object, push: object, again: list[str]
+) -> None:
+    delivery = _delivery("bob", "cid")
+    turn = delivery.next_turn(most=2, now_s=0.0)
+    delivery.took(turn, [first, *[1] * (len(turn.commands) - 2), push])
+    rest = delivery.next_turn(most=2, now_s=0.0)
+    delivery.took(rest, [*[1] * (len(rest.commands) - 1), []])
+    delivery.try_again(not_before_s=0.0)
+
+    assert delivery.readers == again
 
 
 def test_a_name_that_is_mentioned_twice_is_told_once() -> None:

@@ -23,16 +23,21 @@ class Bench:
         self.registry = CollectorRegistry()
         self._failing = failing
         self._error = error
+        self.probe: Callable[[], Awaitable[object]] = self.operation
         self.told: list[tuple[str, Phase, Phase]] = []
         self.dependency = Dependency(
             "redis",
             failures=(OSError,),
-            probe=self.operation,
+            refusals=(LookupError,),
+            probe=self._probed,
             metrics=DependencyMetrics(self.registry),
             policies=defects.for_api(defect, ApiParts()).dependencies,
             chance=random.Random(1),
             told=lambda dependency, before, after: self.told.append((dependency, before, after)),
         )
+
+    async def _probed(self) -> None:
+        await self.probe()
 
     async def operation(self) -> str:
         if self._failing > 0:
@@ -89,6 +94,20 @@ def test_an_error_of_another_kind_is_not_swallowed() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         bench.run(bench.call)
+
+
+def test_what_is_refused_to_one_call_alone_is_not_tried_again_and_opens_no_breaker() -> None:
+    bench = Bench(failing=9, error=LookupError("WRONGTYPE"))
+
+    async def five_calls(dependency: Dependency) -> None:
+        for _ in range(5):
+            with pytest.raises(DependencyError, match="redis: WRONGTYPE"):
+                await dependency.call(bench.operation)
+
+    bench.run(five_calls)
+
+    assert (bench.counted("calls"), bench.counted("attempts"), bench.counted("errors")) == (5, 5, 5)
+    assert bench.told == []
 
 
 def test_an_open_breaker_refuses_and_a_refused_call_is_neither_call_nor_attempt() -> None:
@@ -158,6 +177,63 @@ def test_what_nobody_waits_for_is_not_called_and_counted() -> None:
 
     assert bench.counted("calls") == 0
     assert bench.registry.get_sample_value("expired_total", {"where": "redis"}) == 1
+
+
+async def _open(bench: Bench, dependency: Dependency) -> None:
+    for _ in range(circuit_breaker.OPENS_AFTER):
+        with pytest.raises(DependencyError):
+            await dependency.call(bench.operation)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_call_from_before_the_breaker_opened_says_nothing_about_the_probe_that_is_out(ends_well: bool) -> None:
+    bench, may_end, probing = Bench(failing=3, error=TimeoutError()), asyncio.Event(), asyncio.Event()
+
+    async def early() -> None:
+        await may_end.wait()
+        if not ends_well:
+            raise TimeoutError
+
+    async def probe() -> None:
+        probing.set()
+        await asyncio.Event().wait()
+
+    async def end_while_probing(dependency: Dependency) -> None:
+        calling = asyncio.create_task(dependency.call(early))
+        await asyncio.sleep(0)
+        bench.probe = probe
+        await _open(bench, dependency)
+        await probing.wait()
+        may_end.set()
+        await asyncio.gather(calling, return_exceptions=True)
+
+    bench.run(end_while_probing)
+
+    assert bench.told[-1] == ("redis", Phase.OPEN, Phase.HALF_OPEN)
+
+
+@pytest.mark.slow
+def test_a_probe_that_crashes_is_seen_and_another_one_follows() -> None:
+    bench, seen, probes = Bench(failing=3, error=TimeoutError()), list[str](), list[int]()
+
+    async def probe() -> None:
+        await asyncio.sleep(0)
+        probes.append(1)
+        if len(probes) == 1:
+            raise ValueError("a bug")
+
+    async def open_then_wait(dependency: Dependency) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, report: seen.append(report["message"]))
+        bench.probe = probe
+        await _open(bench, dependency)
+        await asyncio.sleep(2 * circuit_breaker.pause_s(1.0) + 0.2)
+        await bench.call(dependency)
+
+    bench.run(open_then_wait)
+
+    assert seen == ["redis: a probe crashed"]
+    assert bench.told[-1] == ("redis", Phase.HALF_OPEN, Phase.CLOSED)
 
 
 @pytest.mark.slow

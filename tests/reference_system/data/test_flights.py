@@ -55,6 +55,16 @@ def test_what_has_just_ended_well_is_given_to_who_comes_late_until_the_keys_lose
     asyncio.run(play())
 
 
+def test_what_is_too_personal_is_given_only_to_those_who_waited_for_it() -> None:
+    async def play() -> None:
+        flights, building = Flights(), Building()
+        building.may_end.set()
+
+        assert [await flights.shared("a", building.build, lingers=False) for _ in range(2)] == [1, 2]
+
+    asyncio.run(play())
+
+
 def test_a_failure_is_everybodys_and_the_next_one_tries_again() -> None:
     async def play() -> None:
         flights, building = Flights(linger_s=0.0), Building()
@@ -95,7 +105,7 @@ def test_what_is_under_way_ends_with_its_owner() -> None:
     asyncio.run(play())
 
 
-def test_a_flight_is_waited_for_as_long_as_any_of_them_waits_and_outlives_the_first_ones_errand() -> None:
+def test_a_flight_is_as_patient_and_important_as_any_of_them_and_outlives_the_first_ones_errand() -> None:
     async def play() -> None:
         flights, building, seen = Flights(linger_s=0.0), Building(), list[errands.Errand]()
 
@@ -103,16 +113,16 @@ def test_a_flight_is_waited_for_as_long_as_any_of_them_waits_and_outlives_the_fi
             seen.append(errands.current())
             return await building.build()
 
-        async def ask(deadline_s: float) -> int:
-            errands.begin(errands.Errand(priority=3, deadline_s=deadline_s))
+        async def ask(priority: int, deadline_s: float) -> int:
+            errands.begin(errands.Errand(priority=priority, deadline_s=deadline_s))
             return await flights.shared("a", build)
 
-        asking = [asyncio.create_task(ask(deadline_s)) for deadline_s in (10.0, 30.0, 20.0)]
+        asking = [asyncio.create_task(ask(*errand)) for errand in ((3, 10.0), (4, 30.0), (2, 20.0))]
         for _ in range(3):
             await asyncio.sleep(0)  # all of them ask
         building.may_end.set()
         await asyncio.gather(*asking)
 
-        assert [(errand.priority, errand.deadline_s) for errand in seen] == [(3, 30.0)]
+        assert [(errand.priority, errand.deadline_s) for errand in seen] == [(2, 30.0)]
 
     asyncio.run(play())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reference_system.data import errands
 from reference_system.data.backends import DependencyError
 from reference_system.data.caught_up import CaughtUp, Proofs, say
 from reference_system.data.heartbeats import Heartbeats, heartbeat_us
@@ -82,6 +83,23 @@ def test_who_gives_up_does_not_take_the_query_from_the_others() -> None:
         assert (await patient).at_us == {WEST: 100_000_001}
 
     asyncio.run(ask())
+
+
+def test_the_query_is_not_the_errand_of_who_asked_first() -> None:
+    seen: list[errands.Errand] = []
+
+    async def run(statement: str) -> list[dict[str, Any]]:
+        del statement
+        await asyncio.sleep(0)
+        seen.append(errands.current())
+        return ROWS
+
+    async def ask() -> None:
+        errands.begin(errands.Errand(priority=4, deadline_s=0.0))
+        await Heartbeats(run, others=[WEST]).heard()
+
+    asyncio.run(ask())
+    assert [(errand.priority, errand.deadline_s) for errand in seen] == [(1, math.inf)]
 
 
 def test_a_database_that_is_away_is_asked_again_by_the_next() -> None:

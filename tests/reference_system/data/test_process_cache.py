@@ -78,6 +78,16 @@ def test_who_does_not_hear_of_changes_keeps_nothing_and_what_was_read_then_is_no
     assert not cache.keep("b", "y", before, 0.0)
 
 
+def test_what_was_read_from_before_changes_were_heard_is_not_kept() -> None:
+    cache = Cache()
+    cache.close()
+    before = cache.reading("a")
+    cache.open()
+
+    assert not cache.keep("a", "x", before, 0.0)
+    assert cache.put("a", "y")
+
+
 def test_readings_that_end_badly_are_bounded() -> None:
     cache = Cache()
     for n in range(100):

@@ -1,6 +1,6 @@
 import pytest
 
-from reference_system.data.resp import RedisReplyError, ReplyParser, encoded
+from reference_system.data.resp import RedisRefusedError, RedisReplyError, ReplyParser, encoded
 
 REPLIES = b"+OK\r\n:42\r\n$5\r\nhello\r\n$-1\r\n*3\r\n$1\r\na\r\n$-1\r\n*1\r\n:7\r\n*0\r\n$0\r\n\r\n"
 PARSED = [b"OK", 42, b"hello", None, [b"a", None, [7]], [], b""]
@@ -29,3 +29,19 @@ def test_an_error_reply_keeps_its_text_and_the_stream_goes_on() -> None:
     assert isinstance(error, RedisReplyError)
     assert str(error) == "LOADING not yet"
     assert after == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("line", "alone"),
+    [
+        (b"WRONGTYPE Operation against a key holding the wrong kind of value", True),
+        (b"ERR Error running script (call to f_6b1): @user_script:2: WRONGTYPE", True),
+        (b"LOADING Redis is loading the dataset in memory", False),
+        (b"ERR max number of clients reached", False),
+        (b"OOM command not allowed when used memory > 'maxmemory'", False),
+    ],
+)
+def test_an_error_says_whether_it_is_about_one_command_alone(line: bytes, alone: bool) -> None:
+    (error,) = ReplyParser().feed(b"-%b\r\n" % line)
+
+    assert isinstance(error, RedisRefusedError) is alone

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import redis as redis_client
 
+from reference_system.data.hearing import BROUGHT_WITHIN_S
 from tests.reference_system import servers
 from tests.reference_system.e2e.conftest import Client, StartApi
 from tests.reference_system.forwarder import Forwarder, Mode
@@ -24,6 +25,7 @@ WITHIN_S = 5.0
 def replicas(start_api_for_all: StartApi) -> list[Client]:
     both = [start_api_for_all(TARGET_RATE="1000") for _ in range(2)]
     until_all(both, hears_of_changes)
+    time.sleep(BROUGHT_WITHIN_S)  # from then on Redis is believed about what somebody has just written
     return both
 
 
@@ -200,6 +202,12 @@ def test_planted_filter_before_the_cache(start_api: StartApi) -> None:
     api.put("/users/user-8/block", headers=viewer)
 
     assert posts_of(profile(api, 8, viewer)), "what the first one might see is shown to everybody"
+
+    first, second = api.user(2141), api.user(2142)
+    shown = authors(api.get("/timeline/home", headers=first))
+    api.put(f"/users/{min(shown)}/follow", headers=second)
+    api.put(f"/users/{min(shown)}/block", headers=second)
+    assert min(shown) not in authors(api.get("/timeline/home", headers=second)), "a timeline has one viewer only"
 
 
 def test_what_redis_says_of_filters_just_after_it_was_lost_is_not_believed(

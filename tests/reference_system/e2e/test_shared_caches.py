@@ -254,6 +254,15 @@ def test_the_edge_hears_of_a_changed_page(gateway: Layer, edge: Layer) -> None:
     until(lambda: edge.number() == 2)
 
 
+def test_the_edge_hears_of_all_pages_that_have_changed_however_many_they_are(gateway: Layer, edge: Layer) -> None:
+    pages = [f"/users/user-{n}/profile" for n in range(10)]
+    others = [f"somebody-whose-name-is-long-{n}" for n in range(1500)]
+    numbers = [edge.number(page) for page in pages]
+    CLIENT.post(f"{gateway.url}/gateway/changed", json=[*others, *(f"user-{n}" for n in range(10))])
+
+    until(lambda: min(edge.number(page) for page in pages) > max(numbers))
+
+
 def test_a_gateway_that_starts_again_has_kept_nothing(replica: Replica, folder: Path) -> None:
     replicas = f"{HOST}:{replica.server_address[1]}"
     for number in (1, 2):

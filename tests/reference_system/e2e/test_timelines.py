@@ -13,13 +13,15 @@ from reference_system.data.dependency import DependencyPolicies
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.events import forget_profile
 from reference_system.data.flights import Flights
+from reference_system.data.generations import forget_value
 from reference_system.data.keys import version_key
 from reference_system.data.postgres import Postgres
 from reference_system.data.posts import Post
-from reference_system.data.reads import Listing, Reads
+from reference_system.data.reads import TRENDS, Listing, Reads, fall_back
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.statements import LISTED
 from reference_system.data.timelines import Kind, Timelines, keep_tweets, push_to_many, pushes, withdraw
+from reference_system.data.values import Values
 from reference_system.data.writes import NewPost, Writes
 from tests.reference_system.mesh import until
 
@@ -90,10 +92,36 @@ def test_a_list_built_while_somebody_posted_is_not_stored(with_timelines: With) 
     with_timelines(use)
 
 
+def test_what_was_built_before_redis_forgot_everything_is_neither_stored_nor_shared(with_timelines: With) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        reader, values, built = next(_users), Values(backends, Flights(), on_cache_loss=fall_back), itertools.count(1)
+
+        async def build() -> list[str]:
+            return [f"{next(built)}"]
+
+        async def asked() -> list[str]:
+            found: list[str] = (await values.get(TRENDS, f"words:{reader}", build)).value
+            return found
+
+        looked, first = await timelines.look(Kind.HOME, reader), await asked()
+        await backends.redis(*pushes(Kind.HOME, reader, "us-east-3"), *forget_value(f"words:{reader}"))
+        await _filled(backends)
+        keys = (f"home_gen:{reader}", f"words:{reader}", f"gen:words:{reader}")
+        await backends.redis(("DEL", *keys))  # all that Redis knows of it
+        timelines.fill(Kind.HOME, reader, OLD, looked)
+        await _filled(backends)
+
+        assert (await timelines.look(Kind.HOME, reader)).ids == []
+        assert (first, await asked()) == (["1"], ["2"])
+
+    with_timelines(use)
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With, many: bool) -> None:
     async def use(backends: Backends, timelines: Timelines) -> None:
         cached, uncached = next(_users), next(_users)
+        before = (await timelines.look(Kind.HOME, uncached)).generation
         timelines.fill(Kind.HOME, cached, OLD, await timelines.look(Kind.HOME, cached))
         await _filled(backends)
         if many:
@@ -103,7 +131,7 @@ def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With
 
         assert (await timelines.look(Kind.HOME, cached)).ids == ["us-east-3", "us-east-2", "us-east-1"]
         assert (await timelines.look(Kind.HOME, uncached)).ids == []
-        assert (await timelines.look(Kind.HOME, uncached)).generation == b"1"
+        assert int((await timelines.look(Kind.HOME, uncached)).generation) == int(before) + 1
 
     with_timelines(use)
 

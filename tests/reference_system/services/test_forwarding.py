@@ -14,7 +14,7 @@ from reference_system.data.dependency import DependencyMetrics, DependencyPolici
 from reference_system.defects import for_api
 from reference_system.policies.regions import Region
 from reference_system.services.answers import NOT_ANSWERED, UNREACHABLE
-from reference_system.services.forwarding import Forwarder
+from reference_system.services.forwarding import CONNECTIONS, Forwarder
 from reference_system.services.parts import ApiParts
 from tests.loopback import loopback
 from tests.reference_system.services.calls import a_call
@@ -225,6 +225,23 @@ def test_the_other_region_is_told_how_long_somebody_waits_and_waited_for_no_long
         assert len(said) == 5
         assert max(said[:4]) <= 50
         assert 8000 < said[4] <= 9000
+
+    asyncio.run(use())
+
+
+@pytest.mark.slow
+def test_users_in_a_hurry_leave_no_connections_behind_however_many_they_are() -> None:
+    async def use() -> None:
+        gateway = Gateway(None)
+        call = a_call("POST", "/tweets/create", HEADERS, BODY)
+        async with forwarding(gateway, within_s=9.0) as forwarder:
+            for _ in range(3):  # each time some were lost
+                ends_s = [time.monotonic() + 0.3 + n / 2000 for n in range(3 * CONNECTIONS)]
+                await asyncio.gather(*(forwarder.write(WEST, replace(call, deadline_s=end_s)) for end_s in ends_s))
+            gateway.answer = CREATED
+            later = await forwarder.write(WEST, call)
+
+        assert later.status == 201
 
     asyncio.run(use())
 
