@@ -29,7 +29,7 @@ def check_breakers(run: Run, check: BreakersCheck) -> Verdict:
     found.append(leftovers.leaked(run, check, evidence))
     if check.late is not None:
         found.append(leftovers.late(run, check.late))
-    return figures.verdict_of("breakers", name, found, evidence, passed=_passed(found))
+    return figures.verdict_of("breakers", name, found, evidence, passed=_passed(check, found))
 
 
 def _figures_of(
@@ -48,6 +48,7 @@ def _figures_of(
     return found
 
 
-def _passed(found: list[Figure]) -> str:
+def _passed(check: BreakersCheck, found: list[Figure]) -> str:
     said = [f"{figure.name} {say(figure.value, figure.unit)}" for figure in found if figure.value is not None]
-    return f"Breakers opened, probed gently and closed, and nothing was left over: {'; '.join(said)}."
+    begins = "Breakers opened, probed gently and closed, and nothing" if check.dependencies else "Nothing"
+    return f"{begins} was left over: {'; '.join(said)}."

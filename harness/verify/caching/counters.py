@@ -13,7 +13,7 @@ from harness.record.reader import Run
 from harness.verify import windows
 from harness.verify.windows import Window
 
-Growth = pd.DataFrame  # columns at_s (the later of two scrapes), word (of the label asked for), count
+Growth = pd.DataFrame  # columns at_s (the later of two scrapes), service, word (of the label asked for), count
 
 
 def growth(run: Run, metric: str, label: str, *, where: str = "") -> Growth:
@@ -34,6 +34,7 @@ def growth(run: Run, metric: str, label: str, *, where: str = "") -> Growth:
     return pd.DataFrame(
         {
             "at_s": mine["at_s"].to_numpy(dtype=np.float64)[known],
+            "service": mine["service"].to_numpy(dtype=object)[known],
             "word": mine["labels"].map(words).to_numpy(dtype=object)[known],
             "count": grown[known].astype(np.int64),
         }

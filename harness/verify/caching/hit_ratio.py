@@ -6,7 +6,8 @@ ratio could be told. Whether the counters are true is not asked here.
 
 A layer that had something too old to be fresh and showed it while it was made anew (`stale`) had it. One that could not
 be reached (`unavailable`) was not asked. Where misses are not counted, or something is that is none of these, the ratio
-is not known.
+is not known. Each region's is a cache of its own, which those of the others must not hide: it is judged beside all of
+them where it was asked often enough.
 """
 
 from collections.abc import Iterable
@@ -36,8 +37,16 @@ def figures_of(run: Run, layers: Iterable[CacheLayer], window: Window) -> list[F
         if why := _why_not(test, set(found["word"])):
             doubts.append(figures.unknown(test.name, unit="ratio", accept=test.accept, reason=why))
         else:
-            tests.append(test)
+            tests += [test, *_by_region(run, layer, window, found)]
     return [*figures.decided(tests, figures.alpha_of(run.plan)), *doubts]
+
+
+def _by_region(run: Run, layer: CacheLayer, window: Window, found: Growth) -> list[Tested]:
+    services = run.plan.target.services
+    region = np.array([services[service].region or "" for service in found["service"]], dtype=object)
+    regions = sorted(set(region))
+    apart = [_tested(layer, window, found[region == name], of=name) for name in regions] if regions[1:] else []
+    return [test for test in apart if test.estimate.samples >= FEWEST]
 
 
 def _why_not(test: Tested, words: set[str]) -> str:
@@ -49,12 +58,12 @@ def _why_not(test: Tested, words: set[str]) -> str:
     return "" if MISS in words else "nobody counts what it did not have"
 
 
-def _tested(layer: CacheLayer, window: Window, found: Growth) -> Tested:
+def _tested(layer: CacheLayer, window: Window, found: Growth, *, of: str = "") -> Tested:
     """Requests for one key follow each other and are hits together, so the interval is over blocks of time."""
     found = found[window.holds(found["at_s"].to_numpy(dtype=np.float64)) & found["word"].isin(ASKED)]
     count = found["count"].to_numpy(dtype=np.int64)
     return Tested(
-        name=f"hit ratio of {layer.layer} in {window.name}",
+        name=f"hit ratio of {layer.layer}{f' of {of}' if of else ''} in {window.name}",
         unit="ratio",
         estimate=statistics.block_share(
             np.repeat(found["at_s"].to_numpy(dtype=np.float64), count),

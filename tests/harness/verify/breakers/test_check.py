@@ -78,6 +78,12 @@ def test_a_leak_may_be_allowed() -> None:
     assert guilty(check_breakers(History(in_use=3.0).built(), check)) == ["connections in use without a request"]
 
 
+def test_where_no_breaker_was_asked_about_none_is_said_to_have_opened() -> None:
+    verdict = check_breakers(History(opens=None).built(), BreakersCheck())
+
+    assert verdict.sentence == "Nothing was left over: connections in use without a request 0."
+
+
 def test_of_several_faults_each_is_judged_until_the_next() -> None:
     history = History(also=((50.3, "open"), (50.9, "half_open"), (50.902, "closed")), builder=a_run().with_fault())
 

@@ -294,6 +294,29 @@ def test_stale_content_that_is_shown_while_it_is_made_anew_is_a_hit(sound: Run) 
 
 
 @pytest.mark.slow
+def test_a_small_region_whose_cache_is_bad_does_not_hide_behind_a_large_one(sound: Run) -> None:
+    """A sixth of the lookups, of which one in seven is a miss."""
+    services = sound.plan.target.services
+    moved = msgspec.structs.replace(services["us-east-api-2"], region="europe")
+    target = msgspec.structs.replace(sound.plan.target, services={**services, "us-east-api-2": moved})
+    frame = sound.metrics
+    theirs = (frame["service"] == "us-east-api-2") & (frame["metric"] == "cache_requests_total")
+    hits = theirs & (frame["labels"] == 'layer="redis",result="hit"')
+    misses = theirs & (frame["labels"] == 'layer="redis",result="miss"')
+    value = frame["value"].mask(hits, frame["value"] // 5.5).mask(misses, 2.0 * frame["value"])
+    run = replace(
+        sound,
+        plan=msgspec.structs.replace(sound.plan, target=target),
+        metrics=frame.assign(value=value),
+    )
+
+    verdict = check_caching(run, CHECK)
+
+    assert figure(verdict, "hit ratio of redis in").outcome is Outcome.PASS
+    assert guilty(verdict) == ["hit ratio of redis of europe in baseline"]
+    assert verdict.outcome is Outcome.FAIL
+
+
 def test_a_layer_that_nobody_asked_about_is_not_counted_and_its_ages_still_are() -> None:
     check = CachingCheck(still_shown={"block": Seconds(0.0)})
     old = SOUND.but(oldest_s={"process": 40, "redis": 60})
