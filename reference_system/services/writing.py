@@ -20,7 +20,8 @@ from reference_system.services.operations import Call, subject_of
 from reference_system.services.requests import body, caller
 from reference_system.services.tokens import Tokens
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,40}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[\w.-]{1,40}\Z")]
+STORABLE = r"\A[^\x00]*\Z"  # Postgres' texts have no NUL, and a statement with one costs its connection
 BUCKETS_KEPT = 20_000  # users whose posting is counted; older ones start anew
 NS_PER_US = 1_000
 
@@ -41,12 +42,12 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class PostBody(msgspec.Struct, frozen=True):
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=280)]
-    media: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=280, pattern=STORABLE)]
+    media: Annotated[str, msgspec.Meta(max_length=500, pattern=STORABLE)] | None = None
 
 
 class ProfileBody(msgspec.Struct, frozen=True):
-    bio: Annotated[str, msgspec.Meta(max_length=280)]
+    bio: Annotated[str, msgspec.Meta(max_length=280, pattern=STORABLE)]
 
 
 class Writing:

@@ -115,9 +115,10 @@ def test_sign_up_and_login(api: Client) -> None:
     wrong = api.post("/auth/login", json={**account, "password": "Secret"})
     nobody = api.post("/auth/login", json={**account, "name": "nobody"})
     broken = api.post("/auth/login", content=b'{"name": 1')
+    two_lines = api.post("/auth/signup", json={**account, "name": "newcomer\n"})
 
-    statuses = [answer.status_code for answer in (made, again, login, wrong, nobody, broken)]
-    assert statuses == [201, 409, 200, 401, 401, 400]
+    statuses = [answer.status_code for answer in (made, again, login, wrong, nobody, broken, two_lines)]
+    assert statuses == [201, 409, 200, 401, 401, 400, 400]
     assert made.json()["user"] == login.json()["user"]
     home = api.get("/timeline/home", headers={"Authorization": f"Bearer {made.json()['token']}"})
     assert len(home.json()["posts"]) == 20
@@ -130,6 +131,8 @@ def test_sign_up_and_login(api: Client) -> None:
         ({"text": ""}, {"Idempotency-Key": "k"}, 400),
         ({"text": "x" * 281}, {"Idempotency-Key": "k"}, 400),
         ({"media": "x"}, {"Idempotency-Key": "k"}, 400),
+        ({"text": "a\0b"}, {"Idempotency-Key": "k"}, 400),
+        ({"text": "x", "media": "a\0b"}, {"Idempotency-Key": "k"}, 400),
     ],
 )
 def test_bad_posts_are_the_clients_error(
