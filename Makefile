@@ -43,17 +43,15 @@ imports: $(TESTABLE)
 unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
-# The experiments share the machine by their own rule (tests/e2e/farm.py), what measures a capacity has it for itself, the
-# other files run four at a time.
-MEASURED := tests/reference_system/e2e/test_capacity.py
+# What measures has the machine for itself, and experiments share it by their own rule (tests/e2e/farm.py); the other files
+# run four at a time.
 e2e: $(TESTABLE) setup
-	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not docker and not nightly" --ignore tests/e2e/test_matrix.py \
-		$(MEASURED:%=--ignore %)
-	$(BIN)/pytest -q -m "e2e and not nightly" $(MEASURED) tests/e2e/test_matrix.py
+	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not (docker or nightly or measured)" tests/e2e tests/reference_system
+	$(BIN)/pytest -q -m "measured and not nightly" tests/e2e tests/reference_system/e2e
 
 # The same in containers, where an engine runs. Where there is none this says what it leaves out.
 docker: $(TESTABLE) setup
-	$(BIN)/pytest -q -m docker
+	$(BIN)/pytest -q -m docker tests/e2e/docker
 
 # Every planted defect, not only the one for each way of being red that `test` has time for.
 matrix: $(TESTABLE) setup

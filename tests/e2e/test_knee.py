@@ -11,7 +11,7 @@ from harness.search.knee import read_knee
 from tests.e2e.gameday_process import EXPERIMENTS, PROJECT, RUNTIME, command
 from tests.loopback import loopback
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.nightly]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.measured, pytest.mark.nightly]
 
 CAPACITY_PER_S = 2 * 3 / 0.020  # replicas x slots / service time: docker-compose.yml
 SEARCH_TAKES_S = 600.0

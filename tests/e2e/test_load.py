@@ -195,6 +195,7 @@ def test_what_is_answered_is_not_sent_again_and_what_fails_at_the_end_of_the_loa
     assert len(late) == 20 + (first_s[late["attempt"] == 1] + 0.8 < 1 - 0.025).sum()
 
 
+@pytest.mark.measured
 def test_a_frozen_server_costs_everybody_who_came_meanwhile(gets: Path, tmp_path: Path) -> None:
     plan = plan_of(gets, rate_per_s=100, lasts_s=10)
 

@@ -13,7 +13,7 @@ from tests.e2e.farm import Farm
 from tests.e2e.gameday_process import EXPERIMENTS, RUNTIME, Finished, scheduled_requests
 from tests.e2e.matrix import CLEAN, HARNESS_DEFECTS, PLANTED, Cell
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.measured]
 
 CELLS = tuple(cell for cell in (*CLEAN, *PLANTED, *HARNESS_DEFECTS) if RUNTIME in cell.runtimes)
 PARAMETERS = [pytest.param(cell, id=cell.name, marks=() if cell.gate else pytest.mark.nightly) for cell in CELLS]

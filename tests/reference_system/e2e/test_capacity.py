@@ -9,7 +9,7 @@ from tests.reference_system import open_load
 from tests.reference_system.e2e.conftest import Client, StartApi
 from tests.reference_system.open_load import Answered
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.measured]
 
 HOME, SEARCH, TRENDING = "/timeline/home", "/search/posts?q=rain", "/trending"
 
