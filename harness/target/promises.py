@@ -62,11 +62,12 @@ class AlertPromise(Strict, frozen=True, kw_only=True):
 class CacheLayer(Strict, frozen=True, kw_only=True):
     """A layer as answers name it (`X-Cache`): the share of what it is asked for that it has, and how long ago its
     answers may have been made. That is its own time to live, the time in which it may show what is stale while it is
-    made anew, and both of the layers that it is filled from."""
+    made anew, and both of the layers that it is filled from. Without `oldest` no answer is that layer's alone: what it
+    has is a part of answers that others have."""
 
     layer: str
     hit_ratio: Ratio
-    oldest: Seconds
+    oldest: Seconds | None = None
 
 
 class CachingPromise(Strict, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Whether the controller measures what users see: a level that follows dishonest inputs is no degradation promise kept.
 
 The controller's window and the clients' are not the same: they end up to two seconds apart, clients see errors that
-replicas cannot (a gateway's, a lost connection), and a client gives up while its request is still being worked on. So
-the comparison is one-sided where only one side can know, takes the most favourable of several shifted windows, and
+replicas cannot (a gateway's, a lost connection), and a client gives up while its request is still being worked on. An
+answer that only replaces what is off was not tried, and may be counted as an answer or not. So the comparison is one-sided where only one side can know, takes the most favourable of several shifted windows, and
 speaks only of evaluations that disagree several times in a row.
 """
 
@@ -35,7 +35,7 @@ class _Seen:
     """Clients' answers in order of their end."""
 
     finished_s: Floats
-    ok: Floats  # running totals from here on
+    ok: Floats  # running totals from here on; without what was replaced
     bad: Floats
     own_errors: Floats  # errors that a replica itself answered with
     answered: Floats
@@ -56,8 +56,9 @@ def figures_of(run: Run, promise: DegradationPromise, evaluations: list[Evaluati
 def _seen(run: Run) -> _Seen:
     frame = run.requests
     order = np.argsort(column(frame, "finished_s"), kind="stable")
-    frame = frame[["finished_s", "service_s", "outcome", "status", "level"]].iloc[order]
-    ok, bad = is_word(frame["outcome"], Ending.OK), is_word(frame["outcome"], Ending.FAILED, Ending.UNKNOWN)
+    frame = frame[["finished_s", "service_s", "outcome", "status", "level", "disabled_feature"]].iloc[order]
+    ok = is_word(frame["outcome"], Ending.OK) & is_word(frame["disabled_feature"], "")
+    bad = is_word(frame["outcome"], Ending.FAILED, Ending.UNKNOWN)
     own = bad & (frame["status"].to_numpy() >= 500) & (frame["level"].to_numpy() >= 0)
     answered = is_word(frame["outcome"], Ending.OK, Ending.SHED, Ending.DISABLED) | own
     return _Seen(

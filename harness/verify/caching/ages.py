@@ -22,6 +22,8 @@ SHOWN = 2
 
 def figures_of(run: Run, layer: CacheLayer, *, asked: bool, evidence: list[Evidence]) -> Iterator[Figure]:
     """Answers that are too old, and all ages. That none of them has an age is a doubt if the layer was `asked` for."""
+    if layer.oldest is None:
+        return
     frame = run.requests
     mine = windows.is_word(frame["cache"], layer.layer) & windows.is_word(frame["outcome"], Outcome.OK)
     aged = frame.loc[mine & (frame["age_s"].to_numpy() != NO_AGE)]

@@ -253,6 +253,24 @@ def test_honest_errors_are_believed() -> None:
     assert check_degradation(run, DegradationCheck(reaches="SURVIVAL")).outcome is Outcome.PASS
 
 
+@pytest.mark.parametrize("counted", [0.2, 0.5])  # of all answers, or of those that were tried
+def test_what_only_replaces_a_feature_may_be_counted_as_an_answer_or_not(counted: float) -> None:
+    """A fifth are errors; three of four of the others are replaced."""
+
+    def replaced(frame: pd.DataFrame) -> pd.DataFrame:
+        others = (frame["outcome"] == "ok") & frame["finished_s"].between(40, 60)
+        chosen = others & (others.cumsum() % 4 != 0)
+        words = frame["disabled_feature"].astype(str).where(~chosen, "search")
+        return frame.assign(disabled_feature=words)
+
+    run = (
+        a_run().with_counted_errors(from_s=40, to_s=60, share=0.2).with_inputs(from_s=46, to_s=59, error_ratio=counted)
+    )
+    verdict = check_degradation(run.altering_requests(replaced).built(), DegradationCheck())
+
+    assert figure(verdict, "evaluations in a row with another error_ratio").outcome is Outcome.PASS
+
+
 def test_errors_that_replicas_cannot_see_are_not_held_against_the_controller() -> None:
     run = a_run().with_errors(from_s=40, to_s=60, share=0.3, error="reset").built()
 

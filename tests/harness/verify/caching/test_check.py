@@ -331,18 +331,33 @@ def test_a_check_of_ages_alone_is_one(sound: Run) -> None:
     assert verdict.outcome is Outcome.PASS
 
 
+def _promising(run: Run, oldest: Seconds | None) -> Run:
+    promise = run.plan.target.promises.caching
+    assert promise is not None
+    layers = tuple(msgspec.structs.replace(layer, oldest=oldest) for layer in promise.layers)
+    promises = msgspec.structs.replace(
+        run.plan.target.promises, caching=msgspec.structs.replace(promise, layers=layers)
+    )
+    target = msgspec.structs.replace(run.plan.target, promises=promises)
+    return replace(run, plan=msgspec.structs.replace(run.plan, target=target))
+
+
+@pytest.mark.parametrize(
+    ("oldest", "outcome"), [(None, Outcome.PASS), (Seconds(60.0), Outcome.INCONCLUSIVE)], ids=["no age", "an age"]
+)
+def test_a_layer_that_never_answers_alone_need_not_say_how_old_it_is(
+    sound: Run, oldest: Seconds | None, outcome: Outcome
+) -> None:
+    silent = replace(sound, requests=sound.requests.assign(age_s=NO_AGE))
+
+    verdict = check_caching(_promising(silent, oldest), CachingCheck(layers=("process", "redis")))
+
+    assert verdict.outcome is outcome, verdict.sentence
+
+
 def test_a_run_in_which_nothing_can_become_too_old_does_not_pass_for_that(sound: Run) -> None:
     """It takes 80 seconds, and five minutes are promised."""
-    promise = sound.plan.target.promises.caching
-    assert promise is not None
-    layers = tuple(msgspec.structs.replace(layer, oldest=Seconds(300.0)) for layer in promise.layers)
-    promises = msgspec.structs.replace(
-        sound.plan.target.promises, caching=msgspec.structs.replace(promise, layers=layers)
-    )
-    target = msgspec.structs.replace(sound.plan.target, promises=promises)
-    patient = replace(sound, plan=msgspec.structs.replace(sound.plan, target=target))
-
-    verdict = check_caching(patient, CachingCheck())
+    verdict = check_caching(_promising(sound, Seconds(300.0)), CachingCheck())
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "could have become too old in this run" in verdict.sentence
