@@ -2,8 +2,9 @@
 
 The controller's window and the clients' are not the same: they end up to two seconds apart, clients see errors that
 replicas cannot (a gateway's, a lost connection), and a client gives up while its request is still being worked on. An
-answer that only replaces what is off was not tried, and may be counted as an answer or not. So the comparison is one-sided where only one side can know, takes the most favourable of several shifted windows, and
-speaks only of evaluations that disagree several times in a row.
+answer that only replaces what is off was not tried, and may be counted as an answer or not. So the comparison is
+one-sided where only one side can know, takes the most favourable of several shifted windows, and speaks only of
+evaluations that disagree several times in a row.
 """
 
 from dataclasses import dataclass
