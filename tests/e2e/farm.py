@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.gameday_process import RUNTIME, Finished, run_experiment
-from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, REGIONS, SCALING
+from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALING, TAKEN_AWAY
 
 # Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores. Containers
 # cost most while they are started and stopped.
-COSTS = {"overload_sheds_by_priority": 9, SCALING: 9, CAPACITY: 9} | dict.fromkeys((LOSING_US_EAST, *REGIONS), 10)
+COSTS = dict.fromkeys((OVERLOAD, SCALING, CAPACITY, TAKEN_AWAY), 9) | dict.fromkeys((LOSING_US_EAST, *REGIONS), 10)
 USUAL_COST = 4 if RUNTIME == "processes" else 6
 BUDGET = 13 * (os.cpu_count() or 1) // 2
 MOST = 4

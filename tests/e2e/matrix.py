@@ -154,7 +154,6 @@ CACHES_DEFECTS = (
     _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
     _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
     _in_full("edge_keeps_private_answers", TAKEN_AWAY, "caching", "(block|mute): longest"),
-    _in_full("no_single_flight", FLUSHED, "caching", "builds of one key"),
 )
 
 FAN_OUT_DEFECTS = (
