@@ -18,7 +18,7 @@ from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 people = Zipf(population=3000, cast=80, exponent=0.8)
 
-POPULARITY = 2.0  # exponent of who is looked at
+POPULARITY = 1.8  # exponent of who is looked at
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
 TAKEN_AT_MOST = 6  # by one user: a timeline without anybody in it shows nothing
@@ -65,13 +65,13 @@ class Stranger(Visitor):
 class Reader(Visitor):
     """Is logged in, and looks again at those of whom there should be nothing left to see."""
 
-    share = 0.496
+    share = 0.494
 
-    @does("home", route="GET /timeline/home", share=5, priority=2)
+    @does("home", route="GET /timeline/home", share=3, priority=2)
     def reads_home(self, site: Site) -> None:
         _read_home(site, self.user)
 
-    @does("profile", route="GET /users/{id}/profile", share=3, priority=2)
+    @does("profile", route="GET /users/{id}/profile", share=5, priority=2)
     def looks_at_somebody(self, site: Site) -> None:
         _look_at(site, _somebody(self), viewer=self.user)
 
@@ -92,9 +92,9 @@ class Reader(Visitor):
 class Writer(Visitor):
     """Says something, changes it, or does not want to see somebody any more. Who has nobody to take away reads home."""
 
-    share = 0.004
+    share = 0.006
 
-    @does("post", route="POST /tweets/create", share=2, priority=1)
+    @does("post", route="POST /tweets/create", share=4, priority=1)
     def posts(self, site: Site) -> None:
         key = _key(site, self)
         tweet = {"text": f"{self.pick(WORDS)} #{key}"}
