@@ -111,6 +111,8 @@ class RedisClient:
 
     async def replies(self, *commands: Command) -> list[Reply]:
         """As `run`; refusals of single commands are among the replies, and the others were done."""
+        if not commands:
+            return []  # Redis would have nothing to say, and who waits for that waits in vain
         self._turn = (self._turn + 1) % len(self._connections)
         connection = self._connections[self._turn]
         if connection is None or not connection.alive:

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import pytest
 
 from reference_system.data.redis_client import RedisClient
-from reference_system.data.resp import RedisRefusedError, RedisReplyError
+from reference_system.data.resp import Command, RedisRefusedError, RedisReplyError
 from tests.loopback import loopback
 
 HOST = loopback(64)
 PINGS = (("PING",), ("PING",))
 
 
-async def _asked(*said: bytes) -> list[object]:
-    """What a client gets for two commands that are answered so."""
+async def _asked(*said: bytes, commands: tuple[Command, ...] = PINGS) -> list[object]:
+    """What a client gets for commands that are answered so."""
     gone = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,10 +30,15 @@ async def _asked(*said: bytes) -> list[object]:
     async with await asyncio.start_server(answer, HOST, 0) as server:
         client = RedisClient(f"redis://{HOST}:{server.sockets[0].getsockname()[1]}", connections=1)
         try:
-            return list(await client.replies(*PINGS))
+            return list(await client.replies(*commands))
         finally:
             client.close()
-            await gone.wait()
+            if commands:
+                await gone.wait()
+
+
+def test_who_asks_nothing_waits_for_nothing() -> None:
+    assert asyncio.run(_asked(commands=())) == []
 
 
 def test_a_refusal_of_one_command_is_among_the_replies() -> None:
