@@ -13,7 +13,7 @@ from collections import defaultdict
 from itertools import accumulate
 
 from harness.errors import LoadError
-from harness.load.intent import NOTHING, removes
+from harness.load.intent import removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 people = Zipf(population=3000, cast=80, exponent=0.8)
@@ -112,9 +112,9 @@ class Writer(Visitor):
 
     @does("edit_profile", route="PUT /users/{id}/profile", share=1, priority=2)
     def edits(self, site: Site) -> None:
-        """The biography that was acknowledged before is gone; the first one of a run takes nothing away."""
-        key, before = _key(site, self), bios.get(self.user)
-        gone_bio = NOTHING if before is None else removes(before, of=PAGES)
+        """The biography that was acknowledged before is gone, or the one that was there at first."""
+        key, before = _key(site, self), bios.get(self.user, _first_bio(self.user))
+        gone_bio = removes(before, of=PAGES)
         answer = site.put(f"/users/user-{self.user}/profile", {"bio": f"#{key}"}, user=self.user, intent=gone_bio)
         if answer.ok:
             bios[self.user] = key
@@ -151,7 +151,8 @@ def _look_at(site: Site, whom: int, *, viewer: int | None) -> None:
     if answer.ok:
         page = answer.json()
         authors = [] if viewer is None else _authors(page["posts"], viewer)
-        bio = KEY.findall(page["user"].get("bio") or "")
+        text = page["user"].get("bio")
+        bio = (KEY.findall(text) or [_first_bio(whom)]) if text else []
         answer.read(f"profile of user-{whom}", [*authors, *bio, *_keys(page["posts"])], whole=False)
 
 
@@ -188,6 +189,11 @@ def _authors(posts: list[dict[str, str]], viewer: int) -> list[str]:
 def _keys(posts: list[dict[str, str]]) -> list[str]:
     """Of this run's posts; what was there before has none."""
     return [found for post in posts for found in KEY.findall(post["text"])]
+
+
+def _first_bio(user: int) -> str:
+    """What was written before any run has no key."""
+    return f"first biography of user-{user}"
 
 
 def _for(author: str, viewer: int) -> str:

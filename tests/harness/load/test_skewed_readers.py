@@ -114,6 +114,12 @@ def test_a_profile_shows_a_stranger_its_biography_and_posts_and_nobody_for_a_vie
     assert (site.answer.object, site.answer.ids_seen) == ("profile of user-40", "7f3a-3,7f3a-1")
 
 
+def test_a_biography_from_before_any_run_is_known_as_the_first(profile: Profile) -> None:
+    site = perform(profile, "public_profile", FixedSite(page_of("user-40", bio="writes about rain")))
+
+    assert site.answer.ids_seen == "first biography of user-40"
+
+
 def test_a_profile_shows_who_is_logged_in_its_author_too(profile: Profile) -> None:
     site = perform(profile, "profile", FixedSite(page_of("user-40")))
 
@@ -168,8 +174,8 @@ def test_an_edit_takes_away_the_biography_that_was_acknowledged_before(profile: 
         for number, status in ((1, 200), (2, 503), (3, 200), (4, 200))
     ]
 
-    gone = [removes(key, of="pages") for key in ("7f3a-1", "7f3a-1", "7f3a-3")]
-    assert intents == [NOTHING, *gone]
+    first = f"first biography of user-{USER}"
+    assert intents == [removes(key, of="pages") for key in (first, "7f3a-1", "7f3a-1", "7f3a-3")]
 
 
 def test_a_post_is_taken_back_by_its_key(profile: Profile) -> None:
