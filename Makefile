@@ -44,9 +44,10 @@ unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
 # What measures has the machine for itself, and experiments share it by their own rule (tests/e2e/farm.py); the other files
-# run four at a time.
+# run five at a time.
+E2E := tests/e2e tests/reference_system/e2e tests/reference_system/test_launchers.py
 e2e: $(TESTABLE) setup
-	$(BIN)/pytest -q -n 4 --dist loadfile -m "e2e and not (docker or nightly or measured)" tests/e2e tests/reference_system
+	$(BIN)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "e2e and not (docker or nightly or measured)" $(E2E)
 	$(BIN)/pytest -q -m "measured and not nightly" tests/e2e tests/reference_system/e2e
 
 # The same in containers, where an engine runs. Where there is none this says what it leaves out.
@@ -56,6 +57,7 @@ docker: $(TESTABLE) setup
 # Every planted defect, not only the one for each way of being red that `test` has time for.
 matrix: $(TESTABLE) setup
 	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py tests/e2e/test_knee.py
+	$(if $(filter processes,$(RUNTIME)),$(BIN)/pytest -q -m nightly tests/reference_system/e2e)
 
 # Installed again whenever what goes into it has changed. An environment that exists keeps its interpreter, because one
 # made over another of a different Python is neither: for a new PYTHON, `make clean` first. Compiled is what is used, when

@@ -127,8 +127,12 @@ def run_plan(
     harness_defect: str | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_stage: Callable[[str], None] = lambda text: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> RunResult:
-    """Start the target if it is not up, conduct the run, and leave the target as it was found."""
+    """Start the target if it is not up, conduct the run, and leave the target as it was found.
+
+    `meanwhile` is done in a thread while the load is prepared, and the load waits for it.
+    """
     state_dir = place.state_of(Path(plan.target_path))
 
     async def conduct() -> RunResult:
@@ -142,6 +146,7 @@ def run_plan(
                 log_marks=logs.mark(target.log_files()) if was_up else logs.whole(target.log_files()),
                 harness_defect=harness_defect,
                 on_progress=on_progress,
+                meanwhile=meanwhile,
             )
             for what, version in target.about().items():
                 on_stage(f"{what}: {version}")

@@ -111,6 +111,7 @@ class Conductor:
         log_marks: Mapping[str, logs.LogMark],
         harness_defect: str | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         self.plan = plan
         self.target = target
@@ -118,6 +119,7 @@ class Conductor:
         self.writer = RunWriter(self.folder)
         self.stop = Stop()
         self._on_progress = on_progress
+        self._meanwhile = meanwhile
         self._log_marks = log_marks
         self._journal = Journal(self.folder / "journal.jsonl", run=self.writer.run_id)
         self._guard: Guard | None = None
@@ -159,6 +161,8 @@ class Conductor:
         return RunResult(folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean)
 
     async def _prepare(self) -> None:
+        """What takes long, then what has to be looked after: nothing else is done while a run is observed."""
+        await asyncio.gather(self._driver.start(), asyncio.to_thread(self._meanwhile))
         self._guard = await asyncio.to_thread(Guard.start, self._journal.path)
         await self._injector.prepare()
         await _written_to_disk()
@@ -170,7 +174,7 @@ class Conductor:
         async with asyncio.TaskGroup() as observers:
             watching = [observers.create_task(watch) for watch in self._observers()]
             try:
-                if not await self.stop.interrupts(self._ready_to_load()):
+                if not await self.stop.interrupts(self._first_scrape()):
                     return
                 start_ns = clock.now_ns() + int(LEAD_S * clock.NS_PER_S)
                 self.writer.event(rows.RunStarted(at_ns=clock.now_ns(), load_start_ns=start_ns))
@@ -181,8 +185,7 @@ class Conductor:
                 for task in watching:
                     task.cancel()
 
-    async def _ready_to_load(self) -> None:
-        await self._driver.start()
+    async def _first_scrape(self) -> None:
         with suppress(TimeoutError):  # a target without metrics is driven too; what is missing is the judge's business
             async with asyncio.timeout(FIRST_SCRAPE_WITHIN_S):
                 await self._scraped.wait()

@@ -1,5 +1,6 @@
 """One experiment, run and judged."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,6 +32,7 @@ def run_and_judge(
             harness_defect=harness_defect,
             on_progress=on_progress,
             on_stage=lambda text: console.print(f"[dim]{escape(text)}[/]"),
+            meanwhile=lambda: import_module("harness.judging"),
         )
     if result.stopped_by is not None:
         console.print(f"[yellow]stopped by {result.stopped_by}:[/] {escape(result.reason)}", soft_wrap=True)

@@ -83,15 +83,21 @@ def family(pid: int) -> list[Stat]:
     return [everyone[member] for member in members]
 
 
-def find_command(argv: list[str], cwd: str) -> int | None:
-    """A process that was started just so; how a service is recognised that has not opened its port yet."""
-    wanted = b"\0".join(os.fsencode(word) for word in argv) + b"\0"
+def find_command(start: Mapping[str, Any]) -> int | None:
+    """A process that was started just so; how a service is recognised that has not opened its port yet.
+
+    Its environment counts too: a second system on another address has the same commands in the same folder.
+    """
+    wanted = b"\0".join(os.fsencode(word) for word in start["argv"]) + b"\0"
+    settings = {os.fsencode(f"{name}={value}") for name, value in start["env"].items()}
     for found in _all():
         with suppress(OSError):
             folder = PROC / str(found.pid)
             if found.state in DEAD or (folder / "cmdline").read_bytes() != wanted:
                 continue
-            if os.path.samefile(folder / "cwd", cwd):
+            if not settings <= set((folder / "environ").read_bytes().split(b"\0")):
+                continue
+            if os.path.samefile(folder / "cwd", start["cwd"]):
                 return found.pid
     return None
 

@@ -173,7 +173,7 @@ def _service_wrong(undo: Data) -> str:
     """A service is there if it never died, if its port is open, or if a process was started with its very command."""
     if procfs.is_running(undo["pid"], undo["start_ticks"]) or _port_is_open(undo):
         return ""
-    if procfs.find_command(list(undo["start"]["argv"]), undo["start"]["cwd"]) is not None:
+    if procfs.find_command(undo["start"]) is not None:
         return ""
     return f"{undo['service']} does not run"
 

@@ -13,7 +13,8 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.gameday_process import RUNTIME, Finished, run_experiment
+from harness.gameday import make_plan
+from tests.e2e.gameday_process import EXPERIMENTS, RUNTIME, Finished, run_experiment
 from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALING, TAKEN_AWAY
 
 # Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores. Containers
@@ -34,14 +35,14 @@ class Farm:
         self._addresses = list(range(FIRST_LOOPBACK, FIRST_LOOPBACK + MOST))
         self._numbers = itertools.count()
         self._left = BUDGET
-        self._waiting: list[int] = []
+        self._waiting: list[tuple[int, float]] = []  # cost and duration
         self._changed = threading.Condition()
         self._closed = False
 
     def submit(self, experiment: str, *options: str, alone: bool = False) -> Future[Finished]:
         runs = self.folder / f"runs-{next(self._numbers)}"
         cost = BUDGET if alone else min(COSTS.get(experiment, USUAL_COST), BUDGET)
-        return self._pool.submit(self._run, experiment, options, runs, cost)
+        return self._pool.submit(self._run, experiment, options, runs, (cost, _duration_s(experiment, options)))
 
     def close(self) -> None:
         """Begin nothing more, and wait for what runs."""
@@ -50,16 +51,17 @@ class Farm:
             self._changed.notify_all()
         self._pool.shutdown()
 
-    def _run(self, experiment: str, options: tuple[str, ...], runs: Path, cost: int) -> Finished:
-        with self._share(cost) as address:
+    def _run(self, experiment: str, options: tuple[str, ...], runs: Path, price: tuple[int, float]) -> Finished:
+        with self._share(price) as address:
             return run_experiment(experiment, *options, runs=runs, loopback=f"127.0.0.{address}")
 
     @contextmanager
-    def _share(self, cost: int) -> Iterator[int]:
+    def _share(self, price: tuple[int, float]) -> Iterator[int]:
+        cost, _ = price
         with self._changed:
-            self._waiting.append(cost)
-            self._changed.wait_for(lambda: self._closed or self._may_begin(cost))
-            self._waiting.remove(cost)
+            self._waiting.append(price)
+            self._changed.wait_for(lambda: self._closed or self._may_begin(price))
+            self._waiting.remove(price)
             if self._closed:
                 raise CancelledError
             self._left -= cost
@@ -73,7 +75,13 @@ class Farm:
                 self._addresses.append(address)
                 self._changed.notify_all()
 
-    def _may_begin(self, cost: int) -> bool:
-        """The dearest of those that fit goes first, so that it does not wait for the end when all others are done."""
-        fitting = [waiting for waiting in self._waiting if waiting <= self._left]
-        return bool(self._addresses) and cost <= self._left and cost == max(fitting)
+    def _may_begin(self, price: tuple[int, float]) -> bool:
+        """The dearest of those that fit goes first, the longest of them, so that it does not wait for the end when all
+        others are done."""
+        fitting = [waiting for waiting in self._waiting if waiting[0] <= self._left]
+        return bool(self._addresses) and price in fitting and price == max(fitting)
+
+
+def _duration_s(experiment: str, options: tuple[str, ...]) -> float:
+    overrides = dict(value.split("=", 1) for option, value in itertools.pairwise(options) if option == "--set")
+    return make_plan(EXPERIMENTS / f"{experiment}.yaml", short=True, overrides=overrides, runtime=RUNTIME).duration_s

@@ -54,6 +54,16 @@ def wait_until_open(port: int, host: str = HOST) -> None:
     raise TimeoutError(f"nothing listens on {host}:{port} after {UP_WITHIN_S} s")
 
 
+def _wait_until_postgres_answers(port: int) -> None:
+    """An open port is not enough: at first it says that it is starting up."""
+    asked = [str(POSTGRES_BIN / "pg_isready"), "--quiet", "--host", HOST, "--port", str(port)]
+    deadline = time.monotonic() + UP_WITHIN_S
+    while subprocess.run(asked, check=False).returncode != 0:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Postgres does not answer on {HOST}:{port} after {UP_WITHIN_S} s")
+        time.sleep(0.02)
+
+
 def _wait_until_redis_answers(port: int, process: subprocess.Popen[bytes]) -> None:
     """An open port is not enough: it is open before the server looks at it."""
     deadline = time.monotonic() + UP_WITHIN_S
@@ -92,7 +102,7 @@ def postgres(extra: tuple[str, ...] = ()) -> Iterator[str]:
     log = (folder / "log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, user=account, group=account)
     try:
-        wait_until_open(port)
+        _wait_until_postgres_answers(port)
         yield f"postgresql://postgres@{HOST}:{port}/postgres"
     finally:
         process.send_signal(signal.SIGINT)  # fast shutdown, does not wait for clients

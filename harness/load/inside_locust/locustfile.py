@@ -13,6 +13,7 @@ import gevent
 import msgspec
 from locust import User, events, task
 
+from harness.load.inside_locust.light_arrow import load_arrow
 from harness.load.inside_locust.shard import Shard
 from harness.load.messages import SPEC_VARIABLE, ShardSpec
 
@@ -22,6 +23,7 @@ def set_up(environment: Any, **_: Any) -> None:
 
     Subtle: Python's would raise KeyboardInterrupt in whichever greenlet runs, and cost a row.
     """
+    load_arrow()
     spec = msgspec.json.decode(Path(os.environ[SPEC_VARIABLE]).read_bytes(), type=ShardSpec)
     environment.shard = Shard(spec)
     gevent.signal_handler(signal.SIGINT, environment.shard.stop, "SIGINT")

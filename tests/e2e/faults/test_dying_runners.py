@@ -3,11 +3,8 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.errors import TargetError
@@ -18,9 +15,8 @@ from harness.faults.revert import leftovers, revert_leftovers
 from harness.target.data_folder import data_folder_of
 from harness.target.processes_target import ProcessesTarget
 from harness.units import Seconds
-from tests.e2e.faults.conftest import WITHIN_S
+from tests.e2e.faults.other_runner import Runner
 from tests.harness.faults.a_target import (
-    LOOPBACK,
     SPEC,
     WEB,
     Attempt,
@@ -35,69 +31,6 @@ from tests.harness.faults.a_target import (
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 AT, LASTS = Seconds(0), Seconds(60)
-RUNNER = "tests.harness.faults.runner_process"
-
-
-class Runner:
-    """The other process, and what it says."""
-
-    def __init__(self, state_dir: Path, folder: Path, kind: str, crash: str, *, lasts_s: float = 60.0) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", RUNNER, str(state_dir), str(folder), kind, crash, str(lasts_s)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.guard_pid = int(self.expect("guard").split()[1])
-
-    def expect(self, word: str) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith(word), line
-        return line
-
-    def guard_has_ended(self) -> bool:
-        return not psutil.pid_exists(self.guard_pid) or psutil.Process(self.guard_pid).status() == "zombie"
-
-    def end(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        until(self.guard_has_ended, "the guard ends with its runner", within_s=20.0)
-
-
-CRASHES = ["before ARMED", "half ARMED", "after ARMED", "before INJECTED", "after INJECTED", "after REVERTING"]
-CRASHES += ["before REVERTED", "after REVERTED", "before VERIFIED", "after VERIFIED"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "crash"),
-    [("latency", crash) for crash in ["after PLANNED", *CRASHES]]
-    + [("kill", crash) for crash in CRASHES]
-    + [(kind, crash) for kind in ("down", "pause", "blackhole", "reset") for crash in ("after ARMED", "after INJECTED")]
-    + [("kill", "starting")]
-    + [("destroy", crash) for crash in ("after ARMED", "losing", "before INJECTED", "after REVERTING")]
-    + [("region_outage", crash) for crash in ("after ARMED", "after INJECTED", "after REVERTING", "before VERIFIED")],
-)
-def test_everything_is_as_before_after_a_runner_was_killed(
-    target: ProcessesTarget, state_dir: Path, tmp_path: Path, kind: str, crash: str
-) -> None:
-    before = snapshot(target)
-    runner = Runner(state_dir, tmp_path / "run-1", kind, crash)
-    try:
-        assert runner.process.wait(20.0) == -signal.SIGKILL
-        took_s = until(lambda: snapshot(target) == before and runner.guard_has_ended(), f"as {before}")
-    finally:
-        runner.end()
-
-    assert took_s < WITHIN_S
-    assert set(states_in(runner.folder).values()) <= {State.VERIFIED, State.PLANNED}
-    assert leftovers(tmp_path) == []
-    listeners = [one for one in psutil.net_connections("tcp4") if one.status == "LISTEN"]
-    assert sum(one.laddr == (LOOPBACK, SPEC.services["redis"].port) for one in listeners) == 1
 
 
 def test_a_destroyed_service_comes_back_on_nothing_and_others_keep_what_they_have(

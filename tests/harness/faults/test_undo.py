@@ -130,12 +130,27 @@ def test_a_service_is_started_once_and_keeps_its_identity_where_the_runtime_look
     pid = kept["redis"]["pid"]
     try:
         assert undo.wrong_now(data) == ""
-        assert procfs.find_command(start["argv"], str(tmp_path)) == pid
+        assert procfs.find_command(start) == pid
         assert set(kept) == {"other", "redis"}
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     assert undo.wrong_now(data) == "redis does not run"
+
+
+def test_the_same_service_of_another_system_is_not_taken_for_one_that_died(tmp_path: Path) -> None:
+    start: dict[str, Any] = {"argv": ["/bin/sleep", "60.25"], "cwd": str(tmp_path), "log_path": str(tmp_path / "log")}
+    ended = {"kind": "start_service", "service": "web", "host": "127.0.0.14", "port": 9, "pid": 1, "start_ticks": 1}
+    start_there = {**start, "env": {"HOST": "127.0.0.15"}}
+    here, there = {**ended, "start": {**start, "env": {"HOST": "127.0.0.14"}}}, {**ended, "start": start_there}
+
+    pid = procfs.launch("web", start_there)
+    try:
+        assert undo.wrong_now(there) == ""
+        assert undo.wrong_now(here) == "web does not run"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_a_service_that_never_died_is_left_alone(child: subprocess.Popen[bytes]) -> None:

@@ -44,6 +44,7 @@ def test_shed_shares_follow_the_table_at_twice_the_target(start_api: StartApi) -
         assert share == pytest.approx(ratio, abs=4 * (ratio * (1 - ratio) / len(shed[priority])) ** 0.5)
 
 
+@pytest.mark.nightly
 def test_planted_shedding_after_the_handler_makes_refusals_expensive(start_api: StartApi) -> None:
     busy = {}
     for defect in ("", "sheds_after_the_handler"):
@@ -54,6 +55,7 @@ def test_planted_shedding_after_the_handler_makes_refusals_expensive(start_api: 
     assert busy["sheds_after_the_handler"] > 3 * busy[""]
 
 
+@pytest.mark.nightly
 def test_planted_counting_of_shed_as_errors(start_api: StartApi) -> None:
     observed = {}
     for defect in ("", "counts_shed_as_errors"):

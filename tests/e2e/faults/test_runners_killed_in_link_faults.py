@@ -1,0 +1,21 @@
+"""A runner that is killed in a fault of a link, at each moment of its journal: soon all is as before."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.target.processes_target import ProcessesTarget
+from tests.e2e.faults.other_runner import CRASHES, kill_one_and_expect_what_was
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("kind", "crash"),
+    [("latency", crash) for crash in ["after PLANNED", *CRASHES]]
+    + [(kind, crash) for kind in ("down", "blackhole", "reset") for crash in ("after ARMED", "after INJECTED")],
+)
+def test_everything_is_as_before_after_a_runner_was_killed(
+    target: ProcessesTarget, state_dir: Path, tmp_path: Path, kind: str, crash: str
+) -> None:
+    kill_one_and_expect_what_was(target, state_dir, tmp_path, kind, crash)
