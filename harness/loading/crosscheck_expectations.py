@@ -4,7 +4,7 @@ fit, and what could never be seen to fail.
 One function for each check, in one table; a check without one has nothing to be looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.experiment.expectations.alerts import AlertsCheck
@@ -146,14 +146,19 @@ def _caching(check: CachingCheck, where: Where, experiment: Experiment, target: 
         yield (*where, "phase"), f"{shortened(check.phase)} is not a phase.", did_you_mean(check.phase, PHASES)
     elif check.layers and getattr(experiment.phases, check.phase) <= 0:
         yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
-    for kind, most in check.builds_per_key.items():
-        if kind not in promise.kinds:
-            sentence = f"{shortened(kind)} is not a kind of content of {target.name}."
-            yield (*where, "builds_per_key", kind), sentence, did_you_mean(kind, promise.kinds)
-        elif most < 1:
-            yield (*where, "builds_per_key", kind), f"{most:g} is less than 1: what is not there has to be made.", ""
-    if check.builds_per_key and not experiment.faults:
-        yield (*where, "builds_per_key"), "there is no fault that could empty a cache.", ""
+    for key in ("builds_per_key", "builds_at_once"):
+        limits: Mapping[str, float] = getattr(check, key)
+        for kind, most in limits.items():
+            if kind not in promise.kinds:
+                sentence = f"{shortened(kind)} is not a kind of content of {target.name}."
+                yield (*where, key, kind), sentence, did_you_mean(kind, promise.kinds)
+            elif most < 1:
+                yield (*where, key, kind), f"{most:g} is less than 1: what is not there has to be made.", ""
+        if limits and not experiment.faults:
+            yield (*where, key), "there is no fault that could empty a cache.", ""
+    if check.builds_at_once and not promise.joined:
+        sentence = f"answers of {target.name} do not tell who made something from who was given it, too."
+        yield (*where, "builds_at_once"), sentence, "See promises.caching.joined of the target file."
 
 
 def _severity(check: SeverityCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:

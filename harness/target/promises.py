@@ -76,6 +76,7 @@ class CachingPromise(Strict, frozen=True, kw_only=True):
     layers: tuple[CacheLayer, ...]
     kinds: dict[str, str] = field(default_factory=dict)
     made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
+    joined: tuple[str, ...] = ()  # and those that were given what another request had made
 
 
 class BreakersPromise(Strict, frozen=True, kw_only=True):

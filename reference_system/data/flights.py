@@ -53,6 +53,10 @@ class Flights:
         found: T = await asyncio.shield(flight.task)
         return found
 
+    def under_way(self, key: str) -> bool:
+        """Whether who asks for this now is given what is made, or has just been made, for another one."""
+        return key in self._flying
+
     def forget(self) -> None:
         """Nobody is given any more what was begun before: what the keys stand for has lost its meaning."""
         self._flying.clear()

@@ -84,7 +84,7 @@ class Profiles:
             return replace(known.value, cache=Cache.PROCESS, age_s=(known.value.age_s or 0.0) + known.age_s)
         reading = self._process.reading(user)
         found = await self._from_stores(user, alone=False)
-        if found is not None and found.cache in (Cache.REDIS, Cache.BUILT):
+        if found is not None and found.cache in (Cache.REDIS, Cache.BUILT, Cache.JOINED):
             self._keep(found, reading)
         return found
 
@@ -149,7 +149,9 @@ class Profiles:
     async def _made(self, user: str, looked: Looked) -> Profile | None:
         """By one for all who have seen the same generation: none of them knows of a later change."""
         key = f"{list_key(Kind.PROFILE, user)} {looked.generation.decode()}"
-        return await self._flights.shared(key, lambda: self._built(user, Cache.BUILT, looked))
+        joined = self._flights.under_way(key)
+        made = await self._flights.shared(key, lambda: self._built(user, Cache.BUILT, looked))
+        return replace(made, cache=Cache.JOINED) if made is not None and joined else made
 
     async def _made_without_redis(self, user: str, *, alone: bool) -> Profile | None:
         if alone:

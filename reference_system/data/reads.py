@@ -115,10 +115,11 @@ class Reads:
             self._on_cache_loss(error)
             return Page(await self._built_home(user), Cache.FALLBACK)
         seen = f"{list_key(Kind.HOME, user)} {looked.generation.decode()}"
+        cache = Cache.JOINED if self._flights.under_way(seen) else Cache.BUILT
         found = await self._flights.shared(seen, lambda: self._built_home(user, looked), lingers=False)
         if event is not None:
             self._backends.background.run(self._backends.redis(*_analytics(event)))
-        return Page(found, Cache.BUILT)
+        return Page(found, cache)
 
     def changes_are_heard(self) -> None:
         """From now on, on the channel of Redis."""

@@ -75,12 +75,14 @@ TTL_S = {Kind.HOME: 60, Kind.PROFILE: 300}
 
 
 class Cache(StrEnum):
-    """What the header `X-Cache` of a replica says: the layer that had it, or where it was made."""
+    """What the header `X-Cache` of a replica says: the layer that had it, or where it was made, perhaps for another
+    request that this one joined."""
 
     PROCESS = "process"
     REDIS = "redis"
     DISK = "disk"
     BUILT = "built"
+    JOINED = "joined"
     FALLBACK = "fallback"
     NONE = "none"
 

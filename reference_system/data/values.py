@@ -80,7 +80,8 @@ class Values:
             return Value(await self._without_redis(kind, key, build), Cache.FALLBACK)
         if not blob:
             self._count["miss"].inc()
-            return Value(await self._built(kind, key, seen, build), Cache.BUILT)
+            cache = Cache.JOINED if self._flights.under_way(_flight(key, seen)) else Cache.BUILT
+            return Value(await self._built(kind, key, seen, build), cache)
         age = age_s(key, kind.lives_s, left_ms)
         stale = age is not None and 1000 * age > ttl_ms(key, kind.fresh_s)
         self._count["stale" if stale else "hit"].inc()
@@ -98,7 +99,7 @@ class Values:
             self._backends.background.run(self._backends.redis((*store, *lives)))
             return value
 
-        return await self._flights.shared(f"{key} {generation.decode()}", build_and_store)
+        return await self._flights.shared(_flight(key, generation), build_and_store)
 
     async def _without_redis(self, kind: ValueKind, key: str, build: Callable[[], Awaitable[Any]]) -> Any:
         """Nobody knows who may share then: what is public may be a moment old, what is personal may not."""
@@ -110,3 +111,7 @@ class Values:
         value = await build()
         self._backends.builds.labels(kind.name).inc()
         return value
+
+
+def _flight(key: str, generation: bytes) -> str:
+    return f"{key} {generation.decode()}"

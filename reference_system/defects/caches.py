@@ -49,6 +49,10 @@ class _EachAlone(Flights):
         del key, lingers
         return await build()
 
+    def under_way(self, key: str) -> bool:
+        del key
+        return False
+
 
 # Whatever a region answers is kept, and given to whoever asks for the same next.
 _PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"

@@ -54,5 +54,5 @@ class Ended:
             disabled=counts[Outcome.DISABLED],
             cpu_ratio=cpu_ratio,
             cached=sum(caches[layer] for layer in (Cache.PROCESS, Cache.REDIS, Cache.DISK)),
-            built=caches[Cache.BUILT],
+            built=caches[Cache.BUILT] + caches[Cache.JOINED],
         )

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from harness.gameday import make_plan
 from tests.e2e.gameday_process import EXPERIMENTS, RUNTIME, Finished, run_experiment
-from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALING, TAKEN_AWAY
+from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALING, STAMPEDE, TAKEN_AWAY
 
 # Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores. Containers
 # cost most while they are started and stopped.
-COSTS = dict.fromkeys((OVERLOAD, SCALING, CAPACITY, TAKEN_AWAY), 9) | dict.fromkeys((LOSING_US_EAST, *REGIONS), 10)
+COSTS = dict.fromkeys((OVERLOAD, SCALING, CAPACITY, STAMPEDE, TAKEN_AWAY), 9) | dict.fromkeys(
+    (LOSING_US_EAST, *REGIONS), 10
+)
 USUAL_COST = 4 if RUNTIME == "processes" else 6
 BUDGET = 13 * (os.cpu_count() or 1) // 2
 MOST = 4

@@ -84,6 +84,7 @@ FAN_OUT = "a_celebrity_posts"
 WARM = "warm_caches_hit"
 FLUSHED = "a_flushed_redis"
 TAKEN_AWAY = "nobody_sees_the_blocked"
+STAMPEDE = "everybody_asks_for_the_same"
 
 ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
@@ -106,7 +107,7 @@ CLEAN = (
         _clean(experiment, gate=False)
         for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, BREAKERS, POOL, GIVEN_UP, "silent_replica")
     ),
-    *(_clean(experiment, gate=False) for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, *DIAGNOSED)),
+    *(_clean(experiment, gate=False) for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED)),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
@@ -153,6 +154,7 @@ CACHES_DEFECTS = (
     _in_full("viewer_filter_before_the_cache", TAKEN_AWAY, "caching", "block: longest"),
     _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
     _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
+    _in_full("no_single_flight", STAMPEDE, "caching", "builds of one key at once"),
     _in_full("edge_keeps_private_answers", TAKEN_AWAY, "caching", "(block|mute): longest"),
 )
 

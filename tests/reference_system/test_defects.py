@@ -171,7 +171,7 @@ def test_planted_late_commits_lose_posts_and_no_connections(
 
 
 def test_planted_flights_are_nobodys_but_their_own() -> None:
-    begun = 0
+    begun, joined = 0, list[bool]()
 
     async def build() -> int:
         nonlocal begun
@@ -181,9 +181,13 @@ def test_planted_flights_are_nobodys_but_their_own() -> None:
 
     async def asked_twice(parts: ApiParts) -> None:
         flights = parts.flights()
-        await asyncio.gather(flights.shared("key", build), flights.shared("key", build))
+        first = asyncio.create_task(flights.shared("key", build))
+        await asyncio.sleep(0)
+        joined.append(flights.under_way("key"))
+        await asyncio.gather(first, flights.shared("key", build))
 
     asyncio.run(asked_twice(ApiParts()))
     assert begun == 1
     asyncio.run(asked_twice(defects.for_api("no_single_flight", ApiParts())))
     assert begun == 3
+    assert joined == [True, False]

@@ -7,7 +7,8 @@ what pages showed is by their content alone.
 from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
-from harness.verify.caching import ages, hit_ratio, stampede, taken_away
+from harness.verify.caching import ages, at_once, hit_ratio, stampede, taken_away
+from harness.verify.caching.emptied import after_emptying
 from harness.verify.figures import say
 from harness.verify.verdict import Evidence, Figure, Verdict
 
@@ -24,7 +25,9 @@ def check_caching(run: Run, check: CachingCheck) -> Verdict:
         found += hit_ratio.figures_of(run, [one for one in promise.layers if one.layer in check.layers], window)
     elif check.layers:
         found.append(figures.unknown("hit ratios", unit="ratio", accept="some", reason=f"there is no {check.phase}"))
-    found += stampede.figures_of(run, check, promise, evidence)
+    emptied = after_emptying(run, check, promise)
+    found += stampede.figures_of(emptied, check, evidence)
+    found += at_once.figures_of(emptied, check, evidence)
     found += taken_away.figures_of(run, check, evidence)
     for layer in promise.layers:
         found += ages.figures_of(run, layer, asked=layer.layer in check.layers, evidence=evidence)
@@ -38,7 +41,7 @@ def name_of(check: CachingCheck) -> str:
     words = []
     if check.layers:
         words.append(f"hits of {', '.join(check.layers)} in {check.phase}")
-    if check.builds_per_key:
+    if check.builds_per_key or check.builds_at_once:
         words.append("no stampede")
     if check.still_shown:
         words.append(f"nothing shown after {', '.join(check.still_shown)}")

@@ -69,6 +69,8 @@ def test_an_alert_without_a_reason_is_refused(written: Written) -> None:
         ("phase: final_reads, layers: [redis]", "$.expect[0].phase: the phase final_reads has length 0s"),
         ("builds_per_key: {homes: 2}", '$.expect[0].builds_per_key.homes: "homes" is not a kind of content of'),
         ("builds_per_key: {home: 0.5}", "$.expect[0].builds_per_key.home: 0.5 is less than 1"),
+        ("builds_at_once: {homes: 2}", '$.expect[0].builds_at_once.homes: "homes" is not a kind of content of'),
+        ("builds_at_once: {home: 0}", "$.expect[0].builds_at_once.home: 0 is less than 1"),
         ("still_shown: {block: 0}", 'still_shown.block: 0 has no unit: write "0s"'),
     ],
 )

@@ -107,6 +107,21 @@ def test_what_is_built_is_stored_and_found() -> None:
     assert (bench.counted("miss"), bench.counted("hit")) == (1, 1)
 
 
+def test_who_asks_meanwhile_is_told_to_have_joined() -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        bench.may_build.clear()
+        asking = [asyncio.create_task(bench.get()) for _ in range(3)]
+        await bench.settle()
+        bench.may_build.set()
+        got = await asyncio.gather(*asking)
+
+        assert [(value.value, value.cache) for value in got] == [(["1"], "built"), (["1"], "joined"), (["1"], "joined")]
+
+    bench.run(use)
+
+
 def test_what_is_forgotten_while_it_is_built_is_not_stored() -> None:
     bench = Bench()
 

@@ -32,6 +32,7 @@ class Replica(ThreadingHTTPServer):
     """Answers with a number that is new each time; `said` is its Cache-Control, `takes_s` how long it thinks."""
 
     daemon_threads = True
+    request_queue_size = 100
 
     def __init__(self) -> None:
         super().__init__((HOST, 0), Handler)
@@ -205,12 +206,33 @@ def test_nothing_else_is_kept(layer: Layer, said: str, status: int, path: str) -
     assert [layer.number(path), layer.number(path)] == [1, 2]
 
 
-def test_one_asks_for_all_who_miss_at_once(layer: Layer) -> None:
-    layer.replica.takes_s = 0.5
-    with ThreadPoolExecutor(20) as pool:
-        numbers = list(pool.map(lambda _: layer.number(), range(20)))
+def asked_at_once(layer: Layer) -> list[tuple[int, float]]:
+    """Twenty times: the answer's number, and how long it took."""
 
-    assert numbers == [1] * 20
+    def ask(_: int) -> tuple[int, float]:
+        asked_s = time.monotonic()
+        return layer.number(), time.monotonic() - asked_s
+
+    with ThreadPoolExecutor(20) as pool:
+        return list(pool.map(ask, range(20)))
+
+
+def test_one_asks_for_all_who_miss_at_once_and_they_wait_for_a_tenth_of_a_second(layer: Layer) -> None:
+    layer.replica.takes_s = 0.05
+    quick = [number for number, took_s in asked_at_once(layer) if took_s < 0.1]
+
+    assert set(quick) <= {1}
+    assert layer.number() == 1
+
+
+def test_what_is_not_kept_is_not_asked_for_one_after_the_other(layer: Layer) -> None:
+    """Waiting for each other would be in vain: nobody is given what another one was."""
+    layer.replica.said, layer.replica.takes_s = "no-store", 0.02
+    numbers, took_s = zip(*asked_at_once(layer), strict=True)
+
+    assert len(set(numbers)) > 1
+    assert len(layer.replica.answered) == 20
+    assert sorted(took_s)[10] < 0.45
 
 
 def test_what_may_be_stale_is_served_at_once_while_it_is_asked_for_anew(gateway: Layer) -> None:

@@ -39,10 +39,12 @@ PROMISE = CachingPromise(
         CacheLayer(layer="disk", hit_ratio=Ratio(0.8), oldest=Seconds(86400.0)),
     ),
     kinds={"home": "/timeline/home", "profile": "/users/{id}/profile"},
+    joined=("joined",),
 )
 CHECK = CachingCheck(
     layers=("process", "redis"),
     builds_per_key={"home": 2.0, "profile": 2.0},
+    builds_at_once={"home": 2, "profile": 2},
     still_shown={"block": Seconds(0.0), "unfollow": Seconds(1.0), "edit_profile": Seconds(2.0)},
 )
 
@@ -53,6 +55,7 @@ class Caches:
 
     hit_ratio: dict[str, float] = field(default_factory=lambda: {"process": 0.95, "redis": 0.985})
     builds_per_key: float = 1.5
+    builds_at_once: int = 2
     oldest_s: dict[str, int] = field(default_factory=lambda: {"process": 31, "redis": 60})
     shown_for_s: dict[str, float] = field(default_factory=lambda: {"block": 0.0, "unfollow": 0.0, "edit_profile": 0.0})
     fault: ServiceFault | None = RESTART
@@ -83,6 +86,8 @@ class Caches:
                 pages, frame["operation"], frame["user"], 85 + number // USERS % PROFILES, strict=True
             )
         ]
+        for operation in ("home", "profile"):
+            self._ask_at_once(frame, pages & emptied & (frame["operation"] == operation).to_numpy())
         acknowledged = self._taken_away(frame)
         frame["seen"] = [
             ",".join(self._seen(object_, user, sent_s, acknowledged)) if object_ and not change else ""
@@ -91,6 +96,15 @@ class Caches:
             )
         ]
         return frame
+
+    def _ask_at_once(self, frame: pd.DataFrame, missed: NDArray[np.bool_]) -> None:
+        """The first of these pages is asked for five times at once."""
+        same = frame.index[missed & (frame["object"] == frame["object"][missed].iloc[0]).to_numpy()][:5]
+        sent_s = float(frame.loc[same[0], "sent_s"])
+        frame.loc[same, "sent_s"] = sent_s
+        frame.loc[same, "finished_s"] = sent_s + 0.4
+        frame.loc[same, "served_by"] = REPLICAS[0]
+        frame.loc[same[self.builds_at_once :], "cache"] = "joined"
 
     def _taken_away(self, frame: pd.DataFrame) -> dict[str, float]:
         """By id, when its removal was acknowledged. Each user's first post after 40 s becomes a removal."""

@@ -12,9 +12,11 @@ from harness.experiment.faults import KillFault
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE, FaultEdge
 from harness.units import Seconds
+from harness.verify.caching.at_once import most_at_once
 from harness.verify.caching.check import check_caching
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import a_run
+from tests.harness.simulation import REPLICAS
 from tests.harness.verify.a_full_run import figure, guilty
 from tests.harness.verify.caching.a_cached_system import CHECK, EMPTIED_AT_S, REDIS, TAKEN_AT_S, Caches
 
@@ -50,6 +52,11 @@ MUTATIONS = [
         "each request that meets the empty cache makes its content",
         SOUND.but(builds_per_key=2.5),
         [f"builds of one key ({kind}) after the cache was emptied" for kind in ("home", "profile")],
+    ),
+    (
+        "who asks for what is being made makes it, too",
+        SOUND.but(builds_at_once=3),
+        [f"builds of one key at once ({kind}) after the cache was emptied" for kind in ("home", "profile")],
     ),
     (
         "processes keep things for too long",
@@ -102,7 +109,7 @@ def test_a_run_that_shows_nothing_decides_nothing(sound: Run) -> None:
 
     verdict = check_caching(nothing, CHECK)
 
-    assert len(guilty(verdict)) == len(verdict.figures) == 9
+    assert len(guilty(verdict)) == len(verdict.figures) == 11
     assert verdict.outcome is Outcome.INCONCLUSIVE
 
 
@@ -244,6 +251,40 @@ def test_what_was_never_answered_may_have_been_made_too(sound: Run) -> None:
     found = figure(check_caching(unanswered, CHECK), "builds of one key (home)")
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "that were asked for were never answered" in found.reason
+
+
+def test_what_was_made_again_and_again_at_once_is_named() -> None:
+    verdict = check_caching(SOUND.but(builds_at_once=4).run(), CHECK)
+
+    assert figure(verdict, "builds of one key at once (profile)").value == 4.0
+    told = [item.sentence for item in verdict.evidence if "at once" in item.sentence]
+    assert len(told) == 2
+    assert told[1].startswith("profile of user-")
+    assert told[1].endswith(f"by {REPLICAS[0]} was being made 4 times at once.")
+
+
+def test_a_key_that_few_asked_for_at_once_could_not_be_made_so_often(sound: Run) -> None:
+    """Nobody joined anybody."""
+    alone = replace(sound, requests=sound.requests[sound.requests["cache"] != "joined"])
+
+    found = figure(check_caching(alone, CHECK), "builds of one key at once (home)")
+
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.reason == "no more than 2 asked for one key at once while no cache had it"
+
+
+def test_two_servers_that_make_the_same_are_no_stampede() -> None:
+    made = pd.DataFrame(
+        {
+            "object": ["a", "a", "a", "b"],
+            "served_by": ["first", "second", "first", "first"],
+            "sent_s": [1.0, 1.0, 2.0, 1.0],
+            "finished_s": [2.0, 2.0, 3.0, 3.0],
+        }
+    )
+
+    assert most_at_once(made) == (1, 1.0, "a by first")
+    assert most_at_once(made.assign(served_by="first")) == (2, 1.0, "a by first")
 
 
 def test_a_phase_that_the_run_does_not_have_has_no_hit_ratio(sound: Run) -> None:
