@@ -25,6 +25,7 @@ from harness.faults.lease import Guard
 from harness.load.locust_driver import LiveFigures, LocustDriver
 from harness.observe import logs
 from harness.observe.health_probe import HealthProbe
+from harness.observe.machine import MachineWatch
 from harness.observe.scraper import ScrapeHole, Scraper
 from harness.observe.stop_conditions import StopWatch
 from harness.plan import Plan, rate_at
@@ -250,7 +251,8 @@ class Conductor:
             endpoints, every_s=SCRAPE_EVERY_S, on_samples=self._take_samples, on_event=self.writer.event, hole=hole
         )
         probe = HealthProbe(self.target.is_healthy, list(self.plan.target.services), on_event=self.writer.event)
-        return [scraper.run(), probe.run(), self._hold_guard(), self._notice_exits()]
+        machine = MachineWatch(on_event=self.writer.event)
+        return [scraper.run(), probe.run(), machine.run(), self._hold_guard(), self._notice_exits()]
 
     def _take_samples(self, samples: list[Sample]) -> None:
         self._scraped.set()

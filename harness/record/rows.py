@@ -207,6 +207,12 @@ class ShardHealth(_Event, frozen=True, kw_only=True, tag="shard_health"):
     open_files: int
 
 
+class MachinePressure(_Event, frozen=True, kw_only=True, tag="machine_pressure"):
+    """The share of the last second in which something on the harness' machine waited for a CPU."""
+
+    cpu_waiting_ratio: float
+
+
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
     """The run ended before its time."""
 
@@ -231,6 +237,7 @@ Event = (
     | ServiceExited
     | ShardState
     | ShardHealth
+    | MachinePressure
     | RunStopped
     | RunEnded
 )

@@ -20,6 +20,8 @@ LAG = "generator lag p99 outside faults"
 MAX_LAG_S = 0.010  # p99 of sent − scheduled; more, and the latencies are the generator's
 MAX_UNSENT = 0.001  # of all offered requests
 MAX_GAP_PERIODS = 3
+CROWDED_FOR = 5  # seconds
+CROWDED = f"share of the worst {CROWDED_FOR} s in which something on this machine waited for a CPU"
 LONGEST_PERIOD_S = 1.0  # of scrapes; a longer median gap is a hole, not a period
 MAX_CLOCK_STEP_S = 0.5
 # Chance that a healthy Poisson generator is called off schedule in any second of a run.
@@ -38,6 +40,7 @@ def figures_of(run: Run) -> list[Figure]:
         *_scrapes(run),
         _clock(run),
         _interference(run),
+        *_machine(run),
     ]
 
 
@@ -49,6 +52,17 @@ def _interference(run: Run) -> Figure:
         "services that somebody else ended", float(len(killed)), unit="", samples=len(run.plan.target.services),
         accept="0", holds=not killed, reason="; ".join(told[:3]),
     )  # fmt: skip
+
+
+def _machine(run: Run) -> list[Figure]:
+    """How crowded the machine was that carries the load and, as a rule, the target: reported, for whoever doubts a red.
+    It is no condition, since a target that uses up its CPU does so rightly or wrongly, and not by chance."""
+    seen = windows.events_of(run, rows.MachinePressure)
+    ratios = [event.cpu_waiting_ratio for event in seen if windows.run_time_s(run, event.at_ns) > 0]
+    if len(ratios) < CROWDED_FOR:
+        return []  # an older kernel, or another system
+    worst = float(np.convolve(ratios, np.ones(CROWDED_FOR) / CROWDED_FOR, mode="valid").max())
+    return [figures.reported(CROWDED, worst, unit="ratio", samples=len(ratios))]
 
 
 # --- the record -----------------------------------------------------------------------------------------------------

@@ -101,4 +101,5 @@ def _passed(check: DiagnosisCheck, mine: list[Finding]) -> str:
     since = ", ".join(
         f"{finding.region} {at(episode.since_s)}" for finding in mine for episode in finding.episodes[:MOST_TOLD]
     )
-    return f"{check.symptom} showed ({since}), the runbook led to {check.cause}, and no other symptom showed."
+    allowed = f", unless it was {' or '.join(check.may_show)}" if check.may_show else ""
+    return f"{check.symptom} showed ({since}), the runbook led to {check.cause}, and no other symptom showed{allowed}."

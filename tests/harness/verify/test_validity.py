@@ -255,3 +255,17 @@ def test_run_time_starts_with_the_load_and_not_with_the_clock() -> None:
 
     assert evidence.at_s == pytest.approx(30.0)
     assert run.events[0].at_ns > NS_PER_S
+
+
+def test_how_crowded_the_machine_was_is_reported_and_no_condition() -> None:
+    crowded = [
+        rows.MachinePressure(at_ns=at(second), cpu_waiting_ratio=0.9 if 40 <= second < 45 else 0.1)
+        for second in range(60)
+    ]
+    verdict = check_validity(a_full_run().altering_events(_with(*crowded)).built()).verdict
+
+    found = next(figure for figure in verdict.figures if "waited for a CPU" in figure.name)
+    assert found.outcome is Outcome.PASS
+    assert found.value == pytest.approx(0.9)
+    without = check_validity(a_full_run().built()).verdict
+    assert verdict.sentence == without.sentence
