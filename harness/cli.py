@@ -1,6 +1,7 @@
 """Arguments in, exit code out; no logic."""
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,21 @@ DEFAULT_RUNS = Path("runs")
 DEFAULT_SEARCHES = Path("searches")
 DEFAULT_TARGET = Path("reference_system/target.yaml")
 LATEST = DEFAULT_RUNS / "latest"
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"gameday {metadata.version('gameday-harness')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    del version
 
 
 @app.command()
