@@ -1,6 +1,7 @@
 """Which users were hurt and for how long, in a sentence or two for the top of the page, whatever a run's faults were.
 
-Hurt is who met an error as objectives count them. Being refused or answered late is not: that is in the tables.
+Hurt is who met an error as objectives count them. Being refused or answered late is not; who was refused something is
+told where nobody met an error.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from harness.record.reader import Run
 from harness.report import wording
 from harness.verify.failover.cohorts import hurt_seconds, regions_asked
+from harness.verify.severity.affected import REFUSED
 from harness.verify.slo import BAD
 from harness.verify.windows import column, is_word
 
@@ -23,7 +25,9 @@ def who_was_hurt(run: Run) -> str:
     bad = frame.loc[is_word(frame["outcome"], *BAD)]
     users = frame["user"].nunique()
     if bad.empty:
-        return f"Who was hurt: nobody. None of {wording.plural(users, 'user')} met an error."
+        refused = frame["user"][is_word(frame["outcome"], *REFUSED)].nunique()
+        also = f"; {wording.count(refused)} {'was' if refused == 1 else 'were'} refused something" if refused else ""
+        return f"Who was hurt: nobody. None of {wording.plural(users, 'user')} met an error{also}."
     from_s = column(bad, "scheduled_s")
     seconds = hurt_seconds(bad["user"].to_numpy(np.int64), from_s, np.fmax(column(bad, "finished_s"), from_s))
     half, worst = int(np.median(seconds)), float(seconds.max())

@@ -1,9 +1,10 @@
 """Which users were affected, as shares of those who came, in windows of ten seconds. No judgement.
 
-A user is affected by a request that failed, whose fate is unknown or that could not be sent, by an answer later than
-`late_s`, and by a refusal (shed, or its feature is off) of priority 1 to 3. Refusals of priority 4 (trends, whom to
-follow) are what the specification calls acceptable to lose. The share is over a window and not over the run: with one
-error in a hundred, given time, everybody meets one, and still nothing like an outage has happened.
+What hurts is a request that failed, whose fate is unknown or that could not be sent, an answer later than `late_s`, and
+a refusal (shed, or its feature is off) of priority 1 to 3. Refusals of priority 4 (trends, whom to follow) are what the
+specification calls acceptable to lose. A user is affected of whose requests in a window at least a tenth hurt, so with
+fewer than ten by any. One in a hundred does not make an outage, neither over a run, in which everybody meets one in
+time, nor over ten seconds in which each user asks a hundred times.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from harness.verify.windows import Bools, Floats, Window, column, is_word
 
 WINDOW_S = 10.0  # ours: as long as it takes to look at a board, and long enough for hundreds of users to come
 STEP_S = 1.0
+AFFECTED_FROM = 0.1  # of a user's requests in a window; ours, the specification says no more than "affected"
 REFUSALS_TO_PRIORITY = 3  # what is refused to users of this priority number and below affects them
 REFUSED = (Outcome.SHED, Outcome.DISABLED)
 
@@ -109,5 +111,6 @@ def shares_of(came: Came) -> Shares:
 
 
 def _users(came: Came, place: slice) -> tuple[int, int]:
-    user = came.user[place]
-    return len(np.unique(user)), len(np.unique(user[came.hurt[place]]))
+    users, whose = np.unique(came.user[place], return_inverse=True)
+    asked, hurt = np.bincount(whose), np.bincount(whose, weights=came.hurt[place])
+    return len(users), int((hurt >= AFFECTED_FROM * asked).sum())

@@ -77,7 +77,7 @@ def assess(run: Run, *, late_s: float = LATE_S) -> Assessment | None:
     lows = np.array([statistics.ends(bar)[0] for bar in bars])
     place = int(np.lexsort((shares.users, lows))[-1])  # not by the share: one user of two proves little
     low, high = statistics.ends(bars[place])
-    share, risks = float(shares.share[place]), risks_of(run)
+    share, risks = float(shares.share[place]), risks_of(run, came)
     severity = graded(share, at_risk=bool(risks))
     start_s = float(shares.start_s[place])
     return Assessment(

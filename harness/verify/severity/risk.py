@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.record import rows
 from harness.record.reader import Run
 from harness.verify import windows
-from harness.verify.severity.affected import refused_extras
+from harness.verify.severity.affected import Came, refused_extras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +18,10 @@ class Risk:
     sentence: str
 
 
-def risks_of(run: Run) -> tuple[Risk, ...]:
+def risks_of(run: Run, came: Came) -> tuple[Risk, ...]:
     warm_up = windows.phase_window(run.plan, "warm_up")
     from_s = warm_up.end_s if warm_up else 0.0
-    found = [*_alerts(run, from_s), *_levels(run, from_s), *_away(run, from_s), *_refused(run)]
+    found = [*_alerts(run, from_s), *_levels(run, from_s), *_away(run, from_s), *_refused(run), *_went_wrong(came)]
     return tuple(sorted(found, key=lambda risk: float("inf") if risk.at_s is None else risk.at_s))
 
 
@@ -88,3 +88,9 @@ def _refused(run: Run) -> Iterator[Risk]:
     many = refused_extras(run)
     if many:
         yield Risk(at_s=None, sentence=f"{many:,} requests of the lowest priority were refused")
+
+
+def _went_wrong(came: Came) -> Iterator[Risk]:
+    many = int(came.hurt.sum())
+    if many:
+        yield Risk(at_s=None, sentence=f"{many:,} requests failed, were refused or were late, of no user many at once")

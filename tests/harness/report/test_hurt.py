@@ -29,7 +29,7 @@ def test_nothing_asked_is_nothing_said() -> None:
 def test_without_errors_nobody_was_hurt() -> None:
     requests: list[Asked] = [(1, "us-east", "home", "ok", 1.0, 9.0), (2, "us-east", "search", "shed", 1.0, 1.1)]
 
-    assert told(*requests) == "Who was hurt: nobody. None of 2 users met an error."
+    assert told(*requests) == "Who was hurt: nobody. None of 2 users met an error; 1 was refused something."
 
 
 def test_who_met_errors_is_told_with_how_long_and_what_failed() -> None:

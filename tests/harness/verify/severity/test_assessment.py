@@ -93,6 +93,19 @@ def test_what_affects_a_user(change: Change, affects: bool) -> None:
     assert (assessed(a_run().altering_requests(change).built()).affected > 0) is affects
 
 
+def _one_in(many: int) -> Change:
+    """Of one user who asks for everything, one request in so many fails."""
+    return lambda frame: frame.assign(user=1, outcome=frame["outcome"].mask(frame.index % many == 0, "failed"))
+
+
+@pytest.mark.parametrize(("many", "severity"), [(9, "SEV1"), (40, "SEV4")])
+def test_a_user_is_affected_of_whose_requests_a_tenth_hurt(many: int, severity: str) -> None:
+    found = assessed(a_run().altering_requests(_one_in(many)).built())
+
+    assert found.severity == severity
+    assert "of no user many at once" in found.risks[-1].sentence
+
+
 def test_refused_extras_are_a_risk() -> None:
     found = assessed(a_run().altering_requests(_to("shed", priority=4)).built())
 
