@@ -251,6 +251,32 @@ def test_all_that_caches_hold_of_a_user_can_be_forgotten_at_once(replicas: list[
     assert httpx.post(f"{worker}/internal/users/user-*/forget").status_code == 404
 
 
+# --- many who miss at once ---
+
+
+@pytest.mark.parametrize("path", ["/users/user-2160/profile", "/timeline/home", "/trending"])
+def test_who_asks_for_what_is_being_made_is_given_the_same_and_told_so(
+    path: str, postgres_dsn: str, redis_url: str, worker: str, tmp_path: Path
+) -> None:
+    del worker  # it seeds the database
+    postgres = link_to(httpx.URL(postgres_dsn))
+    address = f"postgresql://postgres@{servers.HOST}:{postgres.port}/postgres"
+    with contextlib.closing(postgres), started(tmp_path, {"REDIS_URL": redis_url, "POSTGRES_DSN": address}) as api:
+        viewer = api.user(2161)
+        with redis_client.Redis.from_url(redis_url) as redis:
+            redis.flushall()
+        postgres.cut(Mode.FREEZES)
+        with ThreadPoolExecutor(3) as pool:
+            asked = [pool.submit(api.get, path, headers=viewer) for _ in range(3)]
+            time.sleep(0.3)  # all have found nothing
+            postgres.heal()
+            answers = [each.result() for each in asked]
+
+    assert sorted(answer.headers["x-cache"] for answer in answers) == ["built", "joined", "joined"]
+    first, second, third = ({**answer.json(), "analytics_event": ""} for answer in answers)  # each read is an event
+    assert first == second == third
+
+
 # --- without the stores ---
 
 
