@@ -87,6 +87,18 @@ def test_a_stampede_without_a_fault_is_refused(written: Written) -> None:
     assert "there is no fault that could empty a cache" in said
 
 
+def test_builds_at_once_of_a_target_that_does_not_tell_who_made_something_are_refused(
+    written: Written, project: Path
+) -> None:
+    at_once = written(SMALL.replace("slo, p99: 150ms", "caching, builds_at_once: {home: 2}"))
+    assert "do not tell who made something from who was given it" in error_of(at_once)
+
+    telling = TARGET.replace("  caching:\n", "  caching:\n    joined: [joined]\n")
+    (project / "reference_system" / "target.yaml").write_text(telling)
+
+    assert load_experiment(at_once).experiment.expect
+
+
 def test_caches_that_nothing_was_promised_of_are_not_judged(written: Written, project: Path) -> None:
     begin, end = TARGET.index("  caching:"), TARGET.index("  breakers:")
     (project / "reference_system" / "target.yaml").write_text(TARGET[:begin] + TARGET[end:])
