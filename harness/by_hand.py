@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from harness import clock
@@ -9,15 +10,21 @@ from harness.errors import UncleanError
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal
 from harness.faults.lease import Guard
+from harness.interrupts import Interrupts
 from harness.plan import PlannedFault
 from harness.record import rows
 from harness.record.writer import create_run_folder
-from harness.runner import Stop, stopped_by_signals
+from harness.runner import Stop
 from harness.target.running_target import RunningTarget
 
 
 async def by_hand(
-    target: RunningTarget, faults: tuple[PlannedFault, ...], runs: Path, *, on_stage: Callable[[str], None]
+    target: RunningTarget,
+    faults: tuple[PlannedFault, ...],
+    runs: Path,
+    *,
+    interrupts: Interrupts,
+    on_stage: Callable[[str], None],
 ) -> None:
     """Inject, tell what the canary sees, and revert when the time is over or the operator says so. All `faults` are one
     that was written, or the parts of it; their times count from now.
@@ -37,19 +44,19 @@ async def by_hand(
     name = faults[0].part_of or faults[0].id
     folder = create_run_folder(runs, name=f"by-hand-{name}", at=clock.utc_now())
     journal = Journal(folder / "journal.jsonl", run=folder.name)
-    guard = await asyncio.to_thread(Guard.start, journal.path)
     injector = Injector(target, faults, journal, on_event=tell)
     stop = Stop()
-    try:
-        with stopped_by_signals(stop):
+    with interrupts.lead_to(partial(stop.ask, "operator")):
+        guard = await asyncio.to_thread(Guard.start, journal.path)
+        try:
             await injector.prepare()
             await _live(injector, guard, faults, stop)
-    except ExceptionGroup as errors:
-        raise _worst(errors) from errors
-    finally:
-        await injector.revert_all()
-        await asyncio.to_thread(guard.release)
-        journal.close()
+        except ExceptionGroup as errors:
+            raise _worst(errors) from errors
+        finally:
+            await injector.revert_all()
+            await asyncio.to_thread(guard.release)
+            journal.close()
 
 
 async def _live(injector: Injector, guard: Guard, faults: tuple[PlannedFault, ...], stop: Stop) -> None:

@@ -43,6 +43,12 @@ class FaultError(GamedayError):
     """A fault could not be injected as asked; whatever was done has been undone."""
 
 
+class StoppedError(GamedayError):
+    """The operator said so before there was a record to judge; nothing is left running."""
+
+    exit_code = ExitCode.STOPPED
+
+
 class RecordError(GamedayError):
     """A run's record is missing, damaged or of an unknown format version."""
 

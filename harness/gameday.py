@@ -14,6 +14,7 @@ from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.faults import WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
+from harness.interrupts import Interrupts, run_through
 from harness.load.profile import FINAL_READS, describe
 from harness.loader import LoadedExperiment, load_experiment
 from harness.loading.mistakes import did_you_mean, shortened
@@ -135,20 +136,21 @@ def run_plan(
     """
     state_dir = place.state_of(Path(plan.target_path))
 
-    async def conduct() -> RunResult:
+    async def conduct(interrupts: Interrupts) -> RunResult:
         was_up = running(plan.target, state_dir) is not None
         on_stage(f"using {plan.target.name} as it is up" if was_up else f"starting {plan.target.name}")
-        async with started(plan, state_dir, place) as target:
+        async with started(plan, state_dir, place, interrupts) as target:
             conductor = Conductor(
                 plan,
                 target,
                 place.runs,
                 log_marks=logs.mark(target.log_files()) if was_up else logs.whole(target.log_files()),
+                interrupts=interrupts,
                 harness_defect=harness_defect,
                 on_progress=on_progress,
                 meanwhile=meanwhile,
             )
-            for what, version in target.about().items():
+            for what, version in (await target.about()).items():
                 on_stage(f"{what}: {version}")
             on_stage(f"preparing the load; the record is {conductor.folder}")
             result = await conductor.conduct()
@@ -157,7 +159,7 @@ def run_plan(
 
     with locked(state_dir, purpose=f'"{plan.experiment}"', for_s=plan.duration_s + SETTLING_S):
         refuse_leftovers(place.runs)
-        return asyncio.run(conduct())
+        return run_through(conduct)
 
 
 def refuse_leftovers(runs: Path) -> None:
@@ -169,7 +171,7 @@ def refuse_leftovers(runs: Path) -> None:
 
 
 @asynccontextmanager
-async def started(plan: Plan, state_dir: Path, place: Place) -> AsyncIterator[RunningTarget]:
+async def started(plan: Plan, state_dir: Path, place: Place, interrupts: Interrupts) -> AsyncIterator[RunningTarget]:
     """The target, running: attached to if it is up already, else started and afterwards stopped."""
     already = running(plan.target, state_dir)
     if already is not None:
@@ -187,7 +189,8 @@ async def started(plan: Plan, state_dir: Path, place: Place) -> AsyncIterator[Ru
     try:
         yield target
     finally:
-        await target.down()
+        with interrupts.ignored():
+            await target.down()
 
 
 def inject_by_hand(
@@ -205,7 +208,7 @@ def inject_by_hand(
         problems = refusals(planned, spec, runtime=target.runtime)
         if problems:
             raise ExperimentError("\n".join(problems))
-        asyncio.run(by_hand(target, planned, place.runs, on_stage=on_stage))
+        run_through(lambda interrupts: by_hand(target, planned, place.runs, interrupts=interrupts, on_stage=on_stage))
 
 
 SHORTEST_WATCH_S = 5.0  # less shows no symptom

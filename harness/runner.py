@@ -7,9 +7,8 @@ verdict is made later, from the record alone.
 import asyncio
 import gc
 import os
-import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from harness.experiment.faults import ServiceFault
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal
 from harness.faults.lease import Guard
+from harness.interrupts import Interrupts
 from harness.load.locust_driver import LiveFigures, LocustDriver
 from harness.observe import logs
 from harness.observe.health_probe import HealthProbe
@@ -110,6 +110,7 @@ class Conductor:
         runs: Path,
         *,
         log_marks: Mapping[str, logs.LogMark],
+        interrupts: Interrupts,
         harness_defect: str | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         meanwhile: Callable[[], object] = lambda: None,
@@ -121,6 +122,7 @@ class Conductor:
         self.stop = Stop()
         self._on_progress = on_progress
         self._meanwhile = meanwhile
+        self._interrupts = interrupts
         self._log_marks = log_marks
         self._journal = Journal(self.folder / "journal.jsonl", run=self.writer.run_id)
         self._guard: Guard | None = None
@@ -142,13 +144,16 @@ class Conductor:
         )
 
     async def conduct(self) -> RunResult:
-        """Run the plan from the first preparation to the seal; what goes wrong stops the run and is recorded."""
+        """Run the plan from the first preparation to the seal; what goes wrong stops the run and is recorded.
+
+        A signal asks the run to stop and clean up; a second one changes nothing, cleaning goes on.
+        """
         self.writer.write_plan(self.plan)
-        about = await asyncio.to_thread(self.target.about)
-        self.writer.write_environment(
-            environment(self.writer.run_id, self.plan, about=about, harness_defect=self._harness_defect)
-        )
-        with stopped_by_signals(self.stop):
+        with self._interrupts.lead_to(partial(self.stop.ask, "operator")):
+            about = await self.target.about()
+            self.writer.write_environment(
+                environment(self.writer.run_id, self.plan, about=about, harness_defect=self._harness_defect)
+            )
             try:
                 if await self.stop.interrupts(self._prepare()):
                     await self._load_and_disturb()
@@ -344,20 +349,6 @@ def _exit_event(service: str, ended: Exit, *, expected: bool) -> rows.ServiceExi
     return rows.ServiceExited(
         at_ns=at_ns, service=service, expected=expected, detail=ended.detail, by_somebody=ended.by_somebody
     )
-
-
-@contextmanager
-def stopped_by_signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask the run to stop and clean up; a second one changes nothing, cleaning goes on."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, stop.ask, "operator", f"{number.name} from the operator")
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _sentences(group: BaseExceptionGroup[BaseException]) -> str:

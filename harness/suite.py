@@ -97,8 +97,8 @@ def run_all(parts: Sequence[Part], run: Callable[[Plan], Ended]) -> Iterator[End
         try:
             ended = run(part.plan)
         except GamedayError as error:
-            unclean = error.exit_code is ExitCode.UNCLEAN
-            ended = Ended(experiment=name, exit_code=error.exit_code, sentence=str(error), is_last=unclean)
+            ends_all = error.exit_code in (ExitCode.UNCLEAN, ExitCode.STOPPED)
+            ended = Ended(experiment=name, exit_code=error.exit_code, sentence=str(error), is_last=ends_all)
         was_last = ended.is_last
         yield ended
 

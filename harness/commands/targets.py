@@ -9,6 +9,7 @@ from rich.markup import escape
 from harness import display, gameday
 from harness.errors import ExitCode, TargetError
 from harness.faults.revert import leftovers
+from harness.interrupts import run_through
 from harness.loader import load_target
 from harness.observe.overview import overview
 from harness.target import runtimes
@@ -22,7 +23,7 @@ def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str |
     with locked(state_dir, purpose="its start", for_s=60):
         if runtimes.running(spec, state_dir) is not None:
             raise TargetError(f"{spec.name} is up already on {choice.loopback}. Run: gameday status, or gameday down.")
-        running = asyncio.run(runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
+        running = run_through(lambda interrupts: runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
     host, port = running.address(spec.entry)
     console.print(f"{spec.name} is up: http://{host}:{port}  (stop it with: gameday down)", soft_wrap=True)
     return ExitCode.PASS

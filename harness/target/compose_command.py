@@ -3,10 +3,13 @@
 Both read the same file. The engine is pinned by DOCKER_HOST, whatever the operator's context is.
 """
 
+import asyncio
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ COMMAND = "GAMEDAY_COMPOSE"  # environment variable: which of the two, where the
 BUILD_TIMEOUT_S = 900.0
 UP_TIMEOUT_S = 120.0
 DOWN_TIMEOUT_S = 60.0
+GIVE_UP_TIMEOUT_S = 15.0  # between SIGTERM and SIGKILL: it waits for what the engine is just doing for it
 LAST_LINES = 25
 
 
@@ -47,39 +51,55 @@ class Compose:
     engine: str
     variables: Mapping[str, str]
 
-    def build(self, service: str) -> None:
+    async def build(self, service: str) -> None:
         """Make the image that all services share; quick where nothing has changed."""
-        self._run("build", service, timeout_s=BUILD_TIMEOUT_S)
+        await self._run("build", service, timeout_s=BUILD_TIMEOUT_S)
 
-    def up(self, services: Sequence[str]) -> None:
+    async def up(self, services: Sequence[str]) -> None:
         """Create and start these, and what they depend on, in the order of their dependencies."""
-        self._run("up", "--detach", "--no-build", "--force-recreate", *services, timeout_s=UP_TIMEOUT_S)
+        await self._run("up", "--detach", "--no-build", "--force-recreate", *services, timeout_s=UP_TIMEOUT_S)
 
-    def down(self) -> None:
+    async def down(self) -> None:
         """Remove containers, networks and volumes of the project."""
-        self._run("down", "--volumes", "--remove-orphans", "--timeout", "3", timeout_s=DOWN_TIMEOUT_S)
+        await self._run("down", "--volumes", "--remove-orphans", "--timeout", "3", timeout_s=DOWN_TIMEOUT_S)
 
-    def version(self) -> str:
-        return self._run("version", "--short", timeout_s=30).strip()
+    async def version(self) -> str:
+        return (await self._run("version", "--short", timeout_s=30)).strip()
 
-    def _run(self, *words: str, timeout_s: float) -> str:
+    async def _run(self, *words: str, timeout_s: float) -> str:
+        """Its output; whoever gives up waiting ends it, and a terminal's Ctrl-C reaches us alone."""
         call = [*self.command, "--project-name", self.project, "--file", str(self.file), *words]
-        environment = {**os.environ, **self.variables, "DOCKER_HOST": self.engine}
+        process = await asyncio.create_subprocess_exec(
+            *call,
+            env={**os.environ, **self.variables, "DOCKER_HOST": self.engine},
+            cwd=self.file.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                call,
-                env=environment,
-                cwd=self.file.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
+            async with asyncio.timeout(timeout_s):
+                output = (await process.communicate())[0].decode(errors="replace")
+        except TimeoutError as error:
             raise TargetError(f"`{' '.join(call)}` has not ended within {timeout_s:g} s.") from error
-        if done.returncode != 0:
-            last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-LAST_LINES:])
-            raise TargetError(f"`{' '.join(call)}` ended with {done.returncode}:\n{last}")
-        return done.stdout
+        finally:
+            await asyncio.shield(_ended(process))
+        if process.returncode != 0:
+            last = "\n".join(f"  {line}" for line in output.splitlines()[-LAST_LINES:])
+            raise TargetError(f"`{' '.join(call)}` ended with {process.returncode}:\n{last}")
+        return output
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Ask it to end if it has not, with what it has started itself, and wait for it."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.communicate(), GIVE_UP_TIMEOUT_S)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

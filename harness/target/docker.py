@@ -58,13 +58,13 @@ async def up(
         variables=state.variables,
     )
     try:
-        await asyncio.to_thread(compose.build, spec.entry)
-        await asyncio.to_thread(compose.up, tuple(spec.services))
+        await compose.build(spec.entry)
+        await compose.up(tuple(spec.services))
         folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))
         target = DockerTarget(spec, folder)
         await asyncio.gather(*(target.until_ready(service) for service in spec.services))
     except BaseException:
-        await asyncio.shield(asyncio.to_thread(compose.down))
+        await asyncio.shield(compose.down())
         folder.end()
         raise
     return target

@@ -87,12 +87,13 @@ class DockerTarget:
     def is_up(self) -> bool:
         return bool(self.engine.containers())
 
-    def about(self) -> dict[str, str]:
-        image = self._inspect(next(iter(self._state.containers)))["Image"]
+    async def about(self) -> dict[str, str]:
+        engine = await asyncio.to_thread(self.engine.info)
+        first = await asyncio.to_thread(self._inspect, next(iter(self._state.containers)))
         return {
-            "docker engine": self.engine.info().sentence(),
-            "compose": f"{' '.join(self._state.compose_command)} {self._compose().version()}",
-            "image": image,
+            "docker engine": engine.sentence(),
+            "compose": f"{' '.join(self._state.compose_command)} {await self._compose().version()}",
+            "image": first["Image"],
         }
 
     def log_files(self) -> dict[str, Path]:
@@ -260,7 +261,7 @@ class DockerTarget:
     async def down(self) -> None:
         self._our_doing.update(self._state.containers)
         self._events.close()
-        await asyncio.to_thread(self._compose().down)
+        await self._compose().down()
         left = await asyncio.to_thread(self.engine.containers)
         if left:
             raise TargetError(f"The target is not down: {', '.join(sorted(left))} are still there.")

@@ -66,7 +66,7 @@ class ProcessesTarget:
         """Whether any of its services runs; a target that died with its machine has a state folder and nothing else."""
         return any(self.identity(service) for service in self._state.services)
 
-    def about(self) -> dict[str, str]:
+    async def about(self) -> dict[str, str]:
         return {}
 
     def log_files(self) -> dict[str, Path]:

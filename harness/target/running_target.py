@@ -83,7 +83,7 @@ class RunningTarget(Protocol):
         """Whether anything of it is there."""
         ...
 
-    def about(self) -> dict[str, str]:
+    async def about(self) -> dict[str, str]:
         """What it runs on, in words and versions, for people and for the record; empty where nothing is to say."""
         ...
 

@@ -1,4 +1,4 @@
-"""A run that dies or is stopped leaves no fault behind, says so, and accounts for every request."""
+"""A run that dies or is stopped leaves nothing behind, says so, and accounts for every request."""
 
 import signal
 import subprocess
@@ -43,16 +43,24 @@ def runs(tmp_path: Path) -> Iterator[Path]:
     )
 
 
-def start_in_a_fault(runs: Path) -> subprocess.Popen[str]:
-    """A run that has just reported its first fault as injected."""
-    arguments = ("run", str(EXPERIMENTS / "broken_redis.yaml"), "--short", *FIVE_SECONDS_OF_BASELINE)
-    runner = subprocess.Popen(
+def begin(*arguments: str, runs: Path | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         command(*arguments, runs=runs, loopback=LOOPBACK),
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def begin_run(runs: Path) -> subprocess.Popen[str]:
+    experiment = EXPERIMENTS / "broken_redis.yaml"
+    return begin("run", str(experiment), "--short", *FIVE_SECONDS_OF_BASELINE, runs=runs)
+
+
+def start_in_a_fault(runs: Path) -> subprocess.Popen[str]:
+    """A run that has just reported its first fault as injected."""
+    runner = begin_run(runs)
     wait_until(lambda: "INJECTED" in journal(runs), within_s=60, what="a fault is injected")
     return runner
 
@@ -93,8 +101,51 @@ def test_ctrl_c_in_a_fault_ends_with_exit_4_and_clean(runs: Path) -> None:
     assert run.sealed
     assert len(run.requests) == scheduled_requests(run) == run.requests["outcome"].notna().sum() > 0
     assert "Every fault of every run is reverted" in gameday("status", runs=runs).stdout
-    assert no_process_listens_on(LOOPBACK)
+    assert not listening()
 
 
-def no_process_listens_on(address: str) -> bool:
-    return not [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.ip == address and c.status == "LISTEN"]
+def test_sigterm_while_the_system_starts_gives_the_start_up_with_exit_4(runs: Path) -> None:
+    runner = begin_run(runs)
+    wait_until(lambda: bool(listening()), within_s=30, what="the first service listens")
+
+    runner.send_signal(signal.SIGTERM)
+    output, _ = runner.communicate(timeout=60)
+
+    assert runner.returncode == 4, output
+    assert "SIGTERM from the operator" in output
+    assert "Traceback" not in output
+    assert not listening()
+    assert not runs.exists(), "no run had begun"
+
+
+def test_sigterm_while_the_system_starts_alone_leaves_nothing_of_it(runs: Path) -> None:
+    starter = begin("up", "--target", "reference_system/one_region.yaml")
+    wait_until(lambda: bool(listening()), within_s=30, what="the first service listens")
+
+    starter.send_signal(signal.SIGTERM)
+    output, _ = starter.communicate(timeout=60)
+
+    assert starter.returncode == 4, output
+    assert not listening()
+
+
+def test_signals_while_the_system_stops_do_not_keep_it_from_being_stopped(runs: Path) -> None:
+    runner = begin_run(runs)
+    wait_until((runs / "latest").exists, within_s=60, what="the run has a record")
+    everybody = len(listening())
+    runner.send_signal(signal.SIGINT)
+    wait_until(lambda: 0 < len(listening()) < everybody, within_s=30, what="the first service has ended")
+
+    runner.send_signal(signal.SIGTERM)
+    runner.send_signal(signal.SIGINT)
+    output, _ = runner.communicate(timeout=60)
+
+    assert runner.returncode == 4, output
+    assert read_run(runs / "latest").sealed
+    assert not listening()
+
+
+def listening() -> list[int]:
+    """The ports on which something of this system waits for connections."""
+    sockets = psutil.net_connections("tcp")
+    return [one.laddr.port for one in sockets if one.laddr and one.laddr.ip == LOOPBACK and one.status == "LISTEN"]

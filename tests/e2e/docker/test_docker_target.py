@@ -91,7 +91,7 @@ def test_somebody_elses_container_is_left_alone(target: DockerTarget) -> None:
 
 
 def test_what_it_runs_on_is_told(target: DockerTarget) -> None:
-    about = target.about()
+    about = asyncio.run(target.about())
 
     assert about["docker engine"].startswith("Docker Engine ")
     assert about["docker engine"].endswith(f"({engine_url(None)})")

@@ -10,6 +10,7 @@ from harness.by_hand import by_hand
 from harness.clock import NS_PER_S
 from harness.experiment.faults import RegionCutFault, RegionFault, RegionFlapFault, RegionOutageFault, RegionPauseFault
 from harness.faults.journal import State, last_states, read_journal
+from harness.interrupts import run_through
 from harness.plan import PlannedFault, planned_faults
 from harness.target.processes_target import ProcessesTarget
 from harness.units import Seconds
@@ -92,7 +93,9 @@ def test_a_flap_by_hand_cuts_twice_and_is_whole_at_the_end(target: ProcessesTarg
     flap = RegionFlapFault(region="here", at=AT, lasts=Seconds(6), every=Seconds(2))
     told: list[str] = []
 
-    asyncio.run(by_hand(target, parts_of(flap), tmp_path, on_stage=told.append))
+    run_through(
+        lambda interrupts: by_hand(target, parts_of(flap), tmp_path, interrupts=interrupts, on_stage=told.append)
+    )
 
     edges = [line for line in told if "confirmed" in line.lower() and line.startswith(("inject", "revert"))]
     assert len(edges) == 2 * 2 * 3

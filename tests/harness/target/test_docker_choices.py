@@ -1,5 +1,6 @@
 """Which engine, which compose command, which names: decided before any container is touched."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.errors import ExperimentError, TargetError
+from harness.faults.procfs import DEAD, stat_of
 from harness.target.compose_command import Compose, compose_command
 from harness.target.docker import network_of, project_of
 from harness.target.docker_state import DockerFolder, DockerState
@@ -116,11 +118,37 @@ def test_a_call_that_fails_is_quoted_and_the_engine_is_pinned(monkeypatch: pytes
     )
 
     with pytest.raises(TargetError) as failure:
-        compose.up(["edge"])
+        asyncio.run(compose.up(["edge"]))
 
     assert "ended with 3" in str(failure.value)
     assert "--project-name p" in str(failure.value)
     assert f"engine {LOCAL}, published on 127.0.0.9" in str(failure.value)
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    program(tmp_path / "bin", "compose", "sleep 30 & echo $! > started; wait; touch went_on")
+    compose = Compose(
+        command=(str(tmp_path / "bin" / "compose"),),
+        file=tmp_path / "docker-compose.yml",
+        project="p",
+        engine=LOCAL,
+        variables={},
+    )
+
+    async def give_up() -> None:
+        call = asyncio.create_task(compose.up(["edge"]))
+        async with asyncio.timeout(10):
+            while not (tmp_path / "started").exists() or not (tmp_path / "started").read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        call.cancel()
+        await call
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(give_up())
+
+    left = stat_of(int((tmp_path / "started").read_text()))
+    assert left is None or left.state in DEAD
+    assert not (tmp_path / "went_on").exists()
 
 
 # --- names ---
