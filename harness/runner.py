@@ -255,8 +255,9 @@ class Conductor:
         scraper = Scraper(
             endpoints, every_s=SCRAPE_EVERY_S, on_samples=self._take_samples, on_event=self.writer.event, hole=hole
         )
-        probe = HealthProbe(self.target.is_healthy, list(self.plan.target.services), on_event=self.writer.event)
-        machine = MachineWatch(on_event=self.writer.event)
+        services = list(self.plan.target.services)
+        machine = MachineWatch(self.target.main_pid, services, on_event=self.writer.event)
+        probe = HealthProbe(self.target.is_healthy, services, on_event=self.writer.event)
         return [scraper.run(), probe.run(), machine.run(), self._hold_guard(), self._notice_exits()]
 
     def _take_samples(self, samples: list[Sample]) -> None:

@@ -1,49 +1,98 @@
-"""How short of CPU the machine is, which generator and target share: once a second, from Linux' pressure stall figures.
+"""How short of CPU the machine is, once a second, as Linux tells it: of it all, and of each service of the target.
 
-Judges nothing. Where the kernel has no such figures nothing is recorded.
-https://docs.kernel.org/accounting/psi.html
+The machine's figure is its pressure stall time; a service's is how long its main process waited in a run queue (its
+others wait alike, and to look at all of them would take from the CPU that is being watched). Judges nothing. What the
+kernel does not tell is not recorded.
+https://docs.kernel.org/accounting/psi.html, https://docs.kernel.org/scheduler/sched-stats.html
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import clock
 from harness.clock import NS_PER_S
+from harness.errors import TargetError
 from harness.observe.schedule import moments
 from harness.record import rows
 
-PRESSURE = Path("/proc/pressure/cpu")
 EVERY_S = 1.0
 US_PER_S = 1_000_000
+PLACES = 4  # of a ratio; a tenth of a millisecond in a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the kernel has counted so far, in nanoseconds; `waited` is service → (main process, how long it waited)."""
+
+    at_ns: int
+    pressure: int | None
+    waited: Mapping[str, tuple[int, int]]
+
+    def since(self, before: "Account") -> rows.MachinePressure:
+        took_ns = self.at_ns - before.at_ns
+        known = None if self.pressure is None or before.pressure is None else self.pressure - before.pressure
+        waiting = {}
+        for service, (pid, waited) in self.waited.items():
+            known_pid, known_waited = before.waited.get(service, (pid, 0))
+            waiting[service] = _ratio(waited - (known_waited if known_pid == pid else 0), took_ns)
+        return rows.MachinePressure(
+            at_ns=self.at_ns,
+            cpu_waiting_ratio=None if known is None else _ratio(known, took_ns),
+            services_waiting=waiting,
+        )
 
 
 class MachineWatch:
-    def __init__(self, *, on_event: Callable[[rows.Event], None], pressure: Path = PRESSURE) -> None:
+    """`main_pid` (e.g. `RunningTarget.main_pid`) is the main process of a service, None where it does not run."""
+
+    def __init__(
+        self,
+        main_pid: Callable[[str], Awaitable[int | None]],
+        services: Sequence[str],
+        *,
+        on_event: Callable[[rows.Event], None],
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self._main_pid = main_pid
+        self._services = tuple(services)
         self._on_event = on_event
-        self._pressure = pressure
+        self._proc = proc
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        before_ns, before_s = 0, None
+        before: Account | None = None
         async for _ in moments(EVERY_S):
-            now_ns, now_s = clock.now_ns(), self._waited_s()
-            if before_s is not None and now_s is not None:
-                ratio = (now_s - before_s) * NS_PER_S / (now_ns - before_ns)
-                self._on_event(rows.MachinePressure(at_ns=now_ns, cpu_waiting_ratio=min(max(ratio, 0.0), 1.0)))
-            before_ns, before_s = now_ns, now_s
+            account = await self._account()
+            if before is not None:
+                self._on_event(account.since(before))
+            before = account
 
-    def _waited_s(self) -> float | None:
+    async def _account(self) -> Account:
+        waited = {}
+        for service in self._services:
+            with suppress(OSError, ValueError, IndexError, TargetError):
+                if pid := await self._main_pid(service):
+                    waited[service] = (pid, int(self._told(str(pid), "schedstat").split()[1]))
+        pressure = None
         with suppress(OSError):
-            return waited_s(self._pressure.read_text())
-        return None
+            pressure = pressure_ns(self._told("pressure", "cpu"))
+        return Account(at_ns=clock.now_ns(), pressure=pressure, waited=waited)
+
+    def _told(self, *where: str) -> str:
+        return self._proc.joinpath(*where).read_text()
 
 
-def waited_s(text: str) -> float | None:
+def pressure_ns(text: str) -> int | None:
     """Since the machine began, the time in which something could have run and had no CPU; None where it is not told."""
     with suppress(ValueError, KeyError):
         for line in text.splitlines():
             what, *figures = line.split()
             if what == "some":
-                return int(dict(figure.split("=") for figure in figures)["total"]) / US_PER_S
+                return int(dict(figure.split("=") for figure in figures)["total"]) * (NS_PER_S // US_PER_S)
     return None
+
+
+def _ratio(waited_ns: int, took_ns: int) -> float:
+    return round(min(max(waited_ns / took_ns, 0.0), 1.0), PLACES)

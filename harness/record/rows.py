@@ -208,9 +208,11 @@ class ShardHealth(_Event, frozen=True, kw_only=True, tag="shard_health"):
 
 
 class MachinePressure(_Event, frozen=True, kw_only=True, tag="machine_pressure"):
-    """The share of the last second in which something on the harness' machine waited for a CPU."""
+    """The share of the last second in which something on the harness' machine waited for a CPU, and in which each
+    service's main process did."""
 
-    cpu_waiting_ratio: float
+    cpu_waiting_ratio: float | None
+    services_waiting: dict[str, float] = {}
 
 
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):

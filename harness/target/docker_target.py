@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import docker.errors
 
 from harness.errors import ExperimentError, TargetError
-from harness.target import cgroup, networks, volumes
+from harness.target import cgroup, networks, process_tree, volumes
 from harness.target.compose_command import Compose
 from harness.target.compose_file import read_compose_file
 from harness.target.container_target import CpuUsage, Limits, NetworkAttachment
@@ -21,7 +21,7 @@ from harness.target.docker_state import DockerFolder
 from harness.target.engine import Engine
 from harness.target.engine_events import EngineEvents
 from harness.target.health import is_ready
-from harness.target.identity import ContainerIdentity
+from harness.target.identity import ContainerIdentity, ProcessIdentity
 from harness.target.links import EVERYWHERE, LinkAddresses, ensure_links
 from harness.target.running_target import Exit, Power, ServiceStatus, StartCommand
 from harness.target.target import ServiceSpec, TargetSpec
@@ -59,6 +59,7 @@ class DockerTarget:
         self._folder = folder
         self._state = state
         self._events = EngineEvents(self.engine, {id_: service for service, id_ in state.containers.items()})
+        self._main_processes: dict[str, ProcessIdentity] = {}
         self._allowed: dict[str, float] = {}  # service → CPUs before anybody changed it
         self._our_doing: set[str] = set()  # services that this object has ended and not started again
         self._excused: dict[str, int] = {}  # service → until when what happened to it was our doing (Unix ns)
@@ -112,6 +113,17 @@ class DockerTarget:
         if not state["Running"] or state["Restarting"]:  # while its policy waits to restart it, it counts as running
             return None
         return ContainerIdentity(id=self._id(service), started_at=state["StartedAt"])
+
+    async def main_pid(self, service: str) -> int | None:
+        """The engine is asked once for each life of a container: its process keeps its number and its start."""
+        known = self._main_processes.get(service)
+        if known is None or process_tree.running(known) is None:
+            pid = (await asyncio.to_thread(self._inspect, service))["State"]["Pid"]
+            known = process_tree.identity_of(pid) if pid else None
+            if known is None:
+                return None
+            self._main_processes[service] = known
+        return known.pid
 
     def container(self, service: str) -> ContainerIdentity:
         """The service's container, running or not."""

@@ -76,6 +76,10 @@ class ProcessesTarget:
         known = self._known(service)
         return known if process_tree.running(known) else None
 
+    async def main_pid(self, service: str) -> int | None:
+        identity = self.identity(service)
+        return identity.pid if identity else None
+
     def exited(self) -> dict[str, Exit]:
         others = {service: self._known(service) for service in self._state.services if service not in self._our_doing}
         ended = [service for service, known in others.items() if known and process_tree.running(known) is None]

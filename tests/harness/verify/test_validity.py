@@ -257,15 +257,59 @@ def test_run_time_starts_with_the_load_and_not_with_the_clock() -> None:
     assert run.events[0].at_ns > NS_PER_S
 
 
-def test_how_crowded_the_machine_was_is_reported_and_no_condition() -> None:
-    crowded = [
-        rows.MachinePressure(at_ns=at(second), cpu_waiting_ratio=0.9 if 40 <= second < 45 else 0.1)
-        for second in range(60)
-    ]
-    verdict = check_validity(a_full_run().altering_events(_with(*crowded)).built()).verdict
+# --- the machine ---
 
-    found = next(figure for figure in verdict.figures if "waited for a CPU" in figure.name)
-    assert found.outcome is Outcome.PASS
-    assert found.value == pytest.approx(0.9)
-    without = check_validity(a_full_run().built()).verdict
-    assert verdict.sentence == without.sentence
+
+def waiting(service: str, share: float, *, from_s: int, to_s: int) -> Callable[[Events], Events]:
+    """An event a second, in which the service waited for a CPU between two instants of the run."""
+    return _with(
+        *(
+            rows.MachinePressure(
+                at_ns=at(second),
+                cpu_waiting_ratio=0.5,
+                services_waiting=dict.fromkeys(REPLICAS, 0.02) | {service: share if from_s <= second < to_s else 0.1},
+            )
+            for second in range(-5, 60)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "holds"),
+    [(0.9, 5, False), (0.41, 5, False), (0.39, 5, True), (0.9, 1, True), (0.1, 5, True)],
+)
+def test_a_service_that_waited_for_a_cpu_makes_the_run_say_nothing(share: float, seconds: int, *, holds: bool) -> None:
+    starved = waiting(REPLICAS[1], share, from_s=40, to_s=40 + seconds)
+    validity = check_validity(a_full_run().altering_events(starved).built())
+
+    assert validity.evidence_holds is holds
+    if not holds:
+        assert guilty(validity.verdict) == ["share of the worst 5 s that a service waited for a CPU"]
+        assert f"{REPLICAS[1]} from T+40.0 s" in validity.verdict.sentence
+
+
+def test_what_a_service_waits_before_the_load_does_not_count() -> None:
+    starting = waiting(REPLICAS[1], 1.0, from_s=-5, to_s=0)
+
+    assert check_validity(a_full_run().altering_events(starting).built()).evidence_holds
+
+
+def test_what_a_service_waits_while_it_is_itself_attacked_does_not_count() -> None:
+    kill = KillFault(service=REPLICAS[0], at=Seconds(5.0), lasts=Seconds(10.0))
+    run = a_run().with_fault(kill).altering_metrics(_no_scrapes(REPLICAS[0], 30, 41))
+
+    def verdict_of(service: str) -> list[str]:
+        return guilty(check_validity(run.altering_events(waiting(service, 0.9, from_s=32, to_s=42)).built()).verdict)
+
+    starved = "share of the worst 5 s that a service waited for a CPU"
+    assert starved not in verdict_of(REPLICAS[0])
+    assert starved in verdict_of(REPLICAS[1])
+
+
+@pytest.mark.parametrize("told", [{}, {REPLICAS[0]: 0.9}])
+def test_where_the_kernel_does_not_tell_it_is_no_condition(told: dict[str, float]) -> None:
+    few = [rows.MachinePressure(at_ns=at(s), cpu_waiting_ratio=None, services_waiting=told) for s in range(4)]
+
+    verdict = check_validity(a_full_run().altering_events(_with(*few)).built()).verdict
+
+    assert not [figure for figure in verdict.figures if "waited for a CPU" in figure.name]
