@@ -208,11 +208,13 @@ class ShardHealth(_Event, frozen=True, kw_only=True, tag="shard_health"):
 
 
 class MachinePressure(_Event, frozen=True, kw_only=True, tag="machine_pressure"):
-    """The share of the last second in which something on the harness' machine waited for a CPU, and in which each
-    service's main process did."""
+    """Of the time since the event before: the share in which each service's main process waited for a CPU, and how much
+    of all CPUs was used by neither the target nor the harness. Records of one version have another figure instead, the
+    share in which anything on the machine waited."""
 
-    cpu_waiting_ratio: float | None
+    cpu_waiting_ratio: float | None = None
     services_waiting: dict[str, float] = {}
+    others_ratio: float | None = None
 
 
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):

@@ -20,9 +20,6 @@ LAG = "generator lag p99 outside faults"
 MAX_LAG_S = 0.010  # p99 of sent − scheduled; more, and the latencies are the generator's
 MAX_UNSENT = 0.001  # of all offered requests
 MAX_GAP_PERIODS = 3
-STARVED_FOR = 5  # seconds
-STARVED = f"share of the worst {STARVED_FOR} s that a service waited for a CPU"
-MAX_STARVED = 0.4
 LONGEST_PERIOD_S = 1.0  # of scrapes; a longer median gap is a hole, not a period
 MAX_CLOCK_STEP_S = 0.5
 # Chance that a healthy Poisson generator is called off schedule in any second of a run.
@@ -41,7 +38,6 @@ def figures_of(run: Run) -> list[Figure]:
         *_scrapes(run),
         _clock(run),
         _interference(run),
-        *_machine(run),
     ]
 
 
@@ -53,43 +49,6 @@ def _interference(run: Run) -> Figure:
         "services that somebody else ended", float(len(killed)), unit="", samples=len(run.plan.target.services),
         accept="0", holds=not killed, reason="; ".join(told[:3]),
     )  # fmt: skip
-
-
-def _machine(run: Run) -> list[Figure]:
-    """A service that waits for a CPU is slow for a reason that is rarely its own: the machine has too little for all
-    that is done there. While a service is itself attacked that does not count: it may be denied the CPU on purpose."""
-    seen = [event for event in windows.events_of(run, rows.MachinePressure) if event.services_waiting]
-    at_s = np.array([windows.run_time_s(run, event.at_ns) for event in seen], dtype=np.float64)
-    found = [
-        (worst, service, since_s)
-        for service in run.plan.target.services
-        for worst, since_s in _starved(run, service, at_s, [event.services_waiting.get(service, 0.0) for event in seen])
-    ]
-    if not found:
-        return []  # not told by this kernel, or in this record
-    worst, service, since_s = max(found)
-    return [
-        figures.condition(
-            STARVED, worst, unit="ratio", samples=len(seen), accept=f"at most {MAX_STARVED * 100:g} %",
-            holds=worst <= MAX_STARVED,
-            reason=f"{service} from {at(since_s)}: something else used this machine, or it is too small for this run",
-        )
-    ]  # fmt: skip
-
-
-def _starved(run: Run, service: str, at_s: Floats, waiting: list[float]) -> list[tuple[float, float]]:
-    """The worst mean over so many seconds of the run that begin and end outside of attacks, and when it began."""
-    attacks = windows.attacks_on(run, service)
-    means = [
-        (float(np.mean(waiting[end - STARVED_FOR : end])), float(at_s[end - STARVED_FOR]))
-        for end in range(STARVED_FOR, len(waiting) + 1)
-    ]
-    free = [
-        (mean, since_s)
-        for mean, since_s in means
-        if since_s >= 0 and not any(a.start_s < since_s + STARVED_FOR and since_s < a.end_s for a in attacks)
-    ]
-    return [max(free)] if free else []
 
 
 # --- the record -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ What happens to an expectation where the run itself is in doubt:
 - The *steady state* did not hold (the system was sick before it was disturbed, or a part of it died by itself): the run
   cannot pass, since validity is inconclusive itself. A fail stays a fail, since what the system broke is its own doing;
   only checks that compare with the baseline lose their ground and become inconclusive.
+- The machine was *crowded* (something else used it while the system waited for a CPU): a pass stays a pass, a fail
+  becomes inconclusive, since a system that is kept from working is not to blame.
 
 So the rule at the end is only "the worst wins". A check that throws is inconclusive and names the exception. There is
 room in the table for a person's own check, a dotted path to `(Run, arguments) → Verdict`; it is not built yet.
@@ -131,6 +133,8 @@ def _weighed(check: Check, verdict: Verdict, validity: Validity) -> Verdict:
         return _taken_back(verdict, "Says nothing, because the run is not valid.")
     if not validity.was_steady and isinstance(check, COMPARES_WITH_BASELINE):
         return _taken_back(verdict, f"There was no steady state to compare with: {validity.verdict.sentence}")
+    if validity.crowded and verdict.outcome is Outcome.FAIL:
+        return _taken_back(verdict, validity.crowded)
     return verdict
 
 

@@ -1,0 +1,79 @@
+"""Whether something else used the machine so much that the system may have been slow for no reason of its own.
+
+What it kept in spite of that, it kept; what it broke may be the other's doing, so that is taken back. A system that
+keeps its own machine so busy that it waits for itself is slow by its own doing.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.record import rows
+from harness.record.reader import Run
+from harness.verify import figures, windows
+from harness.verify.figures import at
+from harness.verify.verdict import Figure
+
+WAITED = "longest wait of a service for a CPU"
+OTHERS = "most that others used of this machine's CPUs"
+# Seen on two cores, in clean runs: by itself the system waited up to 66 % beside less than 10 % of others. Beside three
+# more systems, which used half of the machine, its verdicts were right up to 29 % and wrong from 56 %.
+MAX_WAITED = 0.5
+MAX_OTHERS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowding:
+    """What validity reports of it, and a sentence where it spoils the run, else empty."""
+
+    figures: tuple[Figure, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    since_s: float
+    waited: float
+    service: str
+    others: float
+
+
+def crowding_of(run: Run) -> Crowding:
+    """Nothing, where the record does not tell: another kernel, another system, a record of an older version."""
+    spans = _spans(run)
+    if not spans:
+        return Crowding(figures=(), sentence="")
+    longest, most = max(spans, key=lambda span: span.waited), max(spans, key=lambda span: span.others)
+    spoilt = [span for span in spans if span.waited > MAX_WAITED and span.others > MAX_OTHERS]
+    return Crowding(
+        figures=(
+            figures.reported(WAITED, longest.waited, unit="ratio", samples=len(spans)),
+            figures.reported(OTHERS, most.others, unit="ratio", samples=len(spans)),
+        ),
+        sentence=_sentence(max(spoilt, key=lambda span: span.waited)) if spoilt else "",
+    )
+
+
+def _sentence(span: _Span) -> str:
+    waited, others = figures.say(span.waited, "ratio"), figures.say(span.others, "ratio")
+    return (
+        f"Something else used this machine: from {at(span.since_s)} on {span.service} waited for a CPU {waited} of the "
+        f"time, while neither the system nor the harness used {others} of all CPUs."
+    )
+
+
+def _spans(run: Run) -> list[_Span]:
+    """The times between two events, of those that are in the run; a service that is itself attacked waits for that."""
+    seen = [event for event in windows.events_of(run, rows.MachinePressure) if event.others_ratio is not None]
+    attacks = {service: windows.attacks_on(run, service) for service in run.plan.target.services}
+    spans = []
+    for before, event in pairwise(seen):
+        since_s, until_s = windows.run_time_s(run, before.at_ns), windows.run_time_s(run, event.at_ns)
+        waits = [
+            (waited, service)
+            for service, waited in event.services_waiting.items()
+            if not any(attack.start_s < until_s and since_s < attack.end_s for attack in attacks.get(service, ()))
+        ]
+        if since_s >= 0 and waits and event.others_ratio is not None:
+            waited, service = max(waits)
+            spans.append(_Span(since_s=since_s, waited=waited, service=service, others=event.others_ratio))
+    return spans
