@@ -15,9 +15,9 @@ from harness.verify.verdict import Figure
 
 WAITED = "longest wait of a service for a CPU"
 OTHERS = "most that others used of this machine's CPUs"
-# Seen on two cores, in clean runs: by itself the system waited up to 66 % beside less than 10 % of others. Beside three
-# more systems, which used half of the machine, its verdicts were right up to 29 % and wrong from 56 %.
-MAX_WAITED = 0.5
+# Seen on two cores, on a quick and on a slow machine. By itself a run waited for up to 55 % beside others' 13 %. Two or
+# three side by side saw others' 58 % to 80 %; they were judged rightly with waits of up to 29 %, wrongly from 52 %.
+MAX_WAITED = 0.4
 MAX_OTHERS = 0.2
 
 

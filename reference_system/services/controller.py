@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import httpx
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -22,6 +21,7 @@ from reference_system.services import exchange
 from reference_system.services.alerts import Alerts, inputs_of
 from reference_system.services.autoscaler import Autoscaler
 from reference_system.services.exchange import Backlogs, Instruction, Observations
+from reference_system.services.light_httpx import httpx
 from reference_system.services.log import Log
 from reference_system.services.operator_app import operator_app
 from reference_system.services.parts import ControllerParts

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from reference_system.policies import region_failover
@@ -23,6 +22,7 @@ from reference_system.services import edge_nginx
 from reference_system.services.binaries import service_folder
 from reference_system.services.edge_changes import Changes
 from reference_system.services.edge_parts import EdgeParts
+from reference_system.services.light_httpx import httpx
 from reference_system.services.log import Log
 from reference_system.services.nginx import program
 from reference_system.services.settings import EdgeSettings, edge_settings

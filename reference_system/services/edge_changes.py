@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from reference_system.policies.regions import Region
 from reference_system.services.gateway_cache import PATH
+from reference_system.services.light_httpx import httpx
 
 ASK_EVERY_S = 1.0
 ANSWER_WITHIN_S = 1.0

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import httpx
 from prometheus_client import CollectorRegistry, Counter
 
 from reference_system.data.dependency import (
@@ -28,6 +27,7 @@ from reference_system.policies import retry_budget
 from reference_system.policies.regions import Region
 from reference_system.services import deadlines, region_health
 from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer, refusal
+from reference_system.services.light_httpx import httpx
 from reference_system.services.operations import Call
 from reference_system.services.requests import raw_body
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-import httpx
+from reference_system.services.light_httpx import httpx
 
 PATH = "/gateway/changed"
 WITHIN_S = 0.5
