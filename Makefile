@@ -17,6 +17,9 @@ PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 	$(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 endif
 
+# What is compiled is kept, whatever the surroundings say: a hundred short-lived processes would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo setup test lint types imports unit e2e docker matrix clean
 .NOTPARALLEL:
 
