@@ -9,14 +9,17 @@ from collections.abc import Callable
 from functools import lru_cache
 
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
-_SAMPLE = re.compile(
-    r"""([a-zA-Z_:][a-zA-Z0-9_:]*)           # the metric
+_NAMED = r"""([a-zA-Z_:][a-zA-Z0-9_:]*)       # the metric
         (?:\s*\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?  # labels; a brace in a quoted value does not end them
-        \s+(\S+)                             # the value
+        """
+_SERIES = re.compile(_NAMED, re.VERBOSE)
+_SAMPLE = re.compile(
+    _NAMED
+    + r"""\s+(\S+)                             # the value
         (?:\s+-?[0-9]+)?\s*                  # a timestamp, not kept""",
     re.VERBOSE,
 )
-MOST_LABEL_SETS = 65_536  # distinct label texts remembered; a run sees some thousands
+MOST_LABEL_SETS = 65_536  # distinct series remembered; a run sees some thousands
 
 
 def is_kept(metric: str) -> bool:
@@ -33,13 +36,27 @@ def parse(text: str, *, keep: Callable[[str], bool] = is_kept) -> list[tuple[str
     for number, line in enumerate(text.split("\n"), start=1):
         if not line or line[0] == "#" or line.isspace():
             continue
-        found = _SAMPLE.fullmatch(line)
-        if found is None:
-            raise ValueError(f"line {number} is not a sample: {line[:80]!r}")
-        metric, labels, value = found.groups()
-        if keep(metric):
-            samples.append((metric, canonical_labels(labels) if labels else "", _number(value, number)))
+        named, _, value = line.rpartition(" ")
+        series = _series(named)
+        if series is None:  # a timestamp after the value, another space between them, or no sample
+            found = _SAMPLE.fullmatch(line)
+            if found is None:
+                raise ValueError(f"line {number} is not a sample: {line[:80]!r}")
+            metric, labels, value = found.groups()
+            series = metric, canonical_labels(labels) if labels else ""
+        if keep(series[0]):
+            samples.append((*series, _number(value, number)))
     return samples
+
+
+@lru_cache(MOST_LABEL_SETS)
+def _series(text: str) -> tuple[str, str] | None:
+    """Metric and labels of what stands before a value; the same text comes with every scrape."""
+    found = _SERIES.fullmatch(text)
+    if found is None:
+        return None
+    metric, labels = found.groups()
+    return metric, canonical_labels(labels) if labels else ""
 
 
 def _number(text: str, line: int) -> float:

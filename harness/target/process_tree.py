@@ -38,6 +38,14 @@ def running(identity: ProcessIdentity | None) -> psutil.Process | None:
     return process if same else None
 
 
+def runs(process: psutil.Process) -> bool:
+    """Whether it has not ended; its number may be another's by now."""
+    try:
+        return process.is_running() and not _has_ended(process)
+    except psutil.Error:
+        return False
+
+
 def members(identity: ProcessIdentity) -> list[psutil.Process]:
     """The process, its descendants and the rest of its group, as far as they run; the process itself first."""
     leader = running(identity)
@@ -81,7 +89,7 @@ async def kill(identity: ProcessIdentity) -> None:
             return
         for process in family:
             _signal(process, signal.SIGKILL)
-        await _until(lambda: not any(_runs(process) for process in family), KILL_TIMEOUT_S, identity, "die")  # noqa: B023 - awaited in the same round
+        await _until(lambda: not any(runs(process) for process in family), KILL_TIMEOUT_S, identity, "die")  # noqa: B023 - awaited in the same round
 
 
 async def end(identity: ProcessIdentity, *, with_signal: signal.Signals, grace_s: float) -> bool:
@@ -157,16 +165,9 @@ def _process(pid: int) -> psutil.Process | None:
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
-        return [child for child in process.children(recursive=True) if _runs(child)]
+        return [child for child in process.children(recursive=True) if runs(child)]
     except psutil.Error:
         return []
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and not _has_ended(process)
-    except psutil.Error:
-        return False
 
 
 def _is_zombie(pid: int) -> bool:

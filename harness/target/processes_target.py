@@ -9,6 +9,8 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psutil
+
 from harness.errors import TargetError
 from harness.target import process_tree
 from harness.target.data_folder import has_data_of, lose_data_of, remove_data_folder, remove_shared_memory
@@ -21,7 +23,8 @@ from harness.target.spawn import noted_identity_in_time, spawn
 from harness.target.target import ServiceSpec, TargetSpec
 
 START_TIMEOUT_S = 30.0  # for one service, from its process to its first good answer
-READY_POLL_S = 0.05
+READY_POLL_S, LONGEST_POLL_S = 0.05, 0.25
+POLL_GROWTH = 1.1  # what takes long is asked less often, or asking would slow it down
 DOWN_S = 2.5  # for everybody to end by themselves; then they are killed
 LAST_LINES = 15
 # What a program needs of its surroundings, besides what the compose file gives it.
@@ -42,6 +45,7 @@ class ProcessesTarget:
         self._folder = folder
         self._state = state
         self._our_doing: set[str] = set()  # services that this object has ended and not started again
+        self._seen: dict[str, tuple[ProcessIdentity, psutil.Process]] = {}
         self._endings: dict[int, str] = {}  # pid → how it ended, for children of ours
 
     # --- where things are ---
@@ -73,16 +77,23 @@ class ProcessesTarget:
         return {service: self._folder.log(service) for service in self._state.services}
 
     def identity(self, service: str) -> ProcessIdentity | None:
+        """What is on disk is looked up again only when what was found there has ended: this is asked all the time."""
+        if (seen := self._seen.get(service)) and process_tree.runs(seen[1]):
+            return seen[0]
         known = self._known(service)
-        return known if process_tree.running(known) else None
+        process = process_tree.running(known)
+        if known is None or process is None:
+            return None
+        self._seen[service] = known, process
+        return known
 
     async def main_pid(self, service: str) -> int | None:
         identity = self.identity(service)
         return identity.pid if identity else None
 
     def exited(self) -> dict[str, Exit]:
-        others = {service: self._known(service) for service in self._state.services if service not in self._our_doing}
-        ended = [service for service, known in others.items() if known and process_tree.running(known) is None]
+        others = [service for service in self._state.services if service not in self._our_doing]
+        ended = [service for service in others if self.identity(service) is None and self._known(service)]
         return {service: Exit(detail=self._ending(service)) for service in ended}
 
     # --- what can be done to a service ---
@@ -170,12 +181,14 @@ class ProcessesTarget:
 
     async def until_ready(self, service: str) -> None:
         """Wait for the first good answer (of a Toxiproxy: for its links too); TargetError if it ends before."""
+        pause_s = READY_POLL_S
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while self.identity(service):
                     if await is_ready(self._declared(service), self._state.loopback):
                         break
-                    await asyncio.sleep(READY_POLL_S)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
                 else:
                     raise TargetError(self._obituary(service, f"{self._ending(service)} while it was starting"))
         except TimeoutError:
