@@ -1,6 +1,7 @@
 """Whole experiments in containers: those that only containers can do, what is left on the engine afterwards, and what a
 run says of somebody else's doings."""
 
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,8 @@ import pytest
 from harness.errors import ExitCode
 from harness.record import rows
 from harness.target.engine import Engine, engine_url
-from tests.e2e.docker.system import LOOPBACK, PROJECT, snapshot
-from tests.e2e.gameday_process import run_experiment, scheduled_requests
+from tests.e2e.docker.system import LOOPBACK, PROJECT, PROJECT_FOLDER, SPEC_PATH, snapshot
+from tests.e2e.gameday_process import command, run_experiment, scheduled_requests
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
 
@@ -33,6 +34,28 @@ def test_an_experiment_passes_and_leaves_nothing(experiment: str, tmp_path: Path
     assert run.environment.versions["docker engine"].startswith("Docker Engine ")
     assert {path.stem for path in (finished.folder / "logs").iterdir()} == set(run.plan.target.services)
     assert not [event for event in run.events if isinstance(event, rows.ServiceExited) and not event.expected]
+
+
+def test_sigterm_while_containers_start_gives_the_start_up_and_leaves_nothing() -> None:
+    before = snapshot()
+    arguments = ("up", "--runtime", "docker", "--target", str(SPEC_PATH))
+    starter = subprocess.Popen(
+        command(*arguments, loopback=LOOPBACK),
+        cwd=PROJECT_FOLDER,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until_s = time.monotonic() + LOAD_BEGINS_WITHIN_S
+    while not snapshot()["containers"] and time.monotonic() < until_s:
+        time.sleep(0.1)
+
+    starter.send_signal(signal.SIGTERM)
+    output, _ = starter.communicate(timeout=120)
+
+    assert starter.returncode == ExitCode.STOPPED, output
+    assert "SIGTERM from the operator" in output
+    assert snapshot() == before
 
 
 def test_a_container_that_somebody_else_kills_makes_the_run_inconclusive_and_is_named(tmp_path: Path) -> None:
