@@ -7,6 +7,7 @@ started belongs to one compose project, named after its loopback address, and no
 import asyncio
 import ipaddress
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,8 @@ from harness.target.docker_target import DockerTarget
 from harness.target.engine import Engine, engine_url
 from harness.target.ports import refuse_ports_in_use
 from harness.target.target import TargetSpec
+
+REMOVALS, BETWEEN_REMOVALS_S = 4, 1.0
 
 
 async def up(
@@ -64,10 +67,21 @@ async def up(
         target = DockerTarget(spec, folder)
         await asyncio.gather(*(target.until_ready(service) for service in spec.services))
     except BaseException:
-        await asyncio.shield(compose.down())
+        await asyncio.shield(_remove(compose, pinned))
         folder.end()
         raise
     return target
+
+
+async def _remove(compose: Compose, engine: Engine) -> None:
+    """The engine may still be making what a compose command has asked it for that was broken off since."""
+    for _ in range(REMOVALS):
+        with suppress(TargetError):
+            await compose.down()
+            if not await asyncio.to_thread(engine.containers):
+                return
+        await asyncio.sleep(BETWEEN_REMOVALS_S)
+    await compose.down()
 
 
 def attach(spec: TargetSpec, state_dir: Path) -> DockerTarget:
