@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from harness.record.reader import Run, read_run
-from harness.verify.verdict import Verdict, Verdicts
+from harness.verify.verdict import Outcome, Verdict, Verdicts
 
 PROJECT = Path(__file__).parents[2]
 EXPERIMENTS = PROJECT / "experiments"
@@ -39,6 +39,10 @@ class Finished:
 
     def verdicts_of(self, check: str) -> list[Verdict]:
         return [verdict for verdict in self.verdicts.verdicts if verdict.check == check]
+
+    def why_inconclusive(self) -> str:
+        unsure = [verdict for verdict in self.verdicts.verdicts if verdict.outcome is Outcome.INCONCLUSIVE]
+        return "\n".join(f"  {verdict.name}: {verdict.sentence}" for verdict in unsure)
 
 
 def command(*arguments: str, loopback: str, runs: Path | None = None) -> list[str]:

@@ -22,6 +22,11 @@ class Cell:
     gate: bool = True  # part of every test run; the others are for the night (`make matrix`)
     runtimes: tuple[str, ...] = ("processes", "docker")
 
+    @property
+    def needs_a_calm_start(self) -> bool:
+        """What has to pass, and what is compared with the baseline, cannot begin while another system starts."""
+        return self.exit_code == 0 or self.check == "recovery"
+
 
 def _clean(experiment: str, *, gate: bool = True) -> Cell:
     return Cell(name=experiment, experiment=experiment, exit_code=0, gate=gate)

@@ -29,6 +29,7 @@ def test_a_saturated_replica_delivers_slots_over_service_time(start_api: StartAp
     assert api.tell_level(0).json()["cpu_ratio"] > 0.4
 
 
+@pytest.mark.nightly  # overload_sheds_by_priority shows the same, and more of it, in every test run
 def test_shed_shares_follow_the_table_at_twice_the_target(start_api: StartApi) -> None:
     api = start_api(SERVICE_TIME_MS="1")
 
