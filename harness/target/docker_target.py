@@ -118,9 +118,10 @@ class DockerTarget:
         """The engine is asked once for each life of a container: its process keeps its number and its start."""
         known = self._main_processes.get(service)
         if known is None or process_tree.running(known) is None:
-            pid = (await asyncio.to_thread(self._inspect, service))["State"]["Pid"]
-            known = process_tree.identity_of(pid) if pid else None
-            if known is None:
+            inspected = await asyncio.to_thread(self._inspect, service)
+            pid, is_init = inspected["State"]["Pid"], bool(inspected["HostConfig"].get("Init"))
+            known = await asyncio.to_thread(process_tree.first_child if is_init else process_tree.identity_of, pid)
+            if not pid or known is None:
                 return None
             self._main_processes[service] = known
         return known.pid

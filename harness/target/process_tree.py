@@ -38,6 +38,13 @@ def running(identity: ProcessIdentity | None) -> psutil.Process | None:
     return process if same else None
 
 
+def first_child(pid: int) -> ProcessIdentity | None:
+    """What a container's init process has started: all else there descends from it."""
+    process = _process(pid)
+    children = [] if process is None else sorted(process.children(), key=lambda child: child.create_time())
+    return identity_of(children[0].pid) if children else None
+
+
 def runs(process: psutil.Process) -> bool:
     """Whether it has not ended; its number may be another's by now."""
     try:

@@ -23,10 +23,11 @@ MAX_OTHERS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowding:
-    """What validity reports of it, and a sentence where it spoils the run, else empty."""
+    """What validity reports, a sentence where a service waited long, else empty, and whether it was for others."""
 
-    figures: tuple[Figure, ...]
-    sentence: str
+    figures: tuple[Figure, ...] = ()
+    sentence: str = ""
+    spoils: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,24 +42,26 @@ def crowding_of(run: Run) -> Crowding:
     """Nothing, where the record does not tell: another kernel, another system, a record of an older version."""
     spans = _spans(run)
     if not spans:
-        return Crowding(figures=(), sentence="")
+        return Crowding()
     longest, most = max(spans, key=lambda span: span.waited), max(spans, key=lambda span: span.others)
     spoilt = [span for span in spans if span.waited > MAX_WAITED and span.others > MAX_OTHERS]
+    worst = max(spoilt, key=lambda span: span.waited) if spoilt else longest
     return Crowding(
         figures=(
             figures.reported(WAITED, longest.waited, unit="ratio", samples=len(spans)),
             figures.reported(OTHERS, most.others, unit="ratio", samples=len(spans)),
         ),
-        sentence=_sentence(max(spoilt, key=lambda span: span.waited)) if spoilt else "",
+        sentence=_sentence(worst) if worst.waited > MAX_WAITED else "",
+        spoils=bool(spoilt),
     )
 
 
 def _sentence(span: _Span) -> str:
     waited, others = figures.say(span.waited, "ratio"), figures.say(span.others, "ratio")
-    return (
-        f"Something else used this machine: from {at(span.since_s)} on {span.service} waited for a CPU {waited} of the "
-        f"time, while neither the system nor the harness used {others} of all CPUs."
-    )
+    what = f"from {at(span.since_s)} on {span.service} waited for a CPU {waited} of the time"
+    if span.others > MAX_OTHERS:
+        return f"Something else used this machine: {what}, while neither system nor harness used {others} of all CPUs."
+    return f"This machine is small for this run: {what}, and hardly for others than the system and the harness."
 
 
 def _spans(run: Run) -> list[_Span]:

@@ -39,7 +39,7 @@ def check_validity(run: Run) -> Validity:
         verdict=verdict,
         evidence_holds=all(figure.outcome is Outcome.PASS for figure in evidence_figures),
         was_steady=all(figure.outcome is Outcome.PASS for figure in steady_figures),
-        crowded=crowding.sentence,
+        crowded=crowding.sentence if crowding.spoils else "",
     )
 
 

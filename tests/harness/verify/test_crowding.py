@@ -38,7 +38,8 @@ def machine(
 
 
 def crowded(run: Run) -> str:
-    return crowding_of(run).sentence
+    crowding = crowding_of(run)
+    return crowding.sentence if crowding.spoils else ""
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ def test_a_system_that_waits_for_itself_is_to_blame() -> None:
     run = a_full_run().expecting(STRICT).altering_events(machine(waited=0.9, others=0.1)).built()
 
     assert judge(run).outcome is Outcome.FAIL
+    assert "This machine is small for this run" in judge(run).verdicts[0].sentence
 
 
 def test_both_figures_are_reported() -> None:
