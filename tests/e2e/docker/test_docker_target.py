@@ -91,12 +91,11 @@ def test_somebody_elses_container_is_left_alone(target: DockerTarget) -> None:
 
 
 def test_the_main_process_is_the_services_own_and_not_the_containers_init(target: DockerTarget) -> None:
-    async def program(service: str) -> str:
-        return Path(f"/proc/{await target.main_pid(service)}/cmdline").read_text().replace("\0", " ")
+    def program(service: str) -> str:
+        return Path(f"/proc/{asyncio.run(target.main_pid(service))}/cmdline").read_text().replace("\0", " ")
 
-    assert "-m reference_system.services.api" in asyncio.run(program("us-east-api-1"))
-    assert "docker-init" not in asyncio.run(program("us-east-api-1"))
-    assert "redis-server" in asyncio.run(program("us-east-redis"))
+    assert program("us-east-api-1").startswith("python -m reference_system.services.api")
+    assert "docker-init" not in program("us-east-redis")
 
 
 def test_what_it_runs_on_is_told(target: DockerTarget) -> None:
