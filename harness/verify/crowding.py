@@ -60,7 +60,7 @@ def _sentence(span: _Span) -> str:
     waited, others = figures.say(span.waited, "ratio"), figures.say(span.others, "ratio")
     what = f"from {at(span.since_s)} on {span.service} waited for a CPU {waited} of the time"
     if span.others > MAX_OTHERS:
-        return f"Something else used this machine: {what}, while neither system nor harness used {others} of all CPUs."
+        return f"Something else used this machine: {what}, while others than the system and the harness used {others}."
     return f"This machine is small for this run: {what}, and hardly for others than the system and the harness."
 
 
