@@ -149,6 +149,7 @@ def test_a_region_that_starts_later_than_the_edge_has_not_failed(
     regions[Region.EUROPE].down = True
     with started(regions, tmp_path, starting_for_s=60.0):
         until(lambda: asked("us-east", "user-1") == "us-east")
+        until(lambda: "edge_region_share{" in CLIENT.get(f"http://{HOST}:{PORT}/edge/metrics").text)  # it has looked
         time.sleep(1.0)  # ten probes, three would do
         assert metric("edge_region_share", "europe") == 1
         regions[Region.EUROPE].down = False
