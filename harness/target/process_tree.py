@@ -39,10 +39,12 @@ def running(identity: ProcessIdentity | None) -> psutil.Process | None:
 
 
 def first_child(pid: int) -> ProcessIdentity | None:
-    """What a container's init process has started: all else there descends from it."""
-    process = _process(pid)
-    children = [] if process is None else sorted(process.children(), key=lambda child: child.create_time())
-    return identity_of(children[0].pid) if children else None
+    """What a container's init process has started: all else there descends from it. None where either has ended."""
+    try:
+        first = min(psutil.Process(pid).children(), key=lambda child: child.create_time(), default=None)
+    except psutil.Error:
+        return None
+    return identity_of(first.pid) if first else None
 
 
 def runs(process: psutil.Process) -> bool:

@@ -23,7 +23,7 @@ COSTS = dict.fromkeys((OVERLOAD, SCALING, CAPACITY, STAMPEDE, TAKEN_AWAY), 9) | 
     (LOSING_US_EAST, *REGIONS), 10
 )
 USUAL_COST = 4 if RUNTIME == "processes" else 6
-BUDGET = 5 * (os.cpu_count() or 1)
+BUDGET = 5 * (os.cpu_count() or 1)  # half of the cores: on a slow machine more was seen to starve
 MOST = 4
 FIRST_LOOPBACK = 31
 

@@ -1,8 +1,8 @@
 """The clean system passes every experiment; every planted defect is red by the check that should see it; every defect
 of the harness is neither a pass nor a red. Whatever happens, every scheduled request has exactly one outcome.
 
-A run that says that it cannot tell is made again, once, alone, and that is printed;
-one that blames or clears where it should not is not."""
+A run that says that it cannot tell is made again, once, alone, and that is printed; one that blames or clears where it
+should not is not."""
 
 import re
 from collections.abc import Iterator

@@ -159,3 +159,15 @@ def test_nothing_is_told_of_strangers_and_of_those_that_run(family: Family) -> N
 def test_a_process_that_does_not_die_in_time_is_an_error(family: Family) -> None:
     with pytest.raises(TargetError, match=f"Process {family.process.pid} did not end within 0.05 s"):
         asyncio.run(process_tree._until(lambda: False, 0.05, family.identity, "end"))
+
+
+def test_the_first_child_is_found_as_long_as_it_runs(family: Family) -> None:
+    first = process_tree.first_child(family.process.pid)
+    assert first is not None
+    assert first.pid == family.members[1].pid
+
+    asyncio.run(process_tree.kill(family.identity))
+
+    assert process_tree.first_child(family.process.pid) is None
+    assert process_tree.first_child(first.pid) is None
+    assert process_tree.first_child(0) is None, "what an engine says of a container that does not run"
