@@ -98,6 +98,11 @@ def _part(document: Document) -> TargetSpec:
             raise document.mistake(("regions", number), sentence, did_you_mean(region, whole.regions))
     if not part.regions:
         raise document.mistake(("regions",), "a part has at least one region.", f"Known: {', '.join(whole.regions)}.")
+    if part.target_rate_per_replica is not None:
+        if part_of(whole, part).promises.shedding is None:
+            raise document.mistake(("target_rate_per_replica",), "this target promises no shedding.")
+        if part.target_rate_per_replica <= 0:
+            raise document.mistake(("target_rate_per_replica",), f"{part.target_rate_per_replica} is not above 0/s.")
     return part_of(whole, part)
 
 

@@ -15,8 +15,8 @@ from harness.target.target import LinkSpec, TargetSpec
 
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
-    found = [*_services(target), *_links(target), *_ports(target), *_levels(target), *_breakers(target)]
-    return told(document, [*found, *runbook_mistakes(target)])
+    found = [*_services(target), *_links(target), *_ports(target), *_levels(target)]
+    return told(document, [*found, *_shedding(target), *_breakers(target), *runbook_mistakes(target)])
 
 
 def _services(target: TargetSpec) -> Iterator[Mistake]:
@@ -85,6 +85,17 @@ def _levels(target: TargetSpec) -> Iterator[Mistake]:
         if level.name in names:
             yield (*where, "name"), f'the level "{level.name}" is written twice.', ""
         names.add(level.name)
+
+
+def _shedding(target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.shedding
+    if promise is None:
+        return
+    where: Where = ("promises", "shedding")
+    if promise.target_rate_per_replica <= 0:
+        yield (*where, "target_rate_per_replica"), f"{promise.target_rate_per_replica} is not above 0/s.", ""
+    if promise.rate_window <= 0:
+        yield (*where, "rate_window"), f"{promise.rate_window} is not above 0s.", ""
 
 
 def _breakers(target: TargetSpec) -> Iterator[Mistake]:

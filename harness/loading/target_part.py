@@ -1,7 +1,7 @@
 """The part of a target that some of its regions make: their services, those of no region, and the links between them.
 
-Defects and names are the whole's, and so are the promises that the part does not leave out. Pure: the files were read
-by the loader.
+Defects and names are the whole's, and so are the promises that the part does not leave out; only the rate from which it
+sheds may be its own. Pure: the files were read by the loader.
 """
 
 import msgspec
@@ -17,7 +17,6 @@ def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
         name: link for name, link in whole.links.items() if link.toxiproxy in services and link.upstream in services
     }
     variables = {**whole.variables, **part.variables}
-    unmade = {str(promise): getattr(Promises(), promise) for promise in part.without}
     return msgspec.structs.replace(
         whole,
         name=part.name,
@@ -26,5 +25,13 @@ def part_of(whole: TargetSpec, part: TargetPart) -> TargetSpec:
         variables=variables,
         services=services,
         links=links,
-        promises=msgspec.structs.replace(whole.promises, **unmade),
+        promises=_promises_of(part, whole.promises),
     )
+
+
+def _promises_of(part: TargetPart, promises: Promises) -> Promises:
+    unmade = {str(promise): getattr(Promises(), promise) for promise in part.without}
+    shedding = promises.shedding
+    if shedding is not None and part.target_rate_per_replica is not None:
+        shedding = msgspec.structs.replace(shedding, target_rate_per_replica=part.target_rate_per_replica)
+    return msgspec.structs.replace(promises, **{"shedding": shedding, **unmade})

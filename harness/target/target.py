@@ -13,6 +13,7 @@ from harness.target.metrics import Metrics
 from harness.target.promises import Promise, Promises
 from harness.target.runbook import Runbook
 from harness.target.strict import Strict
+from harness.units import PerSecond
 
 OWN_ROLES = ("edge", "toxiproxy")  # the way in, and our own tools: without them nothing could be measured or undone
 
@@ -69,7 +70,8 @@ class TargetSpec(Strict, frozen=True, kw_only=True):
 class TargetPart(Strict, frozen=True, kw_only=True):
     """A target file that names some regions of another one's target: the same system without the others.
 
-    `without` are promises that this one does not make, because its `variables` turn off or change what keeps them.
+    `without` are promises that this one does not make, because its `variables` turn off or change what keeps them;
+    `target_rate_per_replica` is what it sheds from where its replicas are smaller than the whole's.
     """
 
     name: str
@@ -77,3 +79,4 @@ class TargetPart(Strict, frozen=True, kw_only=True):
     regions: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
     without: tuple[Promise, ...] = ()
+    target_rate_per_replica: PerSecond | None = None

@@ -60,3 +60,24 @@ def test_a_promise_of_breakers_that_nobody_could_keep_is_refused(
     path.write_text(path.read_text().replace("{open_for: 500ms, jitter: 100%}", promised))
 
     assert sentence in error_of(written(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "target_rate_per_replica: 100/s",
+            "target_rate_per_replica: 0/s",
+            "target_rate_per_replica: 0/s is not above 0/s",
+        ),
+        ("rate_window: 2s", "rate_window: 0s", "rate_window: 0s is not above 0s"),
+    ],
+)
+def test_a_promise_of_shedding_that_cannot_be_computed_is_refused(
+    project: Path, written: Written, old: str, new: str, sentence: str
+) -> None:
+    path = project / "reference_system" / "target.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+    assert f"$.promises.shedding.{sentence}" in error_of(written(SMALL))

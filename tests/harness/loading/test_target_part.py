@@ -36,6 +36,21 @@ def test_a_part_without_a_promise_keeps_the_others() -> None:
     assert part.variables["SHEDDING_POLICY"] == "off"
 
 
+def test_a_part_with_smaller_replicas_sheds_from_a_rate_of_its_own() -> None:
+    whole = load_target(ROOT / "reference_system" / "target.yaml").promises
+
+    for name in ("modest_servers", "small_servers"):
+        part = load_target(ROOT / "reference_system" / f"{name}.yaml")
+
+        assert part.promises.shedding is not None
+        assert whole.shedding is not None
+        assert part.promises.shedding.target_rate_per_replica == float(part.variables["TARGET_RATE"])
+        own = msgspec.structs.replace(
+            part.promises.shedding, target_rate_per_replica=whole.shedding.target_rate_per_replica
+        )
+        assert msgspec.structs.replace(part.promises, shedding=own) == whole
+
+
 @pytest.mark.parametrize(
     ("text", "sentence", "hint"),
     [
@@ -47,6 +62,16 @@ def test_a_part_without_a_promise_keeps_the_others() -> None:
         ("name: x\npart_of: other.yaml\nregions: [us-east]", ':2, $.part_of: there is no file "other.yaml"', ""),
         ("name: x\npart_of: target.yaml\nregions:\n  - us-aest", ':4, $.regions[0]: "us-aest" is not a', "us-east"),
         ("name: x\npart_of: target.yaml\nregions: []", ":3, $.regions: a part has at least one region", "us-east"),
+        (
+            "name: x\npart_of: target.yaml\nregions: [us-east]\ntarget_rate_per_replica: 0/s",
+            ":4, $.target_rate",
+            "above 0/s",
+        ),
+        (
+            "name: x\npart_of: target.yaml\nregions: [us-east]\ntarget_rate_per_replica: 9/s\nwithout: [shedding]",
+            ":4, $.target_rate_per_replica: this target promises no shedding",
+            "",
+        ),
         ("name: x\npart_of: part.yaml\nregions: [us-east]", '"compose" is missing', ""),
         ("name: x\npart_of: target.yaml\nregions: [us-east]\nlinks: {}", ':4, $.links: "links" is not known', ""),
     ],
