@@ -136,12 +136,23 @@ def show_plan(plan: Plan, console: Console) -> None:
         table.add_row(f"{start_s:g}s", f"{end_s:g}s", escape(what))
     console.print(table)
     shares = ", ".join(f"{operation.name} {operation.share:.0%}" for operation in plan.operations)
-    console.print(
-        f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {plan.load.shards} shard(s): {shares}"
-    )
+    shards = "1 shard" if plan.load.shards == 1 else f"{plan.load.shards} shards"
+    console.print(f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {shards}: {shares}")
     for check in plan.expect:
         settings = {name: value for name, value in msgspec.to_builtins(check, enc_hook=enc_hook).items() if value}
-        console.print("[bold]expect[/]  " + escape(", ".join(f"{name} {value}" for name, value in settings.items())))
+        kind = settings.pop("check")
+        told = "; ".join(f"{name} {_setting(value)}" for name, value in settings.items())
+        console.print(f"[bold]expect[/]  {kind}" + escape(f": {told}" if told else ""))
+
+
+def _setting(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_setting(of)}" for name, of in value.items())
+        case list() | tuple():
+            return ", ".join(map(_setting, value))
+        case _:
+            return str(value)
 
 
 def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:

@@ -1,7 +1,7 @@
-"""Which users were hurt and for how long, in a sentence or two for the top of the page, whatever a run's faults were.
+"""Which users met errors and for how long, in a sentence or two for the top of the page, whatever the faults were.
 
-Hurt is who met an error as objectives count them. Being refused or answered late is not; who was refused something is
-told where nobody met an error.
+An error is what objectives count as one. Being refused or answered late is none; who was refused something is told where
+nobody met an error.
 """
 
 import numpy as np
@@ -27,12 +27,12 @@ def who_was_hurt(run: Run) -> str:
     if bad.empty:
         refused = frame["user"][is_word(frame["outcome"], *REFUSED)].nunique()
         also = f"; {wording.count(refused)} {'was' if refused == 1 else 'were'} refused something" if refused else ""
-        return f"Who was hurt: nobody. None of {wording.plural(users, 'user')} met an error{also}."
+        return f"Who met errors: nobody of {wording.plural(users, 'user')}{also}."
     from_s = column(bad, "scheduled_s")
     seconds = hurt_seconds(bad["user"].to_numpy(np.int64), from_s, np.fmax(column(bad, "finished_s"), from_s))
     half, worst = int(np.median(seconds)), float(seconds.max())
     return (
-        f"Who was hurt: {wording.count(len(seconds))} of {wording.plural(users, 'user')} met an error"
+        f"Who met errors: {wording.count(len(seconds))} of {wording.plural(users, 'user')}"
         f"{_regions(run, bad)}. Half of them in at most {wording.plural(half, 'second')} of the run, "
         f"the worst in {wording.number(worst)}, all between {wording.moment(float(from_s.min()))} and "
         f"{wording.moment(float(from_s.max()))}. What failed: {_operations(bad)}."

@@ -74,6 +74,7 @@ def _scope(scope: Scope) -> str:
             for region, (hurt, users) in scope.regions.items()
         )
         told.append(f"{f'only {scope.only_region}' if scope.only_region else 'several regions'} ({each})")
+    told.append(", ".join(wording.plural(many, way) for way, many in scope.ways.items()))
     operations = [f"{name.replace('_', ' ')} {wording.count(many)}" for name, many in scope.operations.items()]
     rest = len(operations) - MOST_OPERATIONS
     told.append(", ".join(operations[:MOST_OPERATIONS]) + (f" and {rest} more operations" if rest > 0 else ""))

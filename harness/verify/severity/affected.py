@@ -24,6 +24,8 @@ STEP_S = 1.0
 AFFECTED_FROM = 0.1  # of a user's requests in a window; ours, the specification says no more than "affected"
 REFUSALS_TO_PRIORITY = 3  # what is refused to users of this priority number and below affects them
 REFUSED = (Outcome.SHED, Outcome.DISABLED)
+WAYS = ("error", "late answer", "refusal")
+UNHURT = ""
 
 Ints = NDArray[np.int64]
 
@@ -31,16 +33,22 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
     """The requests of users after the warm-up, by scheduled time; times in seconds of run time. `over_s`: when a
-    request had ended, or when it was scheduled where it never began."""
+    request had ended, or when it was scheduled where it never began. `way`: the one in which it hurt, of WAYS, or
+    empty."""
 
     start_s: float
     end_s: float
     scheduled_s: Floats
     over_s: Floats
     user: Ints
-    hurt: Bools
+    way: NDArray[np.object_]
     region: NDArray[np.object_]
     operation: NDArray[np.object_]
+
+    @property
+    def hurt(self) -> Bools:
+        result: Bools = self.way != UNHURT
+        return result
 
     def between(self, start_s: float, end_s: float) -> slice:
         """The requests scheduled then; the end is not in it."""
@@ -76,7 +84,7 @@ def came_of(run: Run, *, late_s: float) -> Came:
         scheduled_s=scheduled_s,
         over_s=np.fmax(column(frame, "finished_s"), scheduled_s),
         user=frame["user"].to_numpy(dtype=np.int64),
-        hurt=_hurt(frame, late_s),
+        way=_way(frame, late_s),
         region=frame["region_asked"].to_numpy(dtype=object),
         operation=frame["operation"].to_numpy(dtype=object),
     )
@@ -88,10 +96,13 @@ def _looked_at(run: Run) -> Window:
     return Window(name="run", start_s=warm_up.end_s if warm_up else 0.0, end_s=windows.end_of_load_s(run))
 
 
-def _hurt(frame: pd.DataFrame, late_s: float) -> Bools:
+def _way(frame: pd.DataFrame, late_s: float) -> NDArray[np.object_]:
     late = is_word(frame["outcome"], Outcome.OK) & (column(frame, "latency_s") > late_s)
     refused = is_word(frame["outcome"], *REFUSED) & (frame["priority"].to_numpy() <= REFUSALS_TO_PRIORITY)
-    return is_word(frame["outcome"], *BAD) | late | refused
+    ways = np.array([*WAYS, UNHURT], dtype=object)  # of objects, as np.select would not keep them
+    found = np.select([is_word(frame["outcome"], *BAD), late, refused], [0, 1, 2], default=3)
+    result: NDArray[np.object_] = ways[found]
+    return result
 
 
 def refused_extras(run: Run) -> int:

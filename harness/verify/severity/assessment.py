@@ -25,8 +25,8 @@ IS_REGIONAL_ABOVE = 0.10  # share of a region's own users; where only one region
 class Scope:
     """Where, what, and from when to when, of all that happened in windows as bad as the worst.
 
-    `regions` has all that were asked for: users affected, users who came. `operations` are counts of requests, the most
-    frequent first. `goes_on`: the last window of the run is one of them.
+    `regions` has all that were asked for: users affected, users who came. `operations` and `ways` are counts of the
+    requests that hurt, the most frequent first. `goes_on`: the last window of the run is one of them.
     """
 
     start_s: float
@@ -34,6 +34,7 @@ class Scope:
     goes_on: bool
     regions: dict[str, tuple[int, int]]
     operations: dict[str, int]
+    ways: dict[str, int]
 
     @property
     def only_region(self) -> str | None:
@@ -115,6 +116,7 @@ def _scope(came: Came, shares: Shares, severity: Severity) -> Scope | None:
         goes_on=bool(bad[-1] == len(shares) - 1),
         regions=_regions(came, place, hurt),
         operations=dict(Counter(map(str, came.operation[place][hurt])).most_common()),
+        ways=dict(Counter(map(str, came.way[place][hurt])).most_common()),
     )
 
 

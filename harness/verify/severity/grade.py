@@ -7,7 +7,7 @@ ABOVE: dict[Severity, float] = {Severity.SEV1: 0.50, Severity.SEV2: 0.10, Severi
 assert list(ABOVE.values()) == sorted(ABOVE.values(), reverse=True)
 
 MEANING = {
-    Severity.SEV1: "complete outage",
+    Severity.SEV1: "more than half of the users affected",
     Severity.SEV2: "major degradation",
     Severity.SEV3: "minor degradation",
     Severity.SEV4: "no user was affected, but something might have come of it",

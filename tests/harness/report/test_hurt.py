@@ -29,7 +29,7 @@ def test_nothing_asked_is_nothing_said() -> None:
 def test_without_errors_nobody_was_hurt() -> None:
     requests: list[Asked] = [(1, "us-east", "home", "ok", 1.0, 9.0), (2, "us-east", "search", "shed", 1.0, 1.1)]
 
-    assert told(*requests) == "Who was hurt: nobody. None of 2 users met an error; 1 was refused something."
+    assert told(*requests) == "Who met errors: nobody of 2 users; 1 was refused something."
 
 
 def test_who_met_errors_is_told_with_how_long_and_what_failed() -> None:
@@ -41,7 +41,7 @@ def test_who_met_errors_is_told_with_how_long_and_what_failed() -> None:
     ]
 
     assert told(*requests) == (
-        "Who was hurt: 2 of 3 users met an error. Half of them in at most 3 seconds of the run, the worst in 5, all "
+        "Who met errors: 2 of 3 users. Half of them in at most 3 seconds of the run, the worst in 5, all "
         "between 1.0 s and 3.0 s. What failed: post 2, home 1."
     )
 
@@ -53,7 +53,7 @@ def test_where_there_are_several_regions_each_has_its_number() -> None:
         (2, "europe", "post", "ok", 1.0, 1.5),
     ]
 
-    assert "1 of 2 users met an error (us-east 1, europe 0)." in told(*requests, regions=("us-east", "europe"))
+    assert "Who met errors: 1 of 2 users (us-east 1, europe 0)." in told(*requests, regions=("us-east", "europe"))
 
 
 @pytest.mark.parametrize(("operations", "words"), [(3, "What failed: a 1, b 1, c 1."), (5, "and 2 more operations.")])

@@ -1,5 +1,7 @@
 """The line on severity at the top of the page, and the advice that goes with it."""
 
+import re
+
 import msgspec
 import pandas as pd
 
@@ -39,10 +41,18 @@ def test_little_harm_has_its_scope_and_pages_nobody() -> None:
     assert incident.mitigations == ()
 
 
+def test_it_is_told_what_hurt() -> None:
+    errors = told(a_run().with_errors(from_s=30, to_s=40, share=0.5))
+    refusals = told(a_run().with_overload(from_s=30, to_s=50, per_s=400))
+
+    assert re.search(r"; \d+ errors; ", errors.sentence)
+    assert re.search(r"; [\d,]+ refusals; ", refusals.sentence)
+
+
 def test_great_harm_comes_with_what_to_do_first() -> None:
     incident = told(a_run().with_errors(from_s=30, to_s=40))
 
-    assert incident.sentence.startswith("SEV1: complete outage; ")
+    assert incident.sentence.startswith("SEV1: more than half of the users affected; ")
     assert incident.first == FIRST
     assert incident.mitigations[0] == "If something was deployed shortly before, roll it back."
     assert len(incident.mitigations) == 4
