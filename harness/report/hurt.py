@@ -1,7 +1,7 @@
 """Which users met errors and for how long, in a sentence or two for the top of the page, whatever the faults were.
 
-An error is what objectives count as one. Being refused or answered late is none; who was refused something is told where
-nobody met an error.
+An error is what objectives count as one. Being refused or answered late is none; who was refused something is told
+where nobody met an error.
 """
 
 import numpy as np
