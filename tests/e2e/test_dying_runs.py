@@ -77,6 +77,18 @@ def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> 
         clock.sleep(0.1)
 
 
+def stop_where(runner: subprocess.Popen[str], condition: Callable[[], bool], *, what: str) -> None:
+    """Lets it run a hundredth of a second at a time and looks while it stands still, so that nothing it does is over
+    before it is seen. It goes on with SIGCONT, and with what it was sent meanwhile."""
+    deadline_ns = clock.now_ns() + 60 * clock.NS_PER_S
+    runner.send_signal(signal.SIGSTOP)
+    while not condition():
+        assert clock.now_ns() < deadline_ns, f"not within 60 s: {what}"
+        runner.send_signal(signal.SIGCONT)
+        clock.sleep(0.01)
+        runner.send_signal(signal.SIGSTOP)
+
+
 def test_killing_the_runner_in_a_fault_reverts_everything_within_ten_seconds(runs: Path) -> None:
     runner = start_in_a_fault(runs)
 
@@ -106,9 +118,10 @@ def test_ctrl_c_in_a_fault_ends_with_exit_4_and_clean(runs: Path) -> None:
 
 def test_sigterm_while_the_system_starts_gives_the_start_up_with_exit_4(runs: Path) -> None:
     runner = begin_run(runs)
-    wait_until(lambda: bool(listening()), within_s=30, what="the first service listens")
+    stop_where(runner, lambda: bool(listening()), what="the first service listens")
 
     runner.send_signal(signal.SIGTERM)
+    runner.send_signal(signal.SIGCONT)
     output, _ = runner.communicate(timeout=60)
 
     assert runner.returncode == 4, output
@@ -120,9 +133,10 @@ def test_sigterm_while_the_system_starts_gives_the_start_up_with_exit_4(runs: Pa
 
 def test_sigterm_while_the_system_starts_alone_leaves_nothing_of_it(runs: Path) -> None:
     starter = begin("up", "--target", "reference_system/one_region.yaml")
-    wait_until(lambda: bool(listening()), within_s=30, what="the first service listens")
+    stop_where(starter, lambda: bool(listening()), what="the first service listens")
 
     starter.send_signal(signal.SIGTERM)
+    starter.send_signal(signal.SIGCONT)
     output, _ = starter.communicate(timeout=60)
 
     assert starter.returncode == 4, output
@@ -134,10 +148,11 @@ def test_signals_while_the_system_stops_do_not_keep_it_from_being_stopped(runs: 
     wait_until((runs / "latest").exists, within_s=60, what="the run has a record")
     everybody = len(listening())
     runner.send_signal(signal.SIGINT)
-    wait_until(lambda: 0 < len(listening()) < everybody, within_s=30, what="the first service has ended")
+    stop_where(runner, lambda: 0 < len(listening()) < everybody, what="the first service has ended")
 
     runner.send_signal(signal.SIGTERM)
     runner.send_signal(signal.SIGINT)
+    runner.send_signal(signal.SIGCONT)
     output, _ = runner.communicate(timeout=60)
 
     assert runner.returncode == 4, output

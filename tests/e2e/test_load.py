@@ -311,7 +311,7 @@ def test_a_killed_shard_is_told_and_the_others_go_on(gets: Path, tmp_path: Path)
     deaths = [event for event in offered.events if isinstance(event, ShardState) and event.state == "died"]
     assert [(death.shard, "SIGKILL" in death.detail) for death in deaths] == [(0, True)]
     assert offered.states().count("done") == 1
-    assert 200 + 50 <= len(offered.requests) <= 200 + 140
+    assert 200 < len(offered.requests) < 400, "all of the one that lived, and what the other had written"
 
 
 def test_a_slow_generator_is_seen_in_its_own_lag(gets: Path, tmp_path: Path) -> None:
