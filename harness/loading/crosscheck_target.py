@@ -16,7 +16,9 @@ from harness.target.target import LinkSpec, TargetSpec
 
 def target_mistakes(document: Document, target: TargetSpec) -> list[ExperimentError]:
     found = [*_services(target), *_links(target), *_ports(target), *_levels(target)]
-    return told(document, [*found, *_shedding(target), *_breakers(target), *runbook_mistakes(target)])
+    return told(
+        document, [*found, *_shedding(target), *_caching(target), *_breakers(target), *runbook_mistakes(target)]
+    )
 
 
 def _services(target: TargetSpec) -> Iterator[Mistake]:
@@ -96,6 +98,20 @@ def _shedding(target: TargetSpec) -> Iterator[Mistake]:
         yield (*where, "target_rate_per_replica"), f"{promise.target_rate_per_replica} is not above 0/s.", ""
     if promise.rate_window <= 0:
         yield (*where, "rate_window"), f"{promise.rate_window} is not above 0s.", ""
+
+
+def _caching(target: TargetSpec) -> Iterator[Mistake]:
+    promise = target.promises.caching
+    if promise is None:
+        return
+    layers = [one.layer for one in promise.layers]
+    for kind, keepers in promise.kept_only_by.items():
+        where: Where = ("promises", "caching", "kept_only_by", kind)
+        if kind not in promise.kinds:
+            yield where, f"{shortened(kind)} is not a kind.", did_you_mean(kind, promise.kinds)
+        for number, keeper in enumerate(keepers):
+            if keeper not in layers:
+                yield (*where, number), f"{shortened(keeper)} is not a layer.", did_you_mean(keeper, layers)
 
 
 def _breakers(target: TargetSpec) -> Iterator[Mistake]:

@@ -71,10 +71,12 @@ class CacheLayer(Strict, frozen=True, kw_only=True):
 
 
 class CachingPromise(Strict, frozen=True, kw_only=True):
-    """The layers from the outermost to the innermost, and the route by which each kind of content is asked for."""
+    """The layers from the outermost to the innermost, and the route by which each kind of content is asked for.
+    `kept_only_by`: the layers that may hold a kind that not all of them may."""
 
     layers: tuple[CacheLayer, ...]
     kinds: dict[str, str] = field(default_factory=dict)
+    kept_only_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
     joined: tuple[str, ...] = ()  # and those that were given what another request had made
 

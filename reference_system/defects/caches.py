@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import Any
 
 from reference_system.data.events import Commands, Event, Forgets
 from reference_system.data.filters import Visible, visible
 from reference_system.data.flights import Build, Flights, T
 from reference_system.data.posts import Post
 from reference_system.data.profiles import IN_PROCESS_S
+from reference_system.data.reads import Page, Reads
+from reference_system.data.timelines import Cache
 from reference_system.data.user_caches import Send
 from reference_system.defects.defect import Defect
 
@@ -54,6 +57,23 @@ class _EachAlone(Flights):
         return False
 
 
+class _HomeInProcess(Reads):
+    """A home timeline that a replica has made or fetched stays with it for as long as a popular profile does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: dict[str, tuple[float, Page]] = {}
+
+    async def home(self, user: str, *, event: str | None, past_caches: bool = False) -> Page:
+        now_s = asyncio.get_running_loop().time()
+        since_s, page = self._kept.get(user, (-IN_PROCESS_S, None))
+        if page is not None and now_s - since_s < IN_PROCESS_S:
+            return replace(page, cache=Cache.PROCESS, age_s=now_s - since_s)
+        found = await super().home(user, event=event, past_caches=past_caches)
+        self._kept[user] = (now_s, found)
+        return found
+
+
 # Whatever a region answers is kept, and given to whoever asks for the same next.
 _PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"
 
@@ -79,6 +99,10 @@ DEFECTS = {
     "edge_keeps_private_answers": Defect(
         breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",
         edge=lambda parts: replace(parts, past_the_cache=_PERSONAL_IS_KEPT),
+    ),
+    "keeps_home_in_process": Defect(
+        breaks="One's own home timeline is held by Redis alone; with this each replica holds it, too.",
+        api=lambda parts: replace(parts, reads=_HomeInProcess),
     ),
     "no_single_flight": Defect(
         breaks="What many miss at once a replica makes once; with this as often as it is asked for.",

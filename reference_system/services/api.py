@@ -28,7 +28,6 @@ from reference_system.data.dependency import ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import connect_when_ready
-from reference_system.data.reads import Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.subscription import Subscription
 from reference_system.data.writes import Writes
@@ -78,7 +77,7 @@ class Api:
         self._flights = parts.flights()
         requests = self._backends.cache_requests
         self._disk = DiskCache(settings.folder / "cache.sqlite", now_s=time.time, requests=requests)
-        reads = Reads(
+        reads = parts.reads(
             self._backends,
             region=region,
             disk=self._disk,

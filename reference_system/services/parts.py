@@ -14,7 +14,7 @@ from reference_system.data.events import FORGETS, Forgets
 from reference_system.data.filters import Visible, visible
 from reference_system.data.flights import Flights
 from reference_system.data.postgres import Postgres
-from reference_system.data.reads import fall_back
+from reference_system.data.reads import Reads, fall_back
 from reference_system.data.statements import STATEMENTS
 from reference_system.data.user_caches import Matching, by_scanning
 from reference_system.data.values import OnCacheLoss
@@ -84,6 +84,7 @@ class ApiParts:
     forgets: Forgets = field(default_factory=lambda: FORGETS)
     visible: Visible = visible
     flights: Callable[[], Flights] = Flights
+    reads: type[Reads] = Reads
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     postgres: Callable[..., Postgres] = Postgres
     key_taken: KeyTaken = the_clients

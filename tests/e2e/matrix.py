@@ -50,11 +50,11 @@ def _defect(
     return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=gate)
 
 
-def _in_full(name: str, experiment: str, check: str, why: str) -> Cell:
-    """What is broken shows only where caches are warm, or where posts wait: with the experiment as it is."""
-    return Cell(
-        name=name, experiment=experiment, options=("--defect", name), exit_code=1, check=check, why=why, gate=False
-    )
+def _in_full(name: str, experiment: str, check: str, why: str, *, more: tuple[str, ...] = ()) -> Cell:
+    """What is broken shows only where caches are warm, or where posts wait: with the experiment as it is, but for
+    `more`."""
+    options = (*more, "--defect", name)
+    return Cell(name=name, experiment=experiment, options=options, exit_code=1, check=check, why=why, gate=False)
 
 
 def _regions_defect(
@@ -93,6 +93,7 @@ STAMPEDE = "everybody_asks_for_the_same"
 
 ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
+MINUTE = "posts_wait_a_minute"
 
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
@@ -104,6 +105,7 @@ REGIONS = (
     "retried_elsewhere",
     "destroying_us_east",
     "coming_back_behind",
+    "freezing_asia_pacific",
 )
 
 CLEAN = (
@@ -112,7 +114,10 @@ CLEAN = (
         _clean(experiment, gate=False)
         for experiment in (STEADY, SCALING, CAPACITY, HYSTERESIS, FAN_OUT, BREAKERS, POOL, GIVEN_UP, "silent_replica")
     ),
-    *(_clean(experiment, gate=False) for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED)),
+    *(
+        _clean(experiment, gate=False)
+        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE)
+    ),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
 )
@@ -159,6 +164,13 @@ CACHES_DEFECTS = (
     _in_full("viewer_filter_before_the_cache", TAKEN_AWAY, "caching", "block: longest"),
     _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
     _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
+    _in_full(
+        "keeps_home_in_process",
+        WARM,
+        "caching",
+        "home answered from",
+        more=("--set", "warm_up=5s", "--set", "baseline=15s"),
+    ),
     _in_full("no_single_flight", STAMPEDE, "caching", "builds of one key at once"),
     _in_full("edge_keeps_private_answers", TAKEN_AWAY, "caching", "(block|mute): longest"),
 )

@@ -81,3 +81,20 @@ def test_a_promise_of_shedding_that_cannot_be_computed_is_refused(
     path.write_text(path.read_text().replace(old, new))
 
     assert f"$.promises.shedding.{sentence}" in error_of(written(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("promised", "sentence"),
+    [
+        ("{hom: [redis]}", '$.promises.caching.kept_only_by.hom: "hom" is not a kind.'),
+        ("{home: [reddis]}", '$.promises.caching.kept_only_by.home[0]: "reddis" is not a layer.'),
+    ],
+)
+def test_who_may_keep_a_kind_is_said_with_known_words(
+    project: Path, written: Written, promised: str, sentence: str
+) -> None:
+    path = project / "reference_system" / "target.yaml"
+    assert "{home: [redis]}" in path.read_text()
+    path.write_text(path.read_text().replace("{home: [redis]}", promised))
+
+    assert sentence in error_of(written(SMALL))

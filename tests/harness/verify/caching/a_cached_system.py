@@ -39,6 +39,7 @@ PROMISE = CachingPromise(
         CacheLayer(layer="disk", hit_ratio=Ratio(0.8), oldest=Seconds(86400.0)),
     ),
     kinds={"home": "/timeline/home", "profile": "/users/{id}/profile"},
+    kept_only_by={"profile": ("process", "redis")},
     joined=("joined",),
 )
 CHECK = CachingCheck(
@@ -58,6 +59,7 @@ class Caches:
     builds_at_once: int = 2
     oldest_s: dict[str, int] = field(default_factory=lambda: {"process": 31, "redis": 60})
     shown_for_s: dict[str, float] = field(default_factory=lambda: {"block": 0.0, "unfollow": 0.0, "edit_profile": 0.0})
+    a_profile_from: str = ""
     fault: ServiceFault | None = RESTART
 
     def but(self, **changes: object) -> "Caches":
@@ -80,6 +82,10 @@ class Caches:
         cached = pages & ~emptied
         oldest_s = np.where(layer == "process", self.oldest_s["process"], self.oldest_s["redis"])
         frame["age_s"] = np.where(cached, number % (oldest_s + 1), NO_AGE)
+        if self.a_profile_from:
+            place = frame.index[pages & ~emptied & (frame["operation"] == "profile").to_numpy()][0]
+            frame.loc[place, "cache"] = self.a_profile_from
+            frame.loc[place, "age_s"] = NO_AGE
         frame["object"] = [
             "" if not page else f"home of user-{user}" if operation == "home" else f"profile of user-{whose}"
             for page, operation, user, whose in zip(

@@ -48,6 +48,7 @@ MUTATIONS = [
         SOUND.but(hit_ratio={"process": 0.8, "redis": 0.985}),
         ["hit ratio of process in baseline"],
     ),
+    ("a layer has what is not for it", SOUND.but(a_profile_from="disk"), ["profile answered from disk"]),
     (
         "each request that meets the empty cache makes its content",
         SOUND.but(builds_per_key=2.5),
