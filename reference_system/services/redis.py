@@ -10,13 +10,11 @@ from reference_system.services.binaries import become, in_wheel, service_folder
 
 # Anybody on this machine who reaches the port could otherwise write files or load code with our rights.
 COMMANDS_OFF = ("CONFIG", "MODULE", "DEBUG", "REPLICAOF", "SLAVEOF", "MIGRATE", "ACL")
-MEMORY = "256mb"  # twenty times what 3,000 users' timelines take; more means a leak, and eviction shows it
-
 
 def arguments() -> list[str]:
     listen = ["--bind", os.environ["HOST"], "--port", os.environ["PORT"], "--protected-mode", "no"]
     forgetful = ["--save", "", "--appendonly", "no", "--dir", str(service_folder())]
-    bounded = ["--maxmemory", MEMORY, "--maxmemory-policy", "allkeys-lru"]
+    bounded = ["--maxmemory", os.environ["REDIS_MEMORY"], "--maxmemory-policy", "allkeys-lru"]
     switched_off = [word for command in COMMANDS_OFF for word in ("--rename-command", command, "")]
     return [*listen, *forgetful, *bounded, *switched_off]
 
