@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM, from before the first service starts until the last one has ended: nothing of ours dies of them.
+"""Ctrl-C, SIGTERM and a closed terminal, from before the first service starts until the last one has ended: nothing of
+ours dies of them.
 
 What a signal leads to depends on what is being done. It is said in one place at a time: who does something that may
 not be broken off, or knows a better end for it, leads signals there meanwhile.
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from typing import Any, TypeVar
 
 from harness.errors import StoppedError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+OUTPUTS = (1, 2)  # file descriptors
 
 Reaction = Callable[[str], None]
 Result = TypeVar("Result")
@@ -23,9 +26,19 @@ class Interrupts:
 
     def __init__(self, reaction: Reaction) -> None:
         self._reaction = reaction
+        self._shown = [output for output in OUTPUTS if os.isatty(output)]
 
     def came(self, number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            self._speak_to_nobody()
         self._reaction(f"{number.name} from the operator")
+
+    def _speak_to_nobody(self) -> None:
+        """The terminal is gone; whoever wrote to it would fail, in the middle of cleaning up."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in self._shown:
+            os.dup2(nowhere, output)
+        os.close(nowhere)
 
     @contextmanager
     def lead_to(self, reaction: Reaction) -> Iterator[None]:
@@ -61,7 +74,8 @@ async def _held(work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Re
 
     interrupts = Interrupts(give_up)
     working = asyncio.ensure_future(work(interrupts))
-    for number in SIGNALS:
+    heeded = [number for number in SIGNALS if not _is_ignored_hangup(number)]
+    for number in heeded:
         loop.add_signal_handler(number, interrupts.came, number)
     try:
         return await working
@@ -70,5 +84,10 @@ async def _held(work: Callable[[Interrupts], Coroutine[Any, Any, Result]]) -> Re
             raise
         raise StoppedError(f"{reasons[0]}: what had begun to start is stopped again.") from None
     finally:
-        for number in SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)
+
+
+def _is_ignored_hangup(number: signal.Signals) -> bool:
+    """Under nohup a closed terminal has to change nothing."""
+    return number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN

@@ -11,6 +11,7 @@ from reference_system.services.binaries import become, in_wheel, service_folder
 # Anybody on this machine who reaches the port could otherwise write files or load code with our rights.
 COMMANDS_OFF = ("CONFIG", "MODULE", "DEBUG", "REPLICAOF", "SLAVEOF", "MIGRATE", "ACL")
 
+
 def arguments() -> list[str]:
     listen = ["--bind", os.environ["HOST"], "--port", os.environ["PORT"], "--protected-mode", "no"]
     forgetful = ["--save", "", "--appendonly", "no", "--dir", str(service_folder())]

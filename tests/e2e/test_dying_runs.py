@@ -1,8 +1,12 @@
 """A run that dies or is stopped leaves nothing behind, says so, and accounts for every request."""
 
+import os
+import pty
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -114,6 +118,39 @@ def test_ctrl_c_in_a_fault_ends_with_exit_4_and_clean(runs: Path) -> None:
     assert len(run.requests) == scheduled_requests(run) == run.requests["outcome"].notna().sum() > 0
     assert "Every fault of every run is reverted" in gameday("status", runs=runs).stdout
     assert not listening()
+
+
+def test_a_terminal_that_is_closed_in_a_fault_ends_the_run_like_ctrl_c(runs: Path) -> None:
+    terminal, theirs = pty.openpty()
+    os.set_blocking(terminal, False)
+    experiment = EXPERIMENTS / "broken_redis.yaml"
+    arguments = command("run", str(experiment), "--short", *FIVE_SECONDS_OF_BASELINE, runs=runs, loopback=LOOPBACK)
+    # A session of its own has this terminal for its own once its first process opens it.
+    in_it = [
+        sys.executable,
+        "-c",
+        "import os, sys; os.open(os.ttyname(1), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    runner = subprocess.Popen(
+        [*in_it, *arguments], cwd=PROJECT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    wait_until(lambda: _shown(terminal) and "INJECTED" in journal(runs), within_s=60, what="a fault is injected")
+
+    os.close(terminal)
+
+    assert runner.wait(timeout=60) == 4
+    assert read_run(runs / "latest").sealed
+    assert "Every fault of every run is reverted" in gameday("status", runs=runs).stdout
+    assert not listening()
+
+
+def _shown(terminal: int) -> bool:
+    """Takes what is shown, so that there is always room for more."""
+    with suppress(BlockingIOError):
+        while os.read(terminal, 65_536):
+            pass
+    return True
 
 
 def test_sigterm_while_the_system_starts_gives_the_start_up_with_exit_4(runs: Path) -> None:

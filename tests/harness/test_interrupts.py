@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM lead to, with real signals to this very process."""
+"""What Ctrl-C, SIGTERM and a closed terminal lead to, with real signals to this very process."""
 
 import asyncio
 import os
@@ -92,3 +92,17 @@ def test_what_goes_wrong_in_cleaning_up_is_told_and_not_the_signal() -> None:
 
     with pytest.raises(OSError, match="disk is full"):
         run_through(work)
+
+
+def test_under_nohup_a_closed_terminal_changes_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def work(interrupts: Interrupts) -> str:
+        await send(signal.SIGHUP)
+        return "done"
+
+    try:
+        assert run_through(work) == "done"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
