@@ -72,13 +72,16 @@ class CacheLayer(Strict, frozen=True, kw_only=True):
 
 class CachingPromise(Strict, frozen=True, kw_only=True):
     """The layers from the outermost to the innermost, and the route by which each kind of content is asked for.
-    `kept_only_by`: the layers that may hold a kind that not all of them may."""
+    `kept_only_by`: the layers that may hold a kind that not all of them may. Answers are named as in `made` that no
+    layer had, as in `fallback` that were made because one could not be reached, and as in `joined` that were given what
+    another request had made."""
 
     layers: tuple[CacheLayer, ...]
     kinds: dict[str, str] = field(default_factory=dict)
     kept_only_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    made: tuple[str, ...] = ("built", "fallback")  # how answers are named that no layer had
-    joined: tuple[str, ...] = ()  # and those that were given what another request had made
+    made: tuple[str, ...] = ("built", "fallback")
+    fallback: tuple[str, ...] = ("fallback",)
+    joined: tuple[str, ...] = ()
 
 
 class BreakersPromise(Strict, frozen=True, kw_only=True):

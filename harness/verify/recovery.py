@@ -21,9 +21,7 @@ from harness.verify.level_trace import promise_of, traces_of
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
 from harness.verify.windows import Bools, Floats, Window, column, is_word
 
-GOOD_WITHIN_S = 1.0  # an answer later than this is not goodput; the default of an objective's `within`
 WINDOW_S = 1.0
-FALLBACK = "fallback"  # an answer's cache status while the cache could not be reached
 FALLBACK_SLACK = 0.05  # share of requests
 
 
@@ -62,7 +60,7 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
     from_s, doubt = windows.disturbance_over_s(run)
     if baseline is None or from_s is None:
         return figures.verdict_of("recovery", name, [_nothing(doubt or "the run has no baseline")], passed="")
-    normal_share = _goodput(run, baseline.start_s, 1, baseline.length_s)[0]
+    normal_share = _goodput(run, check, baseline.start_s, 1, baseline.length_s)[0]
     course = _course(run, check, from_s, baseline, float(normal_share))
     found = _figures(check, course)
     return figures.verdict_of(
@@ -72,7 +70,7 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
 
 def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, normal_share: float) -> _Course:
     seconds = max(0, int(run.plan.duration_s - from_s))
-    goodput = _goodput(run, from_s, seconds, WINDOW_S)
+    goodput = _goodput(run, check, from_s, seconds, WINDOW_S)
     level = _worst_levels(run, from_s, seconds)
     usual = _worst_levels(run, baseline.start_s, int(baseline.length_s))
     enough = np.isnan(goodput) | (goodput >= check.goodput_share * normal_share)
@@ -84,16 +82,17 @@ def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, nor
     return _Course(from_s=from_s, goodput=goodput, fallback=fallback, good=good, level=level)
 
 
-def _goodput(run: Run, from_s: float, count: int, length_s: float) -> Floats:
+def _goodput(run: Run, check: RecoveryCheck, from_s: float, count: int, length_s: float) -> Floats:
     """Share of the requests scheduled in each window that were answered correctly in time."""
     frame = run.requests
-    good = is_word(frame["outcome"], Ending.OK) & (column(frame, "latency_s") <= GOOD_WITHIN_S)
+    good = is_word(frame["outcome"], Ending.OK) & (column(frame, "latency_s") <= check.within)
     return _share_of(run, good, from_s=from_s, count=count, length_s=length_s)
 
 
 def _fallback(run: Run, from_s: float, count: int, length_s: float) -> Floats:
     """Share of the requests scheduled in each window that were answered without the cache they need."""
-    hits = is_word(run.requests["cache"], FALLBACK)
+    promise = run.plan.target.promises.caching
+    hits = is_word(run.requests["cache"], *(promise.fallback if promise else ()))
     return _share_of(run, hits, from_s=from_s, count=count, length_s=length_s)
 
 

@@ -24,7 +24,8 @@ class FailoverCheck(Strict, frozen=True, kw_only=True, tag_field="check", tag="f
     how far back acknowledged writes are missing elsewhere, and how many. `split_brain_writes` counts acknowledged
     writes by more than the one region that was to take them. `back_within` counts from the revert, and
     `behind_at_return` bounds how old the region's knowledge of the others may be when its users are sent to it again.
-    `others_error_ratio` is for the users of all other regions together.
+    `others_error_ratio` is for the users of all other regions together. Goodput is what is answered correctly within
+    `within`.
     """
 
     cohort: str
@@ -41,3 +42,4 @@ class FailoverCheck(Strict, frozen=True, kw_only=True, tag_field="check", tag="f
     back_within: Seconds | None = None
     behind_at_return: Seconds | None = None
     others_error_ratio: Ratio | None = None
+    within: Seconds = Seconds(1.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.experiment.expectations.failover import Operations
+from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.verify import statistics, windows
@@ -18,17 +18,18 @@ from harness.verify.slo import BAD, GIVEN_UP
 from harness.verify.windows import Bools, Floats, Window, column, is_word
 
 BLOCK_S = 1.0
-GOOD_WITHIN_S = 1.0  # an answer later than this is not goodput; the default of an objective's `within`
 Ints = NDArray[np.int64]
 Words = NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """Requests of the users of a region, those of the final reads left out; times in seconds of run time."""
+    """Requests of the users of a region, those of the final reads left out; times in seconds of run time. A good answer
+    takes at most `within_s`."""
 
     region: str
     name: str
+    within_s: float
     scheduled_s: Floats
     sent_s: Floats
     finished_s: Floats
@@ -44,7 +45,7 @@ class Cohort:
 
     @property
     def good(self) -> Bools:
-        result: Bools = self.ok & (self.latency_s <= GOOD_WITHIN_S)
+        result: Bools = self.ok & (self.latency_s <= self.within_s)
         return result
 
 
@@ -72,7 +73,7 @@ class Harm:
         return self.longest_gap[1] - self.longest_gap[0]
 
 
-def cohort_of(run: Run, region: str, operations: Operations = Operations.ALL) -> Cohort:
+def cohort_of(run: Run, region: str, check: FailoverCheck, operations: Operations = Operations.ALL) -> Cohort:
     frame = run.requests
     final = windows.phase_window(run.plan, "final_reads")
     chosen = is_word(frame["region_asked"], region)
@@ -87,6 +88,7 @@ def cohort_of(run: Run, region: str, operations: Operations = Operations.ALL) ->
     return Cohort(
         region=region,
         name=region if operations is Operations.ALL else f"{region}, {operations.value}",
+        within_s=float(check.within),
         scheduled_s=column(rows, "scheduled_s"),
         sent_s=column(rows, "sent_s"),
         finished_s=column(rows, "finished_s"),

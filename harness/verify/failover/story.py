@@ -97,11 +97,12 @@ class _Cohorts:
     @classmethod
     def of(cls, run: Run, check: FailoverCheck) -> "_Cohorts":
         region = check.cohort
-        kinds = [kind for kind in Operations if kind not in (Operations.ALL, check.operations)]
+        apart = check.operations is Operations.ALL
+        kinds = [kind for kind in Operations if kind is not Operations.ALL] if apart else []
         return cls(
-            judged=cohort_of(run, region, check.operations),
-            parts=tuple(cohort_of(run, region, kind) for kind in kinds) if check.operations is Operations.ALL else (),
-            others=tuple(cohort_of(run, other) for other in regions_asked(run) if other != region),
+            judged=cohort_of(run, region, check, check.operations),
+            parts=tuple(cohort_of(run, region, check, kind) for kind in kinds),
+            others=tuple(cohort_of(run, other, check) for other in regions_asked(run) if other != region),
             baseline=windows.phase_window(run.plan, "baseline"),
         )
 

@@ -59,6 +59,17 @@ def test_goodput_without_the_level_is_no_recovery() -> None:
     assert figure(check_recovery(run, WITHIN_10_S), "recovery time").value == 15.0
 
 
+def test_what_is_late_is_no_goodput_where_nobody_would_wait_for_it() -> None:
+    def slow(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(latency_s=frame["latency_s"].mask(frame["scheduled_s"].between(40, 46), 0.4))
+
+    run = a_run().with_fault().altering_requests(slow).built()
+    patient, impatient = WITHIN_10_S, RecoveryCheck(rto=Seconds(10.0), within=Seconds(0.3))
+
+    assert figure(check_recovery(run, patient), "recovery time").value == 0.0
+    assert figure(check_recovery(run, impatient), "recovery time").value == 6.0
+
+
 def test_a_relapse_is_a_recovery_that_did_not_last() -> None:
     run = a_run().with_fault().with_errors(from_s=60, to_s=66, share=0.5, error="reset").built()
     verdict = check_recovery(run, WITHIN_10_S)
