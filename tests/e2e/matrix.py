@@ -94,6 +94,7 @@ STAMPEDE = "everybody_asks_for_the_same"
 ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
 MINUTE = "posts_wait_a_minute"
+FULL = "a_full_cache"
 
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
@@ -116,7 +117,7 @@ CLEAN = (
     ),
     *(
         _clean(experiment, gate=False)
-        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE)
+        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE, FULL)
     ),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
