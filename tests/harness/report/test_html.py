@@ -258,3 +258,12 @@ def test_more_than_a_few_pictures_are_folded_away() -> None:
     assert "2 more cases" in page.text
     assert all(f"Case {number}." in page.text for number in range(5))
     assert page.text.count("(not promised)") == 3
+
+
+@pytest.mark.parametrize(("outcome", "is_open"), [(Outcome.PASS, False), (Outcome.FAIL, True)])
+def test_what_to_do_first_is_in_the_way_only_where_something_is_to_be_done(outcome: Outcome, *, is_open: bool) -> None:
+    run = a_run().with_errors(from_s=30, to_s=40).built()
+    page = Page(drawn(run, some.some_verdicts(some.a_verdict(outcome))))
+
+    (advice,) = [each for tag, each in page.elements if tag == "details" and each.get("class") == "incident"]
+    assert ("open" in advice) is is_open
