@@ -20,6 +20,13 @@ from tests.loopback import loopback
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOOPBACK = loopback(22)
+# A session of its own has a terminal for its own once its first process opens it. The tests may run under nohup.
+IN_A_TERMINAL = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.open(os.ttyname(1), os.O_RDWR)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 FIVE_SECONDS_OF_BASELINE = ("--set", "warm_up=2s", "--set", "baseline=5s")
 
 
@@ -125,12 +132,7 @@ def test_a_terminal_that_is_closed_in_a_fault_ends_the_run_like_ctrl_c(runs: Pat
     os.set_blocking(terminal, False)
     experiment = EXPERIMENTS / "broken_redis.yaml"
     arguments = command("run", str(experiment), "--short", *FIVE_SECONDS_OF_BASELINE, runs=runs, loopback=LOOPBACK)
-    # A session of its own has this terminal for its own once its first process opens it.
-    in_it = [
-        sys.executable,
-        "-c",
-        "import os, sys; os.open(os.ttyname(1), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])",
-    ]
+    in_it = [sys.executable, "-c", IN_A_TERMINAL]
     runner = subprocess.Popen(
         [*in_it, *arguments], cwd=PROJECT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +11,14 @@ from harness.errors import ExitCode, StoppedError
 from harness.interrupts import SIGNALS, Interrupts, run_through
 
 LONG_S = 20.0  # nobody waits for it unless a signal was lost
+
+
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_be_closed() -> Iterator[None]:
+    """The tests themselves may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 async def send(number: signal.Signals) -> None:
@@ -95,14 +104,11 @@ def test_what_goes_wrong_in_cleaning_up_is_told_and_not_the_signal() -> None:
 
 
 def test_under_nohup_a_closed_terminal_changes_nothing() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     async def work(interrupts: Interrupts) -> str:
         await send(signal.SIGHUP)
         return "done"
 
-    try:
-        assert run_through(work) == "done"
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    assert run_through(work) == "done"
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -31,7 +31,7 @@ from harness.verify.verdict import (
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import at
 
-HOSTILE = """</script><script>alert("1")</script> <img src=x onerror=alert(2)> & "quoted" 'single' {{ 7 * 7 }}"""
+HOSTILE = """</script><script>alert("1")</script> <img src=x onerror=alert(2)> & "quoted" 'single' {{ 7777 * 7777 }}"""
 
 
 def a_verdict(outcome: Outcome = Outcome.PASS, *, check: str = "slo", name: str = "", sentence: str = "") -> Verdict:
