@@ -195,7 +195,7 @@ def test_the_lock_of_a_running_postgres_is_respected(data: Path) -> None:
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_redis_cannot_be_made_to_write_files_or_load_code(data: Path) -> None:
-    with launched("redis", data), redis_client.Redis(host=HOST, port=PORTS["redis"]) as client:
+    with launched("redis", data, REDIS_MEMORY="64mb"), redis_client.Redis(host=HOST, port=PORTS["redis"]) as client:
         assert client.set("key", "value")
         for command in (["CONFIG", "SET", "dir", "/"], ["MODULE", "LIST"], ["REPLICAOF", "NO", "ONE"]):
             with pytest.raises(redis_client.ResponseError, match="unknown command"):
