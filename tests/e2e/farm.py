@@ -19,8 +19,10 @@ from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALIN
 
 # Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores. Containers
 # cost most while they are started and stopped.
-COSTS = dict.fromkeys((OVERLOAD, SCALING, CAPACITY, STAMPEDE, TAKEN_AWAY), 9) | dict.fromkeys(
-    (LOSING_US_EAST, *REGIONS), 10
+COSTS = (
+    dict.fromkeys((SCALING, CAPACITY, STAMPEDE, TAKEN_AWAY), 9)
+    | dict.fromkeys((LOSING_US_EAST, *REGIONS), 10)
+    | {OVERLOAD: 6}
 )
 USUAL_COST = 4 if RUNTIME == "processes" else 6
 BUDGET = 5 * (os.cpu_count() or 1)  # half of the cores: on a slow machine more was seen to starve
