@@ -17,18 +17,20 @@ def figures_of(run: Run, promise: CachingPromise, evidence: list[Evidence]) -> I
     frame = run.requests
     for kind, keepers in promise.kept_only_by.items():
         asked = windows.is_word(frame["route"], promise.kinds[kind]) & windows.is_word(frame["outcome"], Outcome.OK)
-        if not asked.any():
-            continue
         others = [one.layer for one in promise.layers if one.layer not in keepers]
+        if not others or not asked.any():
+            continue
         hits = frame.loc[asked & windows.is_word(frame["cache"], *others)]
-        for at_s, operation, cache in zip(hits["finished_s"], hits["operation"], hits["cache"], strict=True):
-            if len(evidence) < SHOWN:
-                evidence.append(_witness(float(at_s), operation, cache, kind))
+        told = zip(*(hits[column].head(SHOWN) for column in _TOLD), strict=True)
+        evidence += [_witness(kind, *values) for values in told]
         reason = f"first at {at(float(hits['finished_s'].min()))}" if len(hits) else ""
         name = f"{kind} answered from {', '.join(others)}"
         yield figures.never(name, len(hits), int(asked.sum()), reason=reason)
 
 
-def _witness(at_s: float, operation: str, cache: str, kind: str) -> Evidence:
+_TOLD = ("finished_s", "operation", "cache")
+
+
+def _witness(kind: str, at_s: float, operation: str, cache: str) -> Evidence:
     sentence = f"{operation} was answered from {cache}, which must not hold {kind}."
-    return Evidence(at_s=at_s, sentence=sentence, source="requests")
+    return Evidence(at_s=float(at_s), sentence=sentence, source="requests")

@@ -420,3 +420,10 @@ def test_what_is_asked_is_in_its_name() -> None:
     assert check_caching(a_run().built(), named).name == (
         "caching: hits of redis in disturbed; no stampede; nothing shown after block, unfollow, edit_profile"
     )
+
+
+def test_what_came_from_a_layer_that_may_not_hold_it_has_a_witness_whatever_else_has_some() -> None:
+    broken = shown("block", 3.0).but(a_profile_from="disk").run()
+
+    told = [each.sentence for each in check_caching(broken, CHECK).evidence]
+    assert "profile was answered from disk, which must not hold profile." in told
