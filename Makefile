@@ -47,8 +47,10 @@ unit: $(TESTABLE)
 	$(BIN)/pytest -q -n auto -m "not e2e"
 
 # What measures has the machine for itself, and experiments share it by their own rule (tests/e2e/farm.py); the other files
-# run five at a time.
-E2E := tests/e2e tests/reference_system/e2e tests/reference_system/test_launchers.py
+# run five at a time, those first that take longest.
+LONGEST := tests/e2e/test_dying_runs.py tests/e2e/test_load.py $(addprefix tests/reference_system/e2e/test_,mesh_links.py \
+	two_regions.py)
+E2E := $(LONGEST) tests/e2e tests/reference_system/e2e tests/reference_system/test_launchers.py
 e2e: $(TESTABLE) setup
 	$(BIN)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "e2e and not (docker or nightly or measured)" $(E2E)
 	$(BIN)/pytest -q -m "measured and not nightly" tests/e2e tests/reference_system/e2e

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 # way back to normal.
 SHORTER = ("--set", "warm_up=3s", "--set", "baseline=8s")
 NO_WAY_BACK = ("--set", "recovery=6s", "--set", "rto=5s")
+# Nor do those that every test run makes need as much of what they are red about.
+SHORT_PEAKS = ("--set", "third=22s", "--set", "peak_over=34s", "--set", "alerted=33s")
+SHORT_FAULTS = ("--set", "each=5s", "--set", "dead_at=9s", "--set", "disturbed=15s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,7 @@ def _regions_defect(
 
 def _harness_defect(name: str, experiment: str, exit_code: int, why: str) -> Cell:
     """Never a pass, and never a red that blames the system; `why` is what validity says."""
-    shorter = SHORTER if experiment == STEADY else (*SHORTER, *NO_WAY_BACK)
+    shorter = SHORTER if experiment == STEADY else (*SHORTER, *SHORT_FAULTS, *NO_WAY_BACK)
     options = (*shorter, "--harness-defect", name)
     return Cell(name=name, experiment=experiment, options=options, exit_code=exit_code, check="validity", why=why)
 
@@ -143,19 +146,32 @@ DEFECTS = (
     _defect("no_level_log", LADDER, "degradation", "missing or wrong log line"),
     _defect("level_not_pushed", LADDER, "degradation", "answers at a level that was not in force"),
     _defect("sheds_priority_1", OVERLOAD, "shedding", "priority 1 shed: expected 0"),
-    _defect("sheds_p3_before_p4", OVERLOAD, "shedding", "priority 3 shed whenever overloaded", gate=True),
+    _defect(
+        "sheds_p3_before_p4",
+        OVERLOAD,
+        "shedding",
+        "priority 3 shed whenever overloaded",
+        gate=True,
+        more=SHORT_PEAKS,
+    ),
     _defect("sheds_at_0_9x", OVERLOAD, "shedding", "priority 4 shed"),
     _defect("sheds_by_the_formula", OVERLOAD, "shedding", "priority 2 shed whenever overloaded"),
     _defect("sheds_after_the_handler", OVERLOAD, "shedding", "refusal p99"),
     _defect("neither_sheds_nor_drops", HYSTERESIS, "recovery", "goodput was 0 % of the offered load", to_the_end=True),
     _defect("counts_shed_as_errors", OVERLOAD, "degradation", "another error_ratio than clients saw"),
-    _defect("retries_without_budget", REDIS, "retries", "redis attempts per call", gate=True),
+    _defect("retries_without_budget", REDIS, "retries", "redis attempts per call", gate=True, more=SHORT_FAULTS),
     _defect(
-        "does_not_come_back_after_redis", REDIS, "recovery", "answered from a fallback", gate=True, to_the_end=True
+        "does_not_come_back_after_redis",
+        REDIS,
+        "recovery",
+        "answered from a fallback",
+        gate=True,
+        to_the_end=True,
+        more=(*SHORT_FAULTS, "--set", "recovery=13s", "--set", "rto=9s"),
     ),
     _defect("errors_instead_of_fallback", REDIS, "slo", "error ratio: expected at most 1 %"),
     _defect("breaker_never_half_opens", BREAKERS, "breakers", "closed while it lasted"),
-    _defect("probes_in_step", BREAKERS, "breakers", "probes sent together", gate=True),
+    _defect("probes_in_step", BREAKERS, "breakers", "probes sent together"),
     _defect("leaks_connections", BREAKERS, "breakers", "connections in use without a request", to_the_end=True),
     _defect("no_pool_shedding", POOL, "slo", "goodput ratio within 2 s: expected at least 95 %"),
     _defect("works_for_nobody", GIVEN_UP, "breakers", "worked on for more than 1.5 s"),

@@ -100,6 +100,12 @@ class Layer:
         return float(found[1])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def client() -> Iterator[None]:
+    yield
+    CLIENT.close()
+
+
 @pytest.fixture
 def replica() -> Iterator[Replica]:
     server = Replica()
