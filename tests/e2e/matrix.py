@@ -165,7 +165,6 @@ DEFECTS = (
         REDIS,
         "recovery",
         "answered from a fallback",
-        gate=True,
         to_the_end=True,
         more=(*SHORT_FAULTS, "--set", "recovery=13s", "--set", "rto=9s"),
     ),
