@@ -28,7 +28,7 @@ FIRST_BLOCK_S = 1.0
 SHORTEST_BLOCK_S = 0.25
 assert SPARE_BLOCKS > MIN_BLOCKS
 MAX_LAG1 = 0.2  # correlation of neighbouring blocks above which blocks are doubled
-MAX_NEEDED = 1_000_000  # more than that no run of this kind will ever have
+MAX_TIMES_NEEDED = 50  # nobody makes a run that many times as long: it would be advice that helps nobody
 
 
 # --- quantiles ------------------------------------------------------------------------------------------------------
@@ -309,4 +309,4 @@ def needed_samples(estimate: Estimate, bound: float, *, beyond: bool, alpha: flo
         towards = float(stats.t.isf(alpha, estimate.blocks - 1)) * estimate.error
     # Clopper–Pearson shrinks with the number itself where nothing was hit; the root then asks for a little more.
     needed = math.ceil(estimate.samples * (towards / gap) ** 2)
-    return needed if estimate.samples < needed <= MAX_NEEDED else None
+    return needed if estimate.samples < needed <= MAX_TIMES_NEEDED * estimate.samples else None

@@ -199,7 +199,13 @@ def test_nothing_measured_decides_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("half_width", "needed"),
-    [(0.02, 4000), (0.04, 16_000), (0.005, None)],  # error bars shrink with the root of the samples
+    [  # error bars shrink with the root of the samples
+        (0.02, 4000),
+        (0.04, 16_000),
+        (0.07, 49_000),
+        pytest.param(0.08, None, id="64 times as many are nobody's"),
+        pytest.param(0.005, None, id="decided"),
+    ],
 )
 def test_how_many_samples_would_decide(half_width: float, needed: int | None) -> None:
     interval = Interval(low=0.05 - half_width, high=0.05 + half_width, level=0.9, method="given")
