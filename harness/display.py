@@ -159,7 +159,8 @@ def _moments(plan: Plan) -> Iterator[tuple[float, float, str]]:
     for phase in plan.phases:
         yield phase.start_s, phase.end_s, f"phase {phase.name}"
     for piece in plan.rate:
-        yield piece.start_s, piece.end_s, f"rate {piece.from_per_s:g}/s → {piece.to_per_s:g}/s"
+        changes = "" if piece.from_per_s == piece.to_per_s else f" → {piece.to_per_s:g}/s"
+        yield piece.start_s, piece.end_s, f"rate {piece.from_per_s:g}/s{changes}"
     for fault in whole_faults(plan):
         parts = f" ({', '.join(_places(fault))})" if fault.is_on_region else ""
         yield fault.inject_s, fault.revert_s, f"fault {fault.id} on {fault.where}{parts}"

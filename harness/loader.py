@@ -278,7 +278,9 @@ def _profile_path(document: Document, name: str) -> Path:
         if _NAME.fullmatch(name) and _is_file(candidate):
             return candidate.resolve()
         known += [each.stem for each in profiles.glob("*.py") if not each.stem.startswith("_")]
-    raise document.mistake(where, f"{shortened(name)} is not a load profile.", did_you_mean(name, known))
+    nowhere = f"There is none in a folder {PROFILE_FOLDER}, here or above. A path that ends in .py is one, too."
+    hint = did_you_mean(name, known) if known else nowhere
+    raise document.mistake(where, f"{shortened(name)} is not a load profile.", hint)
 
 
 def _folders_up(path: Path) -> list[Path]:

@@ -98,6 +98,7 @@ ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
 MINUTE = "posts_wait_a_minute"
 FULL = "a_full_cache"
+FORGETFUL = "a_forgetful_redis"
 
 LOSING_US_EAST = "losing_us_east"
 REGIONS = (
@@ -120,7 +121,7 @@ CLEAN = (
     ),
     *(
         _clean(experiment, gate=False)
-        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE, FULL)
+        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE, FULL, FORGETFUL)
     ),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),

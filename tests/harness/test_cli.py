@@ -1,6 +1,7 @@
 """What the command line says of itself."""
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -31,3 +32,17 @@ def test_a_plan_says_in_words_what_is_expected() -> None:
     assert "expect slo: phase baseline; p99 150ms; error_ratio 1%; within 1s" in words
     assert "expect recovery: rto 15s; " in words
     assert not {"'", "(", "{"} & set(words.partition("expect ")[2]), "nothing of how Python writes it"
+
+
+def test_a_plan_says_how_the_rate_changes_where_it_does(tmp_path: Path) -> None:
+    for folder in ("loadprofiles", "reference_system"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    text = (ROOT / "experiments" / "overload_sheds_by_priority.yaml").read_text()
+    ramped = tmp_path / "experiments" / "ramped.yaml"
+    ramped.parent.mkdir()
+    ramped.write_text(text.replace("{shape: step, at: 0s, to: 126/s}", "{shape: ramp, at: 0s, over: 5s, to: 126/s}"))
+
+    words = " ".join(CliRunner().invoke(app, ["plan", str(ramped), "--short"]).output.split())
+
+    assert "18s 23s rate 84/s → 126/s" in words
+    assert "78s 94s rate 84/s load" in words, "the last row, and nothing behind the rate that stays"

@@ -200,3 +200,9 @@ def test_a_missing_file_and_a_folder_are_refused(project: Path) -> None:
 )
 def test_a_wrong_override_is_refused(written: Written, overrides: dict[str, str], sentence: str) -> None:
     assert sentence in error_of(written(EVERYTHING), overrides=overrides)
+
+
+def test_a_profile_where_there_are_none_is_told_where_they_were_looked_for(written: Written, project: Path) -> None:
+    (project / "loadprofiles").rename(project / "profiles")
+
+    assert "is not a load profile.\nThere is none in a folder loadprofiles" in error_of(written(EVERYTHING))
