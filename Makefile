@@ -59,7 +59,7 @@ e2e: $(TESTABLE) setup
 docker: $(TESTABLE) setup
 	$(BIN)/pytest -q -m docker tests/e2e/docker
 
-# Every planted defect, not only the one for each way of being red that `test` has time for.
+# Every planted defect, not only those that `test` has time for.
 matrix: $(TESTABLE) setup
 	GAMEDAY_RUNTIME=$(RUNTIME) $(BIN)/pytest -q tests/e2e/test_matrix.py tests/e2e/test_knee.py
 	$(if $(filter processes,$(RUNTIME)),$(BIN)/pytest -q -m nightly tests/reference_system/e2e)

@@ -2,8 +2,8 @@
 
 Capacity is modelled, so a planted defect shows on a busy machine too, as long as there is idle time left. Each
 experiment costs what it was seen to use; the costs in flight stay well below what the cores give. A run that has to
-pass is alone: starting and judging another one would be in its latencies. So is overload, whose servers have little
-room above the rates that it offers: what was shed beside another one's start was not what the load demanded.
+pass is alone: starting and judging another one would be in its latencies. So is overload on two cores, whose servers have
+little room above the rates that it offers: what was shed beside another one's start was not what the load demanded.
 """
 
 import itertools
@@ -18,8 +18,8 @@ from harness.gameday import make_plan
 from tests.e2e.gameday_process import EXPERIMENTS, RUNTIME, Finished, run_experiment
 from tests.e2e.matrix import CAPACITY, LOSING_US_EAST, OVERLOAD, REGIONS, SCALING, STAMPEDE, TAKEN_AWAY
 
-# Tenths of a core at the experiment's highest rate, generator and system together; measured on two cores. Containers
-# cost most while they are started and stopped.
+# Tenths of a core at the experiment's highest rate, generator and system together, measured on two cores; 10 keeps all
+# others away there. Containers cost most while they are started and stopped.
 COSTS = {
     **dict.fromkeys((SCALING, CAPACITY, STAMPEDE, TAKEN_AWAY), 9),
     **dict.fromkeys((OVERLOAD, LOSING_US_EAST, *REGIONS), 10),
