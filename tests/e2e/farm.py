@@ -3,7 +3,7 @@
 Capacity is modelled, so a planted defect shows on a busy machine too, as long as there is idle time left. Each
 experiment costs what it was seen to use; the costs in flight stay well below what the cores give. A run that has to
 pass is alone: starting and judging another one would be in its latencies. On two cores so is overload, whose servers
-have little room above the rates that it offers: what was shed beside another one's start was not what the load demanded.
+have little room above what it offers: what was shed beside another one's start was not what the load demanded.
 """
 
 import itertools
