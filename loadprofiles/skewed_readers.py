@@ -4,15 +4,16 @@ Who is looked at most is who is busiest, by Zipf's law. With a thousandth of a r
 be asked for a thousand times less often; so that caches meet popular pages as they would there, popularity is steeper.
 
 What a page shows is told to the record as ids: posts of this run and biographies by their keys, authors by who looks.
-So whatever somebody takes away, by a block, a mute, an unfollow, an edit or a deletion, has an id that no page may show
-afterwards. Nobody takes the same away twice.
+So whatever somebody takes away, by a block, a mute, an unfollow, an edit, a deletion or by having everything erased,
+has an id that no page may show afterwards. Nobody takes the same away twice, and who erased everything writes no more.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import accumulate
 
 from harness.errors import LoadError
+from harness.load.answer import Answer
 from harness.load.intent import removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
@@ -30,6 +31,9 @@ up_to: list[float] = []  # the share of looks at these
 shown: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by viewer: authors on the home timeline, latest last
 gone: defaultdict[int, list[str]] = defaultdict(list)  # by viewer: whom they have blocked, muted or unfollowed
 bios: dict[int, str] = {}  # by user: the key of the biography that was last acknowledged
+seen: set[str] = set()  # authors of whom some page has shown something
+erased: set[int] = set()  # users who had everything erased, or asked for it
+under_way: Counter[int] = Counter()  # by user: posts and edits that may yet be done
 posted: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)  # by author: keys and the target's ids
 
 
@@ -86,7 +90,9 @@ class Reader(Visitor):
         answer = site.get(f"/search/posts?q={word}", user=self.user)
         if answer.ok:
             posts = answer.json().get("results", [])
-            answer.read(f"search for {word}", [*_authors(posts, self.user), *_keys(posts)], whole=False)
+            answer.read(
+                f"search for {word}", [*_authors(posts, self.user), *_keys(posts), *_all_of(posts)], whole=False
+            )
 
 
 class Writer(Visitor):
@@ -96,11 +102,16 @@ class Writer(Visitor):
 
     @does("post", route="POST /tweets/create", share=4, priority=1)
     def posts(self, site: Site) -> None:
+        if self.user in erased:
+            _read_home(site, self.user)
+            return
         key = _key(site, self)
         tweet = {"text": f"{self.pick(WORDS)} #{key}"}
+        under_way[self.user] += 1
         answer = site.post("/tweets/create", tweet, user=self.user, headers={"Idempotency-Key": f"{site.run}-{key}"})
         if answer.status == 201:
             posted[self.user].append((key, answer.json()["id"]))
+        _is_over(self.user, answer)
 
     @does("delete", route="DELETE /tweets/{id}", share=1, priority=3)
     def takes_back(self, site: Site) -> None:
@@ -113,11 +124,26 @@ class Writer(Visitor):
     @does("edit_profile", route="PUT /users/{id}/profile", share=1, priority=2)
     def edits(self, site: Site) -> None:
         """The biography that was acknowledged before is gone, or the one that was there at first."""
+        if self.user in erased:
+            _read_home(site, self.user)
+            return
         key, before = _key(site, self), bios.get(self.user, _first_bio(self.user))
         gone_bio = removes(before, of=PAGES)
+        under_way[self.user] += 1
         answer = site.put(f"/users/user-{self.user}/profile", {"bio": f"#{key}"}, user=self.user, intent=gone_bio)
+        _is_over(self.user, answer)
         if answer.ok:
             bios[self.user] = key
+
+    @does("erase", route="DELETE /users/{id}/profile", share=1, priority=2)
+    def has_everything_erased(self, site: Site) -> None:
+        """Only of whom there is something to be seen, and while nothing is under way that would be seen later."""
+        name = f"user-{self.user}"
+        if name not in seen or self.user in erased or under_way[self.user]:
+            _read_home(site, self.user)
+            return
+        erased.add(self.user)
+        site.delete(f"/users/{name}/profile", user=self.user, intent=removes(_all(name), of=PAGES))
 
     @does("unfollow", route="DELETE /users/{id}/follow", share=1, priority=3)
     def unfollows(self, site: Site) -> None:
@@ -143,7 +169,8 @@ def _read_home(site: Site, user: int) -> None:
         authors = dict.fromkeys(post["author"] for post in posts)
         shown[user].update(authors)
         at_home = [_at_home(author, user) for author in authors]
-        answer.read(f"home of user-{user}", [*_authors(posts, user), *at_home, *_keys(posts)], whole=False)
+        shown_ids = [*_authors(posts, user), *at_home, *_keys(posts), *_all_of(posts)]
+        answer.read(f"home of user-{user}", shown_ids, whole=False)
 
 
 def _look_at(site: Site, whom: int, *, viewer: int | None) -> None:
@@ -153,7 +180,8 @@ def _look_at(site: Site, whom: int, *, viewer: int | None) -> None:
         authors = [] if viewer is None else _authors(page["posts"], viewer)
         text = page["user"].get("bio")
         bio = (KEY.findall(text) or [_first_bio(whom)]) if text else []
-        answer.read(f"profile of user-{whom}", [*authors, *bio, *_keys(page["posts"])], whole=False)
+        anything = _all_of([*page["posts"], *([{"author": f"user-{whom}"}] if text else [])])
+        answer.read(f"profile of user-{whom}", [*authors, *bio, *_keys(page["posts"]), *anything], whole=False)
 
 
 def _hide(site: Site, user: int, how: str) -> None:
@@ -163,6 +191,12 @@ def _hide(site: Site, user: int, how: str) -> None:
         return
     intent = removes(_for(author, user), of=PAGES)
     site.put(f"/users/{author}/{how}", {}, user=user, intent=intent)
+
+
+def _is_over(user: int, answer: Answer) -> None:
+    """What an answer says was done or refused; with any other it may happen yet."""
+    if 0 < answer.status < 500:
+        under_way[user] -= 1
 
 
 def _to_take_away(user: int) -> str | None:
@@ -189,6 +223,17 @@ def _authors(posts: list[dict[str, str]], viewer: int) -> list[str]:
 def _keys(posts: list[dict[str, str]]) -> list[str]:
     """Of this run's posts; what was there before has none."""
     return [found for post in posts for found in KEY.findall(post["text"])]
+
+
+def _all_of(posts: list[dict[str, str]]) -> list[str]:
+    """Whatever it is that these say, it is something of their authors'."""
+    authors = dict.fromkeys(post["author"] for post in posts)
+    seen.update(authors)
+    return [_all(author) for author in authors]
+
+
+def _all(author: str) -> str:
+    return f"anything of {author}"
 
 
 def _first_bio(user: int) -> str:

@@ -16,6 +16,7 @@ class Metrics(Strict, frozen=True, kw_only=True):
     overload: str = "load_shedding_overload_ratio"
     cache_requests: str = "cache_requests_total"  # labels `layer` and `result`: hit, miss, stale, unavailable
     cache_builds: str = "cache_builds_total"  # label `kind`
+    cache_commands: str = "redis_commands"  # label `command`, in small letters; calls since its start
     dependency_calls: str = "dependency_calls_total"  # label `dependency`
     dependency_attempts: str = "dependency_attempts_total"  # label `dependency`
     breaker_probes: str = "circuit_breaker_probes_total"  # label `dependency`

@@ -74,7 +74,7 @@ class CachingPromise(Strict, frozen=True, kw_only=True):
     """The layers from the outermost to the innermost, and the route by which each kind of content is asked for.
     `kept_only_by`: the layers that may hold a kind that not all of them may. Answers are named as in `made` that no
     layer had, as in `fallback` that were made because one could not be reached, and as in `joined` that were given what
-    another request had made."""
+    another request had made. `never_asks`: commands that no cache may be given."""
 
     layers: tuple[CacheLayer, ...]
     kinds: dict[str, str] = field(default_factory=dict)
@@ -82,6 +82,7 @@ class CachingPromise(Strict, frozen=True, kw_only=True):
     made: tuple[str, ...] = ("built", "fallback")
     fallback: tuple[str, ...] = ("fallback",)
     joined: tuple[str, ...] = ()
+    never_asks: tuple[str, ...] = ()
 
 
 class BreakersPromise(Strict, frozen=True, kw_only=True):

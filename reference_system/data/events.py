@@ -16,9 +16,10 @@ Commands = tuple[Command, ...]
 
 
 class Event(StrEnum):
-    """Whose caches: the user's who is edited, follows, or filters."""
+    """Whose caches: the user's who is edited, has everything erased, follows, or filters."""
 
     EDITED = "edited"
+    ERASED = "erased"
     FOLLOWED = "followed"
     UNFOLLOWED = "unfollowed"
     FILTERED = "filtered"
@@ -44,6 +45,7 @@ Forgets = Mapping[Event, Callable[[str], Commands]]
 
 FORGETS: Forgets = {
     Event.EDITED: forget_profile,
+    Event.ERASED: forget_profile,  # at once; the worker looks for all the rest: user_caches.py
     Event.FOLLOWED: forget_follows,
     Event.UNFOLLOWED: forget_follows,
     Event.FILTERED: forget_filters,

@@ -15,8 +15,8 @@ CREATE FUNCTION merge_users() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.users AS known SELECT NEW.*
     ON CONFLICT (id) DO UPDATE
-        SET (password, bio, updated_at, updated_in)
-            = (excluded.password, excluded.bio, excluded.updated_at, excluded.updated_in)
+        SET (password, bio, erased, updated_at, updated_in)
+            = (excluded.password, excluded.bio, excluded.erased, excluded.updated_at, excluded.updated_in)
         WHERE (known.updated_at, known.updated_in) < (excluded.updated_at, excluded.updated_in);
     RETURN NULL;
 END $$;
@@ -137,7 +137,8 @@ END $$;
 
 CREATE FUNCTION queue_changed_profile() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.id, 'edited');
+    INSERT INTO public.changed_outbox (owner, what)
+    VALUES (NEW.id, CASE WHEN NEW.erased THEN 'erased' ELSE 'edited' END);
     RETURN NULL;
 END $$;
 
@@ -200,7 +201,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION set_bio(who text, wanted text, now_s double precision, region text) RETURNS boolean
+CREATE FUNCTION set_bio(who text, wanted text, erases boolean, now_s double precision, region text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     changed public.users;
@@ -213,10 +214,24 @@ BEGIN
         END IF;
     END LOOP;
     changed.bio := wanted;
+    changed.erased := erases;
     changed.updated_at := greatest(now_s, changed.updated_at + 0.000001);
     changed.updated_in := region;
     INSERT INTO public.users SELECT changed.*;
     RETURN true;
+END $$;
+
+-- All that a user has written goes: the biography, and each post that is known here, by a tombstone that travels as any
+-- other. Gives the posts; null where there is no such user.
+CREATE FUNCTION erase(who text, now_s double precision, region text) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT public.set_bio(who, '', true, now_s, region) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO public.tombstones (post, at, region, reason)
+    SELECT id, now_s, erase.region, 'deleted' FROM public.posts WHERE author = who
+    ON CONFLICT (post) DO NOTHING;
+    RETURN ARRAY(SELECT id FROM public.posts WHERE author = who);
 END $$;
 
 -- An UPDATE of such a row would change it here only, for good.

@@ -11,7 +11,8 @@ CREATE TABLE users (
     home_region text NOT NULL,    -- where the user signed up
     created_at double precision NOT NULL,
     updated_at double precision NOT NULL DEFAULT 0,
-    updated_in text NOT NULL DEFAULT ''
+    updated_in text NOT NULL DEFAULT '',
+    erased boolean NOT NULL DEFAULT false -- whether this last change was that the user had everything erased
 );
 
 -- An unfollowed account keeps its row, so that an older follow that arrives late does not come back.
@@ -110,7 +111,7 @@ CREATE TABLE withdrawn_outbox (
 CREATE TABLE changed_outbox (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner text NOT NULL,
-    what text NOT NULL            -- edited, followed, unfollowed or filtered
+    what text NOT NULL            -- edited, erased, followed, unfollowed or filtered
 );
 
 CREATE TABLE trends (

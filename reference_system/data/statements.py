@@ -119,7 +119,9 @@ STATEMENTS: dict[str, str] = {
     "set_filter": "SELECT set_filter($1, $2, $3, $4, $5, $6) FROM users WHERE id = $2",
     "filters": "SELECT DISTINCT subject FROM filters WHERE viewer = $1 AND active",
     # User, bio, Unix seconds, region. False: no such user here.
-    "set_bio": "SELECT set_bio($1, $2, $3, $4) AS known",
+    "set_bio": "SELECT set_bio($1, $2, false, $3, $4) AS known",
+    # User, Unix seconds, region. The user's posts, all deleted now; null: no such user here.
+    "erase": "SELECT erase($1, $2, $3) AS posts",
     "seen": """
         WITH unseen AS (
             DELETE FROM notifications WHERE recipient = $1 AND NOT seen RETURNING id, recipient, actor, text, created_at

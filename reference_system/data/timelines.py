@@ -201,13 +201,17 @@ def told(kind: Kind, user: str) -> tuple[Command, ...]:
     return (page_changed(user),) if kind is Kind.PROFILE else ()
 
 
+def mark_deleted(post_id: str) -> Command:
+    return ("SETEX", tweet_key(post_id), TWEET_TTL_S, DELETED)
+
+
 def withdraw(post_id: str, author: str | None, words: Sequence[str] | None) -> tuple[Command, ...]:
     """The commands after which nobody is shown a deleted post. Followers' lists keep its id, readers leave it out.
 
     Author and words are None where the deletion has come before the post.
     """
     return (
-        ("SETEX", tweet_key(post_id), TWEET_TTL_S, DELETED),
+        mark_deleted(post_id),
         *(forget(Kind.PROFILE, author) if author else ()),
         *(command for word in words or () for command in forget_value(search_key(word))),
     )

@@ -1,5 +1,5 @@
-"""Everything that a region's caches hold of one user, forgotten at once: suspension, a change of privacy, deletion of
-data.
+"""Everything that a region's caches hold of one user, forgotten at once: when users have erased what they wrote, and
+when operators ask for it (suspension, a change of privacy).
 
 What is Redis' own is found by name, except the user's posts: lists of timelines name posts only, so posts are kept by
 their own id, and the database says which are the user's. Replicas are told to forget what they have in memory and on

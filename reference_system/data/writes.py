@@ -14,7 +14,7 @@ from reference_system.data.filters import Filter
 from reference_system.data.passwords import matches, scrypt_hash
 from reference_system.data.posts import Post
 from reference_system.data.resp import Command
-from reference_system.data.timelines import Kind, forget, keep_tweets, pushes, withdraw
+from reference_system.data.timelines import Kind, forget, keep_tweets, mark_deleted, pushes, withdraw
 
 SHORTEST_SEARCHED_WORD = 3
 
@@ -87,6 +87,16 @@ class Writes:
         if row["known"]:
             await self._tell_caches(*self._forgets[Event.EDITED](user))
         return bool(row["known"])
+
+    async def erase(self, user: str, *, at_s: float) -> int | None:
+        """Delete all that the user has written and this region knows; how many posts, deleted ones among them. None if
+        there is no such user here. What caches have besides is looked for by the worker."""
+        (row,) = await self._backends.postgres("erase", user, at_s, self._region)
+        posts = row["posts"]
+        if posts is None:
+            return None
+        await self._tell_caches(*map(mark_deleted, posts), *self._forgets[Event.ERASED](user))
+        return len(posts)
 
     async def sign_up(self, name: str, password: str, *, at_s: float) -> str | None:
         """The new user's id; None if the name is taken."""

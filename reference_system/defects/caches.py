@@ -40,6 +40,11 @@ def _without(event: Event) -> Callable[[Forgets], Forgets]:
     return lambda forgets: {**forgets, event: _forgets_nothing}
 
 
+async def _finds_nothing(redis: Send, pattern: str) -> set[str]:
+    del redis, pattern
+    return set()
+
+
 async def _by_looking_at_all(redis: Send, pattern: str) -> set[str]:
     (keys,) = await redis(("KEYS", pattern))
     return {key.decode() for key in keys}
@@ -95,6 +100,11 @@ DEFECTS = {
     "keys_instead_of_scan": Defect(
         breaks="A user's entries are looked for in steps; with this in one that everybody else waits for.",
         worker=lambda parts: replace(parts, matching=_by_looking_at_all),
+    ),
+    "keeps_the_biography_on_erasure": Defect(
+        breaks="What users erase is in no cache afterwards; with this Redis keeps the biography for its time.",
+        api=lambda parts: replace(parts, forgets=_without(Event.ERASED)(parts.forgets)),
+        worker=lambda parts: replace(parts, forgets=_without(Event.ERASED)(parts.forgets), matching=_finds_nothing),
     ),
     "edge_keeps_private_answers": Defect(
         breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",

@@ -133,8 +133,8 @@ _LAST_ARRIVAL_STAYS = """
     BEGIN
         INSERT INTO public.users AS known SELECT NEW.*
         ON CONFLICT (id) DO UPDATE
-            SET (password, bio, updated_at, updated_in)
-                = (excluded.password, excluded.bio, excluded.updated_at, excluded.updated_in);
+            SET (password, bio, erased, updated_at, updated_in)
+                = (excluded.password, excluded.bio, excluded.erased, excluded.updated_at, excluded.updated_in);
         RETURN NULL;
     END $$;
     CREATE OR REPLACE FUNCTION merge_follows() RETURNS trigger LANGUAGE plpgsql AS $$

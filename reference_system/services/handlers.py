@@ -57,6 +57,7 @@ class Handlers:
             Operation.MUTE: writing.mute,
             Operation.UNMUTE: writing.unmute,
             Operation.EDIT_PROFILE: writing.edit_profile,
+            Operation.ERASE: writing.erase,
             Operation.HOME: self._home,
             Operation.PROFILE: self._profile,
             Operation.POSTS: self._posts,

@@ -25,6 +25,7 @@ class Operation(StrEnum):
     MUTE = "mute"
     UNMUTE = "unmute"
     EDIT_PROFILE = "edit_profile"
+    ERASE = "erase"
     HOME = "home"
     PROFILE = "profile"
     POSTS = "posts"
@@ -59,6 +60,7 @@ _OF_SUBJECT: dict[tuple[str, ...], Operation] = {
     ("PUT", "users", "mute"): Operation.MUTE,
     ("DELETE", "users", "mute"): Operation.UNMUTE,
     ("PUT", "users", "profile"): Operation.EDIT_PROFILE,
+    ("DELETE", "users", "profile"): Operation.ERASE,
     ("GET", "users", "profile"): Operation.PROFILE,
     ("GET", "users", "posts"): Operation.POSTS,
 }
@@ -86,6 +88,7 @@ WRITES = {
     Operation.MUTE: Datum.FOLLOW,
     Operation.UNMUTE: Datum.FOLLOW,
     Operation.EDIT_PROFILE: Datum.USER,
+    Operation.ERASE: Datum.USER,
 }
 
 # Reads that show users what they have written themselves. Trends are about everybody's posts, and old by up to their

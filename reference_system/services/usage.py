@@ -30,6 +30,7 @@ class Usage:
         self._redis_memory = Gauge("redis_memory_bytes", "Memory of Redis", ["kind"], registry=registry)
         self._redis_evicted = Gauge("redis_evicted_keys", "Keys evicted since its start", registry=registry)
         self._redis_lookups = Gauge("redis_keyspace_lookups", "Since its start", ["result"], registry=registry)
+        self._redis_commands = Gauge("redis_commands", "Calls since its start", ["command"], registry=registry)
         self._transactions = Gauge("postgres_transactions", "Ended since its start", registry=registry)
         self._connections = Gauge("postgres_connections", "Connections", ["kind"], registry=registry)
         self._machine = Gauge("machine_used_ratio", "Share in use", ["resource"], registry=registry)
@@ -50,8 +51,11 @@ class Usage:
         """Raises DependencyError where a store does not answer; what it would have said is then unknown."""
         self._cache_memory_ratio = math.nan
         self._show_machine(_machine())
-        memory, stats = await self._backends.redis(("INFO", "memory"), ("INFO", "stats"))
+        memory, stats, commands = await self._backends.redis(
+            ("INFO", "memory"), ("INFO", "stats"), ("INFO", "commandstats")
+        )
         self._show_redis(_facts(memory) | _facts(stats))
+        self._show_commands(_facts(commands))
         (row,) = await self._backends.postgres("database_use")
         self._transactions.set(row["transactions"])
         self._connections.labels("used").set(row["connections"])
@@ -73,6 +77,13 @@ class Usage:
         self._redis_lookups.labels("hit").set(int(facts["keyspace_hits"]))
         self._redis_lookups.labels("miss").set(int(facts["keyspace_misses"]))
         self._cache_memory_ratio = used / allowed if allowed else math.nan  # 0: as much as it wants
+
+    def _show_commands(self, facts: Mapping[str, str]) -> None:
+        """`cmdstat_get:calls=21,usec=175,…`; after a restart those that were not asked yet are not there."""
+        self._redis_commands.clear()
+        for name, figures in facts.items():
+            calls = dict(figure.split("=") for figure in figures.split(","))["calls"]
+            self._redis_commands.labels(name.removeprefix("cmdstat_")).set(int(calls))
 
 
 def _facts(info: bytes) -> dict[str, str]:

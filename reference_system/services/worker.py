@@ -70,8 +70,13 @@ class Worker:
             self._backends, parts.fan_out, pushes_per_s=settings.pushes_per_s, registry=registry, log=self._log
         )
         self._gateway = GatewayCache(settings.gateway)
-        self._withdrawals = Withdrawals(self._backends, forgets=parts.forgets, pages_changed=self._gateway_forgets)
         self._user_caches = UserCaches(self._backends, matching=parts.matching)
+        self._withdrawals = Withdrawals(
+            self._backends,
+            forgets=parts.forgets,
+            forget_user=self._user_caches.forget,
+            pages_changed=self._gateway_forgets,
+        )
         self._links: Links | None = None
         if settings.peers:
             mesh = MeshSettings(region=self._region, dsn=settings.mesh_dsn, peers=settings.peers)

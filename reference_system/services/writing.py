@@ -129,6 +129,15 @@ class Writing:
             return NO_SUCH_USER
         return self._done(Answer(body={"bio": asked.bio}))
 
+    async def erase(self, call: Call) -> Answer:
+        user = caller(call, self._tokens).user
+        if _subject(call) != user:
+            return refusal(403, "this is somebody else's profile")
+        posts = await self._writes.erase(user, at_s=time.time())
+        if posts is None:
+            return NO_SUCH_USER
+        return self._done(Answer(body={"erased": posts}))
+
     async def _set_following(self, call: Call, *, following: bool) -> Answer:
         follower, followee = caller(call, self._tokens).user, _subject(call)
         if not await self._writes.follow(follower, followee, following=following, at_s=time.time()):

@@ -82,6 +82,18 @@ def test_planted_forgetting_leaves_out_one_event_and_no_other() -> None:
             assert forgotten == {event}
 
 
+def test_planted_keeping_of_what_was_erased_leaves_the_biography_where_it_is() -> None:
+    async def redis(*commands: tuple[object, ...]) -> list[list[bytes]]:
+        raise AssertionError(f"nothing is looked for: {commands}")
+
+    name = "keeps_the_biography_on_erasure"
+    worker = defects.for_worker(name, WorkerParts())
+
+    for parts in (defects.for_api(name, ApiParts()), worker):
+        assert {what for what, forget in parts.forgets.items() if not forget("user-1")} == {"erased"}
+    assert asyncio.run(worker.matching(redis, "user:user-1:*")) == set()
+
+
 def test_planted_looking_for_keys_asks_for_all_at_once() -> None:
     asked: list[tuple[object, ...]] = []
 

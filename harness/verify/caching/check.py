@@ -1,14 +1,14 @@
 """Whether caches had what they promise to have and nothing else, were never too old, made things once, and showed
 nothing that was gone.
 
-Each of these is a file of this folder. Hit ratios and builds are by the target's own counters, ages and layers by its
-answers; what pages showed is by their content alone.
+Each of these is a file of this folder. Hit ratios, builds and commands are by the target's own counters, ages and
+layers by its answers; what pages showed is by their content alone.
 """
 
 from harness.experiment.expectations.caching import CachingCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
-from harness.verify.caching import ages, at_once, hit_ratio, keepers, stampede, taken_away
+from harness.verify.caching import ages, at_once, commands, hit_ratio, keepers, stampede, taken_away
 from harness.verify.caching.emptied import after_emptying
 from harness.verify.figures import say
 from harness.verify.verdict import Evidence, Figure, Verdict
@@ -36,6 +36,7 @@ def check_caching(run: Run, check: CachingCheck) -> Verdict:
         why = "no layer said how old its answers were, or could have become too old in this run"
         found.append(figures.unknown("answers that could be too old", unit="", accept="some", reason=why))
     found += keepers.figures_of(run, promise, evidence)
+    found += commands.figures_of(run, promise, evidence)
     return figures.verdict_of("caching", name_of(check), found, evidence, passed=_passed(found))
 
 

@@ -104,6 +104,7 @@ def test_a_home_timeline_shows_authors_for_its_viewer_and_at_home_and_the_posts_
         *("user-9 for user-7", "user-8 for user-7"),
         *("user-9 at home of user-7", "user-8 at home of user-7"),
         *("7f3a-1", "7f3a-1", "7f3a-1"),
+        *("anything of user-9", "anything of user-8"),
     ]
 
 
@@ -111,25 +112,34 @@ def test_a_profile_shows_a_stranger_its_biography_and_posts_and_nobody_for_a_vie
     site = perform(profile, "public_profile", FixedSite(page_of("user-40", bio="I am #7f3a-3", text="rain #7f3a-1")))
 
     assert site.asked == [("GET", "/users/user-40/profile", None)]
-    assert (site.answer.object, site.answer.ids_seen) == ("profile of user-40", "7f3a-3,7f3a-1")
+    assert (site.answer.object, site.answer.ids_seen) == (
+        "profile of user-40",
+        "7f3a-3,7f3a-1,anything of user-40",
+    )
 
 
 def test_a_biography_from_before_any_run_is_known_as_the_first(profile: Profile) -> None:
     site = perform(profile, "public_profile", FixedSite(page_of("user-40", bio="writes about rain")))
 
-    assert site.answer.ids_seen == "first biography of user-40"
+    assert site.answer.ids_seen == "first biography of user-40,anything of user-40"
+
+
+def test_an_empty_profile_shows_nothing_of_anybody(profile: Profile) -> None:
+    site = perform(profile, "public_profile", FixedSite({"user": {"id": "user-40", "bio": ""}, "posts": []}))
+
+    assert (site.answer.object, site.answer.ids_seen) == ("profile of user-40", "")
 
 
 def test_a_profile_shows_who_is_logged_in_its_author_too(profile: Profile) -> None:
     site = perform(profile, "profile", FixedSite(page_of("user-40")))
 
-    assert site.answer.ids_seen == "user-40 for user-7"
+    assert site.answer.ids_seen == "user-40 for user-7,anything of user-40"
 
 
 def test_a_search_shows_authors_and_cached_trends_show_none(profile: Profile) -> None:
     found = {"results": posts("user-9", text="rain #7f3a-1")["posts"]}
 
-    assert perform(profile, "search", FixedSite(found)).answer.ids_seen == "user-9 for user-7,7f3a-1"
+    assert perform(profile, "search", FixedSite(found)).answer.ids_seen == "user-9 for user-7,7f3a-1,anything of user-9"
     assert perform(profile, "search", FixedSite({"trends": ["rain"]})).answer.ids_seen == ""
 
 
@@ -176,6 +186,32 @@ def test_an_edit_takes_away_the_biography_that_was_acknowledged_before(profile: 
 
     first = f"first biography of user-{USER}"
     assert intents == [removes(key, of="pages") for key in (first, "7f3a-1", "7f3a-1", "7f3a-3")]
+
+
+ERASED = ("DELETE", f"/users/user-{USER}/profile", USER)
+AT_HOME = ("GET", "/timeline/home", USER)
+
+
+def test_who_was_seen_by_somebody_has_everything_erased_once_and_writes_no_more(profile: Profile) -> None:
+    unseen = perform(profile, "erase", FixedSite(posts()))
+    shown_at_home(profile, f"user-{USER}")
+    site = perform(profile, "erase", FixedSite({}))
+    later = [perform(profile, operation, FixedSite(posts())) for operation in ("erase", "post", "edit_profile")]
+
+    assert unseen.asked == [AT_HOME]
+    assert (site.asked, site.intent) == ([ERASED], removes(f"anything of user-{USER}", of="pages"))
+    assert [each.asked for each in later] == [[AT_HOME]] * 3
+
+
+@pytest.mark.parametrize("operation", ["post", "edit_profile"])
+@pytest.mark.parametrize(("status", "asked"), [(201, ERASED), (409, ERASED), (504, AT_HOME), (0, AT_HOME)])
+def test_nothing_is_erased_while_something_may_yet_be_done(
+    profile: Profile, operation: str, status: int, asked: tuple[str, str, int]
+) -> None:
+    shown_at_home(profile, f"user-{USER}")
+    perform(profile, operation, FixedSite({"id": "us-east-5"}, status=status))
+
+    assert perform(profile, "erase", FixedSite(posts())).asked == [asked]
 
 
 def test_a_post_is_taken_back_by_its_key(profile: Profile) -> None:

@@ -251,6 +251,38 @@ def test_all_that_caches_hold_of_a_user_can_be_forgotten_at_once(replicas: list[
     assert httpx.post(f"{worker}/internal/users/user-*/forget").status_code == 404
 
 
+def test_what_users_erase_is_in_no_cache_and_is_looked_for_in_steps(
+    replicas: list[Client], worker: str, redis_url: str
+) -> None:
+    author = replicas[0].user(2170)
+    keyed = {**author, "Idempotency-Key": "erased"}
+    assert replicas[0].post("/tweets/create", headers=keyed, json={"text": "gone for good"}).status_code == 201
+    until_all(replicas, lambda replica: bool(posts_of(profile(replica, 2170))))
+    until_all(replicas, lambda replica: layer_of(replica, 2170) == "process")
+    before = asked_of(redis_url)
+
+    assert replicas[1].delete("/users/user-2171/profile", headers=author).status_code == 403
+    answer = replicas[1].delete("/users/user-2170/profile", headers=author)
+
+    assert answer.json()["erased"] >= 1
+    assert "x-write-token" in answer.headers
+    until_all(replicas, lambda replica: posts_of(profile(replica, 2170)) == [])
+    until_all(replicas, lambda replica: profile(replica, 2170).json()["user"]["bio"] == "")
+    until(lambda: replicas[0].get("/search/posts?q=gone", headers=author).json()["results"] == [])
+    until(lambda: 'cache_invalidations_total{kind="erased"} 1.0\n' in httpx.get(f"{worker}/metrics").text)
+    assert asked_of(redis_url).get("scan", 0) > before.get("scan", 0)
+    assert "keys" not in asked_of(redis_url)
+    again = replicas[0].put("/users/user-2170/profile", headers=author, json={"bio": "back again"})
+    assert again.status_code == 200, "the account stays"
+
+
+def asked_of(redis_url: str) -> dict[str, int]:
+    """How often Redis was given which command."""
+    with redis_client.Redis.from_url(redis_url) as client:
+        stats = client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): figures["calls"] for name, figures in stats.items()}
+
+
 # --- many who miss at once ---
 
 

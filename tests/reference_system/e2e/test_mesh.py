@@ -107,6 +107,15 @@ async def the_same_post_is_deleted_everywhere(mesh: Mesh, regions: list[Region])
     mesh.heal()
 
 
+async def everything_is_erased_here_and_the_profile_edited_there(mesh: Mesh, regions: list[Region]) -> None:
+    east, west, *_ = regions
+    user = next(_users)
+    separate_all(mesh)
+    await east.run("erase", user, 2.0, EAST)
+    await west.run("set_bio", user, "edited before", 1.0, WEST)
+    mesh.heal()
+
+
 async def everybody_is_told_of_the_same_mention(mesh: Mesh, regions: list[Region]) -> None:
     post = next(_keys)
     separate_all(mesh)
@@ -123,6 +132,7 @@ COLLISIONS = [
     somebody_unfollows_here_and_follows_there,
     somebody_blocks_here_and_ends_it_there,
     the_same_post_is_deleted_everywhere,
+    everything_is_erased_here_and_the_profile_edited_there,
     everybody_is_told_of_the_same_mention,
 ]
 
@@ -185,6 +195,30 @@ def test_of_two_edits_the_newer_one_stays(mesh: Mesh) -> None:
 
         assert await converged(regions)
         assert {await bio(region, user) for region in regions} == {"newer"}
+
+    in_all_regions(mesh, experiment)
+
+
+def test_what_is_erased_is_gone_in_every_region_and_the_caches_of_each_have_to_forget_all_of_it(mesh: Mesh) -> None:
+    async def experiment(mesh: Mesh, regions: list[Region]) -> None:
+        del mesh
+        east, west, *_ = regions
+        user = next(_users)
+        posts = {await east.post(user, next(_keys), at_s=1.0), await west.post(user, next(_keys), at_s=2.0)}
+        assert await converged(regions)
+        (row,) = await west.run("erase", user, time.time(), WEST)
+
+        assert set(row["posts"]) >= posts
+        assert await converged(regions)
+        for region in regions:
+            assert await region.posts(user) == set()
+            assert await bio(region, user) == ""
+            assert (user, "erased") in {(row["owner"], row["what"]) for row in await region.run("changed", 100_000)}
+
+        await east.run("set_bio", user, "back again", time.time(), EAST)
+        assert await converged(regions)
+        last = {tuple(row.values()) for region in regions for row in (await region.run("changed", 100_000))[-1:]}
+        assert {what for _, _, what in last} == {"edited"}
 
     in_all_regions(mesh, experiment)
 

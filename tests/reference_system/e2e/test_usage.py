@@ -24,6 +24,8 @@ def test_the_worker_shows_what_boards_need(api: Client, worker: str) -> None:
     shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
 
     assert 0 < float(shown['redis_memory_bytes{kind="used"}']) < float(shown['redis_memory_bytes{kind="max"}'])
+    assert float(shown['redis_commands{command="info"}']) > 0
+    assert 'redis_commands{command="keys"}' not in shown
     assert float(shown["postgres_transactions"]) > 0
     assert 0 < float(shown['postgres_connections{kind="used"}']) < float(shown['postgres_connections{kind="max"}'])
     assert 0 < float(shown['machine_used_ratio{resource="memory"}']) < 1

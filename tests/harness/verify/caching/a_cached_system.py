@@ -41,6 +41,7 @@ PROMISE = CachingPromise(
     kinds={"home": "/timeline/home", "profile": "/users/{id}/profile"},
     kept_only_by={"profile": ("process", "redis")},
     joined=("joined",),
+    never_asks=("keys",),
 )
 CHECK = CachingCheck(
     layers=("process", "redis"),
@@ -60,6 +61,7 @@ class Caches:
     oldest_s: dict[str, int] = field(default_factory=lambda: {"process": 31, "redis": 60})
     shown_for_s: dict[str, float] = field(default_factory=lambda: {"block": 0.0, "unfollow": 0.0, "edit_profile": 0.0})
     a_profile_from: str = ""
+    asks: tuple[str, ...] = ("get", "scan")
     fault: ServiceFault | None = RESTART
 
     def but(self, **changes: object) -> "Caches":
@@ -151,6 +153,9 @@ class Caches:
                 made = np.zeros(len(at_s))
                 made[np.searchsorted(at_s, BACK_AT_S + 1.0)] = self.builds_per_key * keys / len(REPLICAS)
                 parts.append(_counter(frame, (service, "cache_builds_total", f'kind="{kind}"'), at_s, made))
+        for command in self.asks:
+            sample = (REDIS, "redis_commands", f'command="{command}"')
+            parts.append(_counter(frame, sample, at_s, np.full(len(at_s), 3)))
         return pd.concat(parts, ignore_index=True)
 
 

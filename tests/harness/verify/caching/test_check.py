@@ -48,6 +48,7 @@ MUTATIONS = [
         SOUND.but(hit_ratio={"process": 0.8, "redis": 0.985}),
         ["hit ratio of process in baseline"],
     ),
+    ("a cache is given what it must not be given", SOUND.but(asks=("get", "keys")), ["KEYS asked of a cache"]),
     ("a layer has what is not for it", SOUND.but(a_profile_from="disk"), ["profile answered from disk"]),
     (
         "each request that meets the empty cache makes its content",
@@ -95,6 +96,14 @@ def test_what_was_blocked_and_shown_is_told_with_both_requests() -> None:
     assert figure(verdict, "block").value == pytest.approx(3.0, abs=1.5)
 
 
+def test_a_forbidden_command_is_told_with_when_it_was_counted() -> None:
+    verdict = check_caching(SOUND.but(asks=("get", "keys")).run(), CHECK)
+
+    told = [item.sentence for item in verdict.evidence if "KEYS" in item.sentence]
+    assert told == [f"{REDIS} counts 3 more KEYS than before."] * 2
+    assert figure(verdict, "KEYS").value == figure(verdict, "KEYS").samples / 2
+
+
 def test_without_a_promise_there_is_nothing_to_judge(sound: Run) -> None:
     promises = msgspec.structs.replace(sound.plan.target.promises, caching=None)
     target = msgspec.structs.replace(sound.plan.target, promises=promises)
@@ -110,7 +119,7 @@ def test_a_run_that_shows_nothing_decides_nothing(sound: Run) -> None:
 
     verdict = check_caching(nothing, CHECK)
 
-    assert len(guilty(verdict)) == len(verdict.figures) == 11
+    assert len(guilty(verdict)) == len(verdict.figures) == 12
     assert verdict.outcome is Outcome.INCONCLUSIVE
 
 
