@@ -4,12 +4,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import display_capacity
 from harness.capacity.inputs import Inputs, TimelineApiInputs, why_out_of_range
 from harness.capacity.plan import MAX_YEARS
 from harness.capacity.plan import plan as capacity_plan
 from harness.capacity.timeline_api import ServerRate
 from harness.commands.json_output import print_json
+from harness.display.capacity import show_capacity
 from harness.errors import ExitCode, ExperimentError
 from harness.loader import load_capacity_inputs
 from harness.search.bisection import Ending, standing
@@ -36,7 +36,7 @@ def capacity(
     if as_json:
         print_json(plan)
     else:
-        display_capacity.show_capacity(plan, console)
+        show_capacity(plan, console)
     return ExitCode.PASS
 
 

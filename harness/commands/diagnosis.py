@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import display_diagnosis, gameday
+from harness import gameday
 from harness.commands.json_output import print_json
+from harness.display.diagnosis import show_diagnosis
 from harness.errors import ExitCode, ExperimentError
 from harness.loader import load_target
 from harness.units import Seconds
@@ -39,5 +40,5 @@ def _show_diagnosis(console: Console, found: "Diagnosed", *, as_json: bool) -> E
     if as_json:
         print_json(found.findings)
     else:
-        display_diagnosis.show_diagnosis(found, console)
+        show_diagnosis(found, console)
     return ExitCode.PASS

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import display, gameday
+from harness import gameday
 from harness.commands.json_output import print_json
+from harness.display import runs as display
 from harness.errors import ExitCode, ExperimentError
 from harness.loading.schema import json_schema
 from harness.plan import Plan

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import display
+from harness.display.runs import show_trials, show_verdicts
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def judge_and_show(console: Console, folder: Path) -> "Judged":
     from harness.judging import judge_run  # noqa: PLC0415 - loads the scientific libraries; other commands are quicker
 
     judged = judge_run(folder)
-    display.show_verdicts(judged.verdicts, console, exit_code=judged.exit_code, report=judged.report)
+    show_verdicts(judged.verdicts, console, exit_code=judged.exit_code, report=judged.report)
     return judged
 
 
@@ -37,7 +37,7 @@ def selftest(console: Console, folder: Path | None) -> ExitCode:
     from harness.judging import try_the_checks  # noqa: PLC0415 - as in `judge_and_show`
 
     tried = try_the_checks(folder)
-    display.show_trials(tried, console)
+    show_trials(tried, console)
     return tried.exit_code
 
 

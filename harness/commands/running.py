@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from harness import display, gameday
+from harness import gameday
 from harness.commands.records import judge_and_show
+from harness.display.runs import live_progress
 from harness.errors import ExitCode
 from harness.plan import Plan
 from harness.runner import RunResult
@@ -25,7 +26,7 @@ def run_and_judge(
     console: Console, plan: Plan, *, place: gameday.Place, harness_defect: str | None = None
 ) -> tuple[RunResult, "Judged"]:
     console.print(f"[bold]{escape(plan.title)}[/]  ({plan.duration_s:.0f} s)")
-    with display.live_progress(plan, console) as on_progress:
+    with live_progress(plan, console) as on_progress:
         result = gameday.run_plan(
             plan,
             place,

@@ -7,8 +7,10 @@ from typing import cast, get_args
 from rich.console import Console
 from rich.markup import escape
 
-from harness import clock, display, display_search, gameday
+from harness import clock, gameday
 from harness.commands.plans import assignments
+from harness.display.runs import live_progress
+from harness.display.search import show_knee, show_point
 from harness.errors import ExitCode, ExperimentError
 from harness.plan import Plan
 from harness.record.writer import create_run_folder
@@ -43,12 +45,12 @@ def knee(
         return gameday.make_plan(experiment, short=short, overrides=at, defect=defect, runtime=runtime)
 
     def attempt(plan: Plan) -> searching.Attempt:
-        with display.live_progress(plan, console) as on_progress:
+        with live_progress(plan, console) as on_progress:
             return searching.attempt(plan, place, on_progress=on_progress)
 
     def show(knee: Knee) -> None:
         searching.write_knee(knee, folder)
-        display_search.show_point(knee.points[-1], console)
+        show_point(knee.points[-1], console)
 
     known = None if capacity is None else _capacity(capacity)
     question = searching.Question(judged_by=_judged_by(judged_by), phase=phase, capacity=known)
@@ -57,7 +59,7 @@ def knee(
     searched = searching.find_knee(plan_at, search, question, attempt=attempt, on_point=show)
     if searched.why:
         console.print(f"[yellow]the search ended early:[/] {escape(searched.why)}", soft_wrap=True)
-    display_search.show_knee(searched.knee, console, exit_code=searched.exit_code, folder=folder)
+    show_knee(searched.knee, console, exit_code=searched.exit_code, folder=folder)
     return searched.exit_code
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import display, gameday
+from harness import gameday
 from harness.commands.running import run_and_judge
+from harness.display.runs import show_suite
 from harness.errors import ExitCode
 from harness.experiment.experiment import Suite
 from harness.plan import Plan
@@ -30,7 +31,7 @@ def suite(console: Console, name: Suite, *, folder: Path, runtime: str, place: g
     for one in run_all(parts, partial(_run_of_suite, console, place)):
         ended.append(one)
         write_suite_junit([_reported(each) for each in ended], junit)
-    display.show_suite(ended, console, exit_code=exit_code(ended), junit=junit)
+    show_suite(ended, console, exit_code=exit_code(ended), junit=junit)
     return exit_code(ended)
 
 

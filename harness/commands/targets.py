@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from harness import display, gameday
+from harness import gameday
+from harness.display.runs import show_regions, show_status
 from harness.errors import ExitCode, TargetError
 from harness.faults.revert import leftovers
 from harness.interrupts import run_through
@@ -49,9 +50,9 @@ def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCod
         _say_not_up(console, spec.name, target, loopback)
     else:
         services = asyncio.run(running.status())
-        display.show_status(services, console)
+        show_status(services, console)
         regions, links = asyncio.run(overview(running, [row.service for row in services if row.healthy]))
-        display.show_regions(regions, links, console)
+        show_regions(regions, links, console)
     left = leftovers(runs)
     for leftover in left:
         console.print(f"[red]not reverted:[/] {escape(leftover.sentence())}", soft_wrap=True)

@@ -51,6 +51,10 @@ DEFECTS: dict[str, Defect] = {
         breaks="A load that needs seven and a half pods gets eight; with this it gets seven.",
         controller=lambda parts: _scaled(parts, Scaling(decide=_one_pod_less)),
     ),
+    "fewer_pods_than_allowed": Defect(
+        breaks="A region has five pods even where its load needs four; with this it has four.",
+        controller=lambda parts: _scaled(parts, Scaling(spec=replace(IN_SMALL, min_replicas=1))),
+    ),
     "scales_by_admitted_load": Defect(
         breaks="A region is scaled by all that arrives; with this only by what was not shed.",
         controller=lambda parts: _scaled(parts, Scaling(load=_admitted)),

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness import gameday
 from harness.commands import diagnosis
-from harness.display_diagnosis import show_diagnosis
+from harness.display.diagnosis import show_diagnosis
 from harness.errors import ExitCode, ExperimentError, TargetError
 from harness.judging import Diagnosed, diagnose_run, diagnose_samples
 from harness.record.reader import Run

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from harness import display
+from harness.display.runs import show_trials
 from harness.errors import ExitCode
 from harness.judging import Tried
 from harness.verify.consistency.answers import Answers
@@ -78,7 +78,7 @@ def test_a_check_that_does_not_notice_or_not_alone_is_wrong(blind: Mutation) -> 
 def test_the_table_names_every_mutation_and_what_it_flipped() -> None:
     console = Console(width=160, file=io.StringIO(), record=True)
     trials = selftest(sound_history(), [MUTATIONS[0], replace(MUTATIONS[3], made=unchanged)])
-    display.show_trials(Tried(source="a run", trials=trials), console)
+    show_trials(Tried(source="a run", trials=trials), console)
 
     text = console.export_text()
     assert "drop an acknowledged write from a final read" in text

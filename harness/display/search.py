@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.display import BADGES
+from harness.display.runs import BADGES
 from harness.errors import ExitCode
 from harness.search.bisection import Ending
 from harness.search.knee import Knee, Point
