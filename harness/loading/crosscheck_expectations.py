@@ -17,6 +17,7 @@ from harness.experiment.expectations.diagnosis import DiagnosisCheck
 from harness.experiment.expectations.failover import FailoverCheck
 from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.expectations.recovery import RecoveryCheck
+from harness.experiment.expectations.routing import RoutingCheck
 from harness.experiment.expectations.scaling import ScalingCheck
 from harness.experiment.expectations.severity import Severity, SeverityCheck
 from harness.experiment.expectations.shedding import SheddingCheck
@@ -48,19 +49,34 @@ def expectations(experiment: Experiment, target: TargetSpec) -> Iterator[Mistake
 
 def _slo(check: SloCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
     del target
-    if check.phase not in PHASES:
-        yield (*where, "phase"), f"{shortened(check.phase)} is not a phase.", did_you_mean(check.phase, PHASES)
-        return
-    length_s = float(getattr(experiment.phases, check.phase))
-    if length_s <= 0:
-        yield (*where, "phase"), f"the phase {check.phase} has length 0s.", f"Give $.phases.{check.phase} a length."
-    elif not (check.start or 0.0) < (check.end or length_s) <= length_s + EPSILON_S:
+    yield from _phase(check.phase, where, experiment)
+    length_s = float(getattr(experiment.phases, check.phase, 0.0))
+    if length_s > 0 and not (check.start or 0.0) < (check.end or length_s) <= length_s + EPSILON_S:
         yield where, f"start and end must lie in this order within {check.phase}, which takes {length_s:g}s.", ""
     objectives = (check.p50, check.p95, check.p99, check.error_ratio, check.goodput_ratio, check.fails_within)
     if all(objective is None for objective in objectives):
         yield where, "names no objective.", "Known: error_ratio, fails_within, goodput_ratio, p50, p95, p99."
     if check.priority is not None and not 1 <= check.priority <= 4:
         yield (*where, "priority"), f"{check.priority} is not between 1 and 4.", ""
+
+
+def _phase(name: str, where: Where, experiment: Experiment) -> Iterator[Mistake]:
+    """Whether there is such a phase, and some of it."""
+    if name not in PHASES:
+        yield (*where, "phase"), f"{shortened(name)} is not a phase.", did_you_mean(name, PHASES)
+    elif getattr(experiment.phases, name) <= 0:
+        yield (*where, "phase"), f"the phase {name} has length 0s.", f"Give $.phases.{name} a length."
+
+
+def _routing(check: RoutingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    yield from _phase(check.phase, where, experiment)
+    if len(target.regions) < 2:
+        yield where, f"{target.name} has one region only, so nobody can be moved.", ""
+    if check.moves_at_most < 0:
+        yield (*where, "moves_at_most"), f"{check.moves_at_most} is negative.", ""
+    if check.reads_elsewhere is not None and check.reads_elsewhere >= 1:
+        sentence = f"{check.reads_elsewhere} is everything, so it could not be seen to fail."
+        yield (*where, "reads_elsewhere"), sentence, ""
 
 
 def _recovery(check: RecoveryCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
@@ -217,6 +233,7 @@ _TABLE: dict[type[Check], LookAt] = {
     RecoveryCheck: _recovery,
     DegradationCheck: _degradation,
     SheddingCheck: _shedding,
+    RoutingCheck: _routing,
     FailoverCheck: _failover,
     ConsistencyCheck: _consistency,
     AlertsCheck: _alerts,

@@ -32,6 +32,7 @@ from harness.experiment.expectations.failover import FailoverCheck
 from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.routing import RoutingCheck
 from harness.experiment.expectations.scaling import ScalingCheck
 from harness.experiment.expectations.severity import SeverityCheck
 from harness.experiment.expectations.shedding import SheddingCheck
@@ -49,6 +50,7 @@ from harness.verify.failover.check import check_failover
 from harness.verify.fan_out.check import check_fan_out
 from harness.verify.recovery import check_recovery
 from harness.verify.retries import check_retries
+from harness.verify.routing import check_routing
 from harness.verify.scaling.check import check_scaling
 from harness.verify.severity.check import check_severity
 from harness.verify.shedding import check_shedding
@@ -62,6 +64,7 @@ CHECKS: dict[type[Check], Callable[[Run, Any], Verdict]] = {
     SheddingCheck: check_shedding,
     RecoveryCheck: check_recovery,
     RetriesCheck: check_retries,
+    RoutingCheck: check_routing,
     FailoverCheck: check_failover,
     ConsistencyCheck: check_consistency,
     AlertsCheck: check_alerts,

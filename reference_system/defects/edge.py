@@ -9,6 +9,8 @@ from reference_system.policies.failback import Rules
 from reference_system.policies.region_failover import Route, Seen, State
 from reference_system.policies.regions import Region
 
+PEERS_PATIENCE_S = 5.0
+
 
 def _nobody_is_moved(
     state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
@@ -34,10 +36,28 @@ def _without_catching_up(
     return _at_once(state, unseen, now_s, probe_interval_s=probe_interval_s, rules=rules)
 
 
+def _dead_if_one_peer_hears_nothing(
+    state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
+) -> tuple[State, dict[Region, Route]]:
+    """Whatever its own probes say."""
+    unheard = {
+        region for seen in observation.values() for region, lag_s in seen.lag_s.items() if lag_s > PEERS_PATIENCE_S
+    }
+    rumoured = {
+        region: replace(seen, probe=False) if region in unheard and seen.probe is not None else seen
+        for region, seen in observation.items()
+    }
+    return region_failover.decide(state, rumoured, now_s, probe_interval_s=probe_interval_s, rules=rules)
+
+
 DEFECTS = {
     "goes_on_routing_to_the_dead": Defect(
         breaks="A lost region's users are sent to its stand-in; with this they go on being sent to the lost one.",
         edge=lambda parts: replace(parts, decide=_nobody_is_moved),
+    ),
+    "believes_a_single_peer": Defect(
+        breaks="A region that answers the edge keeps its users; with this not if one of its peers hears nothing of it.",
+        edge=lambda parts: replace(parts, decide=_dead_if_one_peer_hears_nothing),
     ),
     "no_hold_down": Defect(
         breaks="A region that comes and goes is left alone until it is calm; with this its users come back at once.",

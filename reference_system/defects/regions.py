@@ -31,6 +31,15 @@ def _read_here(
     return Reading(region=current, freshness=Freshness.PROVEN)
 
 
+def _read_where_it_was_written(
+    *, current: Region, token: WriteToken | None, heartbeats_us: Mapping[Region, int], healthy: Set[Region]
+) -> Reading:
+    del heartbeats_us
+    if token is None or token.region not in healthy:
+        return Reading(region=current, freshness=Freshness.EVENTUAL)
+    return Reading(region=token.region, freshness=Freshness.PROVEN)
+
+
 def _write_here(datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None:
     del datum, home, healthy
     return current
@@ -203,6 +212,10 @@ DEFECTS: dict[str, Defect] = {
     "drops_the_token": Defect(
         breaks="Users see what they have written wherever they are; with this their token is not looked at.",
         api=lambda parts: replace(parts, decisions=replace(parts.decisions, read_region=_read_here)),
+    ),
+    "reads_where_it_was_written": Defect(
+        breaks="Reads are answered where the user is once that is new enough; with this where the user wrote last.",
+        api=lambda parts: replace(parts, decisions=replace(parts.decisions, read_region=_read_where_it_was_written)),
     ),
     "writes_where_the_user_is": Defect(
         breaks="A user's data is written in the home region; with this in whichever region the user is now.",

@@ -217,6 +217,8 @@ REGIONS_DEFECTS = (
     _regions_defect("keeps_both_posts_of_a_key", "retried_elsewhere", "consistency", "duplicated", recovery="50s"),
     _regions_defect("forgets_idempotency_keys", "retried_elsewhere", "consistency", "duplicated", recovery="50s"),
     _regions_defect("last_arrival_wins", "retried_elsewhere", "consistency", "differed in .*follows", recovery="50s"),
+    _regions_defect("believes_a_single_peer", "a_partial_partition", "routing", "times that a region lost users"),
+    _regions_defect("reads_where_it_was_written", "a_partial_partition", "routing", "answered elsewhere"),
     _regions_defect("forwards_twice", "a_partial_partition", "retries", "us-east.gateway attempts per call"),
     _regions_defect("forwards_without_deadline", "a_partial_partition", "slo", "errors later than 3s"),
     _regions_defect("writes_where_the_user_is", LOSING_US_EAST, "failover", "writes by more than one region"),

@@ -9,7 +9,11 @@ import reference_system
 from reference_system import defects
 from reference_system.data.posts import Post
 from reference_system.defects import DEFECTS, regions
+from reference_system.policies.autoscaling.timeline_api import IN_SMALL
 from reference_system.policies.degradation import Level
+from reference_system.policies.failback import DEFAULT_RULES
+from reference_system.policies.region_failover import AT_FIRST, Seen, State
+from reference_system.policies.regions import Region
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
@@ -80,6 +84,26 @@ def test_planted_forgetting_leaves_out_one_event_and_no_other() -> None:
             forgotten = {what for what, forget in parts.forgets.items() if not forget("user-1")}
 
             assert forgotten == {event}
+
+
+def test_planted_belief_in_a_single_peer_moves_users_of_a_region_that_answers() -> None:
+    seen = {region: Seen(probe=True, lag_s=dict.fromkeys(set(Region) - {region}, 0.2)) for region in Region}
+    seen[Region.US_EAST] = Seen(probe=True, lag_s={Region.ASIA_PACIFIC: 6.0})
+
+    def asias_share(edge: EdgeParts) -> float:
+        state: State = AT_FIRST
+        for number in range(4):
+            state, routes = edge.decide(state, seen, number / 2, probe_interval_s=0.5, rules=DEFAULT_RULES)
+        return routes[Region.ASIA_PACIFIC].share
+
+    assert asias_share(EdgeParts()) == 1.0
+    assert asias_share(defects.for_edge("believes_a_single_peer", EdgeParts())) == 0.0
+
+
+def test_planted_minimum_of_pods() -> None:
+    scaling = defects.for_controller("fewer_pods_than_allowed", ControllerParts()).scaling
+
+    assert (IN_SMALL.min_replicas, scaling.spec.min_replicas) == (5, 1)
 
 
 def test_planted_keeping_of_what_was_erased_leaves_the_biography_where_it_is() -> None:

@@ -10,6 +10,7 @@ from harness.experiment.expectations.failover import FailoverCheck
 from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.experiment.expectations.retries import RetriesCheck
+from harness.experiment.expectations.routing import RoutingCheck
 from harness.experiment.expectations.scaling import ScalingCheck
 from harness.experiment.expectations.severity import SeverityCheck
 from harness.experiment.expectations.shedding import SheddingCheck
@@ -21,6 +22,7 @@ Check = (
     | SheddingCheck
     | RecoveryCheck
     | RetriesCheck
+    | RoutingCheck
     | FailoverCheck
     | ConsistencyCheck
     | AlertsCheck

@@ -32,6 +32,27 @@ def test_a_fail_over_that_could_not_be_judged_is_refused(
     assert sentence in error_of(written(wrong))
 
 
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        ("phase: baselin", '$.expect[0].phase: "baselin" is not a phase.\nDid you mean "baseline"?'),
+        ("phase: final_reads", "$.expect[0].phase: the phase final_reads has length 0s"),
+        ("moves_at_most: -1", "$.expect[0].moves_at_most: -1 is negative"),
+        ("reads_elsewhere: 100%", "$.expect[0].reads_elsewhere: 100% is everything, so it could not be seen to fail"),
+    ],
+)
+def test_routing_that_could_not_be_judged_is_refused(
+    written: Written, project: Path, check: str, sentence: str
+) -> None:
+    target = project / "reference_system" / "target.yaml"
+    of_one = SMALL.replace("check: slo, p99: 150ms", "check: routing")
+    assert "twitter-in-small has one region only, so nobody can be moved" in error_of(written(of_one))
+    target.write_text(TARGET.replace("regions: [us-east]", "regions: [us-east, us-west]"))
+
+    assert load_experiment(written(of_one)).experiment.expect
+    assert sentence in error_of(written(SMALL.replace("check: slo, p99: 150ms", f"check: routing, {check}")))
+
+
 def test_nobody_can_take_over_from_the_only_region(written: Written) -> None:
     check = SMALL.replace("check: slo, p99: 150ms", "check: failover, cohort: us-east, rto: 5s, holds: 10s")
 

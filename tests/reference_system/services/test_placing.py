@@ -167,6 +167,16 @@ def test_what_shows_nobodys_own_writes_needs_no_proof() -> None:
     assert Replica().answers(("GET", "/trending"), {"X-Read-After": f"us-west:{PAST}"}) == HERE
 
 
+def test_planted_reading_where_it_was_written_goes_abroad_for_what_is_known_here() -> None:
+    proven = Proofs(at_us={WEST: 1_000_000_000})
+    token = {"X-Read-After": f"us-west:{PAST}"}
+
+    assert Replica(proven=proven).answers(HOME, token) == HERE
+    broken = Replica(proven=proven, defect="reads_where_it_was_written")
+    assert broken.answers(HOME, token).body == {"answered": WEST}
+    assert broken.answers(HOME, {**token, "X-Healthy-Regions": "us-east"}) == HERE
+
+
 @pytest.mark.parametrize(
     ("defect", "route", "headers", "region"),
     [
