@@ -15,6 +15,7 @@ from reference_system.data.reads import Page, Reads
 from reference_system.data.timelines import Cache
 from reference_system.data.user_caches import Send
 from reference_system.defects.defect import Defect
+from reference_system.services.edge_parts import PERSONAL_GOES_PAST
 
 
 def _kept_as_seen_first() -> Visible:
@@ -79,6 +80,7 @@ class _HomeInProcess(Reads):
         return found
 
 
+_NOT_FOR_LONG = f"{PERSONAL_GOES_PAST} proxy_ignore_headers Cache-Control; proxy_cache_valid 200 1s;"
 # Whatever a region answers is kept, and given to whoever asks for the same next.
 _PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"
 
@@ -109,6 +111,10 @@ DEFECTS = {
     "edge_keeps_private_answers": Defect(
         breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",
         edge=lambda parts: replace(parts, past_the_cache=_PERSONAL_IS_KEPT),
+    ),
+    "edge_forgets_at_once": Defect(
+        breaks="What the edge keeps it has for as long as the answer says; with this for a second.",
+        edge=lambda parts: replace(parts, past_the_cache=_NOT_FOR_LONG),
     ),
     "keeps_home_in_process": Defect(
         breaks="One's own home timeline is held by Redis alone; with this each replica holds it, too.",

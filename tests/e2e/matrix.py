@@ -174,6 +174,7 @@ CACHES_DEFECTS = (
     _in_full("viewer_filter_before_the_cache", TAKEN_AWAY, "caching", "block: longest"),
     _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
     _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
+    _in_full("edge_forgets_at_once", WARM, "caching", "hit ratio of edge"),
     _in_full("keeps_the_biography_on_erasure", TAKEN_AWAY, "caching", "erase: longest"),
     _in_full("keys_instead_of_scan", TAKEN_AWAY, "caching", "KEYS asked of a cache"),
     _in_full(
