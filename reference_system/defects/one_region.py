@@ -52,6 +52,12 @@ def _without(**ignored: float) -> Evaluate:
     return blind
 
 
+def _at_twice_the_latency(
+    state: degradation.State, inputs: degradation.Inputs, now_s: float, leave_after: int
+) -> tuple[degradation.State, degradation.Decision]:
+    return evaluate(state, replace(inputs, latency_p99_ms=inputs.latency_p99_ms / 2), now_s, leave_after)
+
+
 def _all_but_search(level: int) -> frozenset[str]:
     return degradation.features_off(level) - {"search"}
 
@@ -148,6 +154,10 @@ DEFECTS: dict[str, Defect] = {
     "skips_warning": Defect(
         breaks="Level WARNING is entered when its bounds are exceeded; with this ADVISORY holds in its place.",
         controller=lambda parts: replace(parts, evaluate=_skips_warning),
+    ),
+    "enters_levels_late": Defect(
+        breaks="A level is entered when p99 is above its bound; with this when it is above twice as much.",
+        controller=lambda parts: replace(parts, evaluate=_at_twice_the_latency),
     ),
     "ignores_cpu": Defect(
         breaks="Levels are entered for the load of the replicas, too; with this for latency and errors alone.",

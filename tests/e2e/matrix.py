@@ -137,6 +137,7 @@ DEFECTS = (
         to_the_end=True,
     ),
     _defect("skips_warning", LADDER, "degradation", "expected WARNING, shown ADVISORY"),
+    _defect("enters_levels_late", LADDER, "degradation", "expected ADVISORY, shown NORMAL"),
     _defect("ignores_cpu", OVERLOAD, "degradation", "expected (ADVISORY|WARNING), shown NORMAL"),
     _defect("ignores_errors", ERRORS, "degradation", "expected (CRITICAL|SURVIVAL), shown"),
     _defect("search_stays_on_at_critical", LADDER, "degradation", "search has to be off at CRITICAL"),
