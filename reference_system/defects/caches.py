@@ -15,6 +15,7 @@ from reference_system.data.reads import Page, Reads
 from reference_system.data.timelines import Cache
 from reference_system.data.user_caches import Send
 from reference_system.defects.defect import Defect
+from reference_system.defects.rules import with_rules
 from reference_system.services.edge_parts import PERSONAL_GOES_PAST
 
 
@@ -39,11 +40,6 @@ def _forgets_nothing(user: str) -> Commands:
 
 def _without(event: Event) -> Callable[[Forgets], Forgets]:
     return lambda forgets: {**forgets, event: _forgets_nothing}
-
-
-async def _finds_nothing(redis: Send, pattern: str) -> set[str]:
-    del redis, pattern
-    return set()
 
 
 async def _by_looking_at_all(redis: Send, pattern: str) -> set[str]:
@@ -84,6 +80,17 @@ _NOT_FOR_LONG = f"{PERSONAL_GOES_PAST} proxy_ignore_headers Cache-Control; proxy
 # Whatever a region answers is kept, and given to whoever asks for the same next.
 _PERSONAL_IS_KEPT = "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 10s;"
 
+# As if nobody was told that something was erased. Who deletes a single post tells the caches at once.
+_ERASED_IN_SILENCE = """
+    DROP TRIGGER IF EXISTS queue ON tombstones;
+    CREATE OR REPLACE FUNCTION queue_changed_profile() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NOT NEW.erased THEN
+            INSERT INTO public.changed_outbox (owner, what) VALUES (NEW.id, 'edited');
+        END IF;
+        RETURN NULL;
+    END $$"""
+
 DEFECTS = {
     "viewer_filter_before_the_cache": Defect(
         breaks="Whom a viewer blocks is left out of what caches hold; with this they hold what the first viewer sees.",
@@ -104,9 +111,9 @@ DEFECTS = {
         worker=lambda parts: replace(parts, matching=_by_looking_at_all),
     ),
     "keeps_the_biography_on_erasure": Defect(
-        breaks="What users erase is in no cache afterwards; with this Redis keeps the biography for its time.",
+        breaks="What users erase is in no cache afterwards; with this the biography is, until its time is over.",
         api=lambda parts: replace(parts, forgets=_without(Event.ERASED)(parts.forgets)),
-        worker=lambda parts: replace(parts, forgets=_without(Event.ERASED)(parts.forgets), matching=_finds_nothing),
+        worker=with_rules(_ERASED_IN_SILENCE),
     ),
     "edge_keeps_private_answers": Defect(
         breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",

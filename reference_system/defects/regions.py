@@ -2,21 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
-
 from reference_system.data.postgres import FAILURES, Postgres, Record
 from reference_system.data.statements import STATEMENTS
 from reference_system.defects.defect import Defect
+from reference_system.defects.rules import with_rules
 from reference_system.policies import data_placement, retry_budget
 from reference_system.policies.data_placement import Datum, Freshness, Reading
 from reference_system.policies.regions import Region
 from reference_system.policies.write_token import WriteToken
-from reference_system.services.parts import Prepare, WorkerParts
 
 COMMITTED_AFTER_S = 1.5
 _COMMITTING: set[asyncio.Task[None]] = set()  # the loop alone would let them be collected
@@ -180,25 +178,6 @@ _TAKES_ITSELF_FOR_NEW = """
     SELECT gen_random_uuid()::text, false, true WHERE NOT EXISTS (SELECT 1 FROM incarnation)"""
 
 
-def _then(prepare: Prepare, script: str) -> Prepare:
-    """The tables with their rules changed."""
-
-    async def prepared(dsn: str) -> bool:
-        made = await prepare(dsn)
-        connection = await asyncpg.connect(dsn, timeout=5)
-        try:
-            await connection.execute(script)
-        finally:
-            await connection.close()
-        return made
-
-    return prepared
-
-
-def _with_rules(script: str) -> Callable[[WorkerParts], WorkerParts]:
-    return lambda parts: replace(parts, prepare=_then(parts.prepare, script))
-
-
 def _with_statement(statements: Mapping[str, str], name: str, sql: str) -> Mapping[str, str]:
     assert name in statements
     return {**statements, name: sql}
@@ -256,26 +235,26 @@ DEFECTS: dict[str, Defect] = {
     ),
     "no_dedupe_trigger": Defect(
         breaks="A key used in two regions stops no link; with this the link that brings the second one stands still.",
-        worker=_with_rules(_NO_DEDUPE_TRIGGER),
+        worker=with_rules(_NO_DEDUPE_TRIGGER),
     ),
     "keeps_both_posts_of_a_key": Defect(
         breaks="Of two posts with one key one stays; with this both do.",
-        worker=_with_rules(_BOTH_STAY),
+        worker=with_rules(_BOTH_STAY),
     ),
     "last_arrival_wins": Defect(
         breaks="Of two changes the later one stays; with this the one that arrives later.",
-        worker=_with_rules(_LAST_ARRIVAL_STAYS),
+        worker=with_rules(_LAST_ARRIVAL_STAYS),
     ),
     "forgets_deletes_during_a_cut": Defect(
         breaks="A deleted post is deleted everywhere; with this not where the news is late by more than two seconds.",
-        worker=_with_rules(_LATE_TOMBSTONES_ARE_DROPPED),
+        worker=with_rules(_LATE_TOMBSTONES_ARE_DROPPED),
     ),
     "likes_revive_deleted_posts": Defect(
         breaks="A deleted post stays deleted; with this a like that arrives afterwards brings it back.",
-        worker=_with_rules(_LIKES_REVIVE),
+        worker=with_rules(_LIKES_REVIVE),
     ),
     "comes_back_empty": Defect(
         breaks="A region that has lost its data gets them from its peers; with this it goes on without them.",
-        worker=_with_rules(_TAKES_ITSELF_FOR_NEW),
+        worker=with_rules(_TAKES_ITSELF_FOR_NEW),
     ),
 }

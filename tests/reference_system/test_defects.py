@@ -79,6 +79,11 @@ def test_a_lying_flag_differs_from_what_runs() -> None:
 
 
 def test_planted_forgetting_leaves_out_one_event_and_no_other() -> None:
+    assert {
+        what
+        for what, forget in defects.for_api("keeps_the_biography_on_erasure", ApiParts()).forgets.items()
+        if not forget("user-1")
+    } == {"erased"}
     for name, event in (("keeps_the_timeline_on_unfollow", "unfollowed"), ("keeps_the_profile_on_edit", "edited")):
         for parts in (defects.for_api(name, ApiParts()), defects.for_worker(name, WorkerParts())):
             forgotten = {what for what, forget in parts.forgets.items() if not forget("user-1")}
@@ -104,18 +109,6 @@ def test_planted_minimum_of_pods() -> None:
     scaling = defects.for_controller("fewer_pods_than_allowed", ControllerParts()).scaling
 
     assert (IN_SMALL.min_replicas, scaling.spec.min_replicas) == (5, 1)
-
-
-def test_planted_keeping_of_what_was_erased_leaves_the_biography_where_it_is() -> None:
-    async def redis(*commands: tuple[object, ...]) -> list[list[bytes]]:
-        raise AssertionError(f"nothing is looked for: {commands}")
-
-    name = "keeps_the_biography_on_erasure"
-    worker = defects.for_worker(name, WorkerParts())
-
-    for parts in (defects.for_api(name, ApiParts()), worker):
-        assert {what for what, forget in parts.forgets.items() if not forget("user-1")} == {"erased"}
-    assert asyncio.run(worker.matching(redis, "user:user-1:*")) == set()
 
 
 def test_planted_looking_for_keys_asks_for_all_at_once() -> None:
