@@ -201,7 +201,15 @@ OPERATIONS_DEFECTS = (
     _defect("alerts_never_resolve", LADDER, "alerts", "still fires after", to_the_end=True),
     _defect("shrinks_at_once", SCALING, "scaling", "predicted", to_the_end=True),
     _defect("grows_without_limit", SCALING, "scaling", "predicted", to_the_end=True),
-    _defect("fewer_pods_than_allowed", SCALING, "scaling", "predicted", to_the_end=True, more=("--set", "usual=40/s")),
+    # Pods go after twenty quiet seconds.
+    _defect(
+        "fewer_pods_than_allowed",
+        SCALING,
+        "scaling",
+        "predicted",
+        to_the_end=True,
+        more=("--set", "usual=40/s", "--set", "baseline=35s", "--set", "recovery=10s"),
+    ),
     _defect("rounds_pods_down", SCALING, "scaling", "predicted", to_the_end=True),
     _defect(
         "scales_by_admitted_load", SCALING, "scaling", "ready capacity", to_the_end=True, more=("--set", "peak=320/s")
