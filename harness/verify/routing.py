@@ -45,17 +45,18 @@ def _moves(run: Run, check: RoutingCheck, window: Window, regions: Sequence[str]
     if untold:
         accept = f"at most {allowed:,}" if allowed else "0"
         return figures.unknown(name, unit="", accept=accept, reason=f"{NOBODY_TELLS}: {', '.join(untold)}")
-    moves = sorted(
-        (step.since.at_s, region, step)
+    moves = [
+        (region, step)
         for region, found in routes.items()
         if found is not None
         for step in _losses(found.changes(), window)
-    )
-    evidence += [
-        Evidence(at_s=at_s, sentence=_sent_away(region, step), source=step.since.source)
-        for at_s, region, step in moves[:SHOWN]
     ]
-    reason = f"the first was {moves[0][1]} at {at(moves[0][0])}" if moves else ""
+    moves.sort(key=lambda move: move[1].since.at_s)
+    evidence += [
+        Evidence(at_s=step.since.at_s, sentence=_sent_away(region, step), source=step.since.source)
+        for region, step in moves[:SHOWN]
+    ]
+    reason = f"the first was {moves[0][0]} at {at(moves[0][1].since.at_s)}" if moves else ""
     return figures.at_most(name, len(moves), len(regions), allowed=allowed, reason=reason)
 
 
