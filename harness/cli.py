@@ -158,6 +158,12 @@ def report(run_folder: RunFolder = LATEST) -> None:
     _end(records.report(console, run_folder))
 
 
+@app.command("post-mortem")
+def post_mortem(run_folder: RunFolder = LATEST) -> None:
+    """Print the beginnings of a post-mortem: what the record knows, as Markdown, and what is left to people."""
+    _end(records.post_mortem(console, run_folder))
+
+
 @app.command()
 def selftest(
     run_folder: Annotated[

@@ -16,7 +16,8 @@ from harness.experiment.expectations.failover import FailoverCheck
 from harness.plan import Plan
 from harness.record.reader import Run, read_run
 from harness.record.writer import Sample
-from harness.report.summary import exit_code
+from harness.report.post_mortem import post_mortem
+from harness.report.summary import exit_code, summarise
 from harness.report.write import write_reports
 from harness.target.runbook import Runbook
 from harness.target.target import TargetSpec
@@ -96,6 +97,15 @@ def try_the_checks(folder: Path | None) -> Tried:
         return Tried(source="a small sound history", trials=selftest(sound_history()))
     run = read_run(folder)
     return Tried(source=run.environment.run_id, trials=selftest(history_of(run)))
+
+
+def draft_post_mortem(folder: Path) -> str:
+    """As Markdown, with what the record tells; nothing is written."""
+    keep_freed_memory()
+    run = read_run(folder)
+    runbook = run.plan.target.runbook
+    findings = () if runbook is None else diagnose(evidence_of(run), run.plan.target)
+    return post_mortem(run, summarise(run, judge(run)), findings, runbook)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,13 @@ def report(console: Console, folder: Path) -> ExitCode:
     return ExitCode.PASS
 
 
+def post_mortem(console: Console, folder: Path) -> ExitCode:
+    from harness.judging import draft_post_mortem  # noqa: PLC0415 - as in `judge_and_show`
+
+    console.print(draft_post_mortem(folder), soft_wrap=True, markup=False, highlight=False, end="")
+    return ExitCode.PASS
+
+
 def selftest(console: Console, folder: Path | None) -> ExitCode:
     from harness.judging import try_the_checks  # noqa: PLC0415 - as in `judge_and_show`
 

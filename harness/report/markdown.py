@@ -17,12 +17,12 @@ MOST_FIGURES = 3  # in a cell of the table: the worst ones
 def report_markdown(summary: Summary, html_name: str) -> str:
     """GitHub-flavoured Markdown; whatever people wrote is escaped."""
     sections = [
-        f"## {_SIGNS[summary.outcome]}: {_plain(summary.title)}",
-        _plain(summary.headline),
+        f"## {_SIGNS[summary.outcome]}: {plain(summary.title)}",
+        plain(summary.headline),
         _incident(summary),
-        _plain(summary.hurt),
-        _plain(summary.trust),
-        "\n".join(f"> ⚠ {_plain(warning)}" for warning in summary.warnings),
+        plain(summary.hurt),
+        plain(summary.trust),
+        "\n".join(f"> ⚠ {plain(warning)}" for warning in summary.warnings),
         _verdicts(summary),
         *(_failover(failover) for failover in summary.failovers),
         _scenes(summary),
@@ -30,7 +30,7 @@ def report_markdown(summary: Summary, html_name: str) -> str:
         _faults(summary),
         _accounting(summary),
         _phases(summary),
-        f"Run `{_code(summary.run_id)}`, exit {int(summary.exit_code)}: {summary.exit_meaning}. "
+        f"Run `{code(summary.run_id)}`, exit {int(summary.exit_code)}: {summary.exit_meaning}. "
         f"Everything else: [{html_name}]({html_name}).",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -41,16 +41,16 @@ def _incident(summary: Summary) -> str:
     if incident is None:
         return ""
     if not incident.mitigations:
-        return _plain(incident.sentence)
-    advice = [f"- {_plain(each)}" for each in (incident.first, *incident.mitigations)]
-    return "\n".join([_plain(incident.sentence), "", *advice])
+        return plain(incident.sentence)
+    advice = [f"- {plain(each)}" for each in (incident.first, *incident.mitigations)]
+    return "\n".join([plain(incident.sentence), "", *advice])
 
 
 def _verdicts(summary: Summary) -> str:
     lines = ["| verdict | check | what was expected and measured | figures |", "|---|---|---|---|"]
     for verdict in summary.verdicts:
-        figures = "<br>".join(_plain(_figure(figure)) for figure in _figures(verdict))
-        cells = (_SIGNS[verdict.outcome], _plain(verdict.name), _plain(verdict.sentence), figures)
+        figures = "<br>".join(plain(_figure(figure)) for figure in _figures(verdict))
+        cells = (_SIGNS[verdict.outcome], plain(verdict.name), plain(verdict.sentence), figures)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -69,17 +69,17 @@ def _figure(figure: Figure) -> str:
 
 def _failover(failover: Failover) -> str:
     head = "| users of | seconds with errors | longest gap | users hurt | " + " | ".join(failover.names) + " |"
-    lines = [f"**{_plain(failover.title)}**", "", head, "|---|" + "--:|" * (3 + len(failover.names))]
+    lines = [f"**{plain(failover.title)}**", "", head, "|---|" + "--:|" * (3 + len(failover.names))]
     for line in failover.lines:
-        cells = (_plain(line.cohort), line.bad_seconds, line.longest_gap, line.users_hurt, *line.marks)
+        cells = (plain(line.cohort), line.bad_seconds, line.longest_gap, line.users_hurt, *line.marks)
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _plain(failover.way_home)])
+    return "\n".join([*lines, "", plain(failover.way_home)])
 
 
 def _scenes(summary: Summary) -> str:
     """What was broken, in the sentences of those it happened to; what was promised comes first."""
     scenes = [scene for verdict in summary.verdicts for scene in verdict.scenes]
-    lines = [f"- **{_plain(scene.title)}**{_unpromised(scene)}: {_plain(scene.sentence)}" for scene in scenes]
+    lines = [f"- **{plain(scene.title)}**{_unpromised(scene)}: {plain(scene.sentence)}" for scene in scenes]
     more = len(lines) - MOST_SCENES
     return "\n".join([*lines[:MOST_SCENES], *([f"- and {more} more"] if more > 0 else [])])
 
@@ -94,7 +94,7 @@ def _doubts(summary: Summary) -> str:
     lines = ["**Left open**"]
     for doubt in summary.doubts:
         needed = "" if doubt.needed_samples is None else f" ({doubt.needed_samples:,} samples would decide)"
-        lines.append(f"- {_plain(doubt.name)}: {_plain(doubt.why)}{needed}")
+        lines.append(f"- {plain(doubt.name)}: {plain(doubt.why)}{needed}")
     return "\n".join([lines[0], "", *lines[1:]])
 
 
@@ -102,7 +102,7 @@ def _faults(summary: Summary) -> str:
     """One line for each fault, however many parts it has."""
     if not summary.faults:
         return ""
-    return "\n".join(["**Faults**", "", *(f"- {_plain(headline.told(fault))}" for fault in summary.faults)])
+    return "\n".join(["**Faults**", "", *(f"- {plain(headline.told(fault))}" for fault in summary.faults)])
 
 
 def _accounting(summary: Summary) -> str:
@@ -123,15 +123,15 @@ def _phase(part: Slice) -> str:
     rates = [wording.rate(part.per_s(many)) for many in (part.offered, part.good, part.shed, part.errors)]
     latency = part.latency
     cells = [*rates, *(wording.duration(value) for value in (latency.p50_s, latency.p95_s, latency.p99_s))]
-    return f"| {_plain(part.name)} | " + " | ".join(cells) + " |"
+    return f"| {plain(part.name)} | " + " | ".join(cells) + " |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown and HTML leave as it is, on one line, and that mentions nobody."""
     one_line = " ".join(text.split())
     escaped = _SPECIAL.sub(r"\\\1", one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     return " ".join(text.replace("`", "'").split())
