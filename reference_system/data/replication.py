@@ -116,6 +116,7 @@ async def _subscribe(dsn: str, region: str, peer: str, address: str, *, moved: b
             return
         copied = known is not None or theirs.rejoins or ours.rejoins
         if copied:
+            await _alone(own, "filling")  # copies of the same rows from two peers at once wait for each other for ever
             await _alone_in_copying(there, name)
             await _begin_anew(own, there, name, is_there=is_there)
         async with own.transaction():

@@ -311,6 +311,10 @@ async def mending(mesh: Mesh, regions: Iterable[Region]) -> AsyncIterator[None]:
         await asyncio.gather(*early)  # an error that ended one
 
 
+# From how many peers tables are being copied.
+FILLING = "SELECT count(DISTINCT srsubid) FROM pg_subscription_rel WHERE srsubstate <> 'r'"
+
+
 async def has(region: Region, post: str | None) -> bool:
     return [row["id"] for row in await region.run("posts", [post])] == [post]
 
@@ -339,8 +343,10 @@ def test_a_region_that_lost_its_database_rejoins_with_all_that_anybody_has_of_it
             try:
                 async with mending(mesh, regions):
                     joining = asyncio.create_task(mesh.connect(EAST))
+                    filling = [0]
 
                     async def heard_of_west() -> bool:
+                        filling.append(await east.connection.fetchval(FILLING))
                         return WEST in {row["region"] for row in await east.run("heartbeats")}
 
                     assert await until(heard_of_west, within_s=30)
@@ -352,6 +358,7 @@ def test_a_region_that_lost_its_database_rejoins_with_all_that_anybody_has_of_it
                     for region in regions:
                         assert await until(functools.partial(has, region, fresh), within_s=20), region.name
                 assert await converged(regions, within_s=20)
+                assert max(filling) == 1, "from one peer after the other: copies of the same rows wait for each other"
                 assert fresh not in {everywhere, in_west, nowhere}
                 for region in regions:
                     assert [await has(region, post) for post in (everywhere, in_west, while_away, nowhere)] == [
