@@ -63,6 +63,8 @@ class DockerTarget:
         self._allowed: dict[str, float] = {}  # service → CPUs before anybody changed it
         self._our_doing: set[str] = set()  # services that this object has ended and not started again
         self._excused: dict[str, int] = {}  # service → until when what happened to it was our doing (Unix ns)
+        # Each costs a container. Those of a whole region at once took the machine's CPUs from the system for seconds.
+        self._at_volumes = asyncio.Lock()
 
     # --- where things are ---
 
@@ -214,13 +216,15 @@ class DockerTarget:
         if self.identity(service) is not None:
             raise TargetError(f"{service} runs: its data are not taken from under it.")
         if volumes.folders_of(self._inspect(service)):
-            await asyncio.to_thread(volumes.empty, self.engine, self._id(service), name=self.eraser_name(service))
+            async with self._at_volumes:
+                await asyncio.to_thread(volumes.empty, self.engine, self._id(service), name=self.eraser_name(service))
 
     async def has_data(self, service: str) -> bool:
         if not volumes.folders_of(self._inspect(service)):
             return False
         name = self.eraser_name(service)
-        return not await asyncio.to_thread(volumes.are_empty, self.engine, self._id(service), name=name)
+        async with self._at_volumes:
+            return not await asyncio.to_thread(volumes.are_empty, self.engine, self._id(service), name=name)
 
     def eraser_name(self, service: str) -> str:
         self._declared(service)
