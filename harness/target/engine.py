@@ -71,13 +71,15 @@ class Engine:
     def __init__(self, url: str, project: str) -> None:
         self.url = url
         self.project = project
+        self._api_version = "auto"  # asked for once; otherwise each call would ask first
 
     @contextmanager
     def client(self) -> Iterator[docker.DockerClient]:
         try:
             with socket.socket(socket.AF_UNIX) as knock:  # the SDK leaves its own socket open when nobody is there
                 knock.connect(self.url.removeprefix("unix://"))
-            client = docker.DockerClient(base_url=self.url, version="auto", timeout=CALL_TIMEOUT_S)
+            client = docker.DockerClient(base_url=self.url, version=self._api_version, timeout=CALL_TIMEOUT_S)
+            self._api_version = client.api.api_version
         except (OSError, docker.errors.DockerException) as error:
             raise TargetError(
                 f"No Docker Engine answers at {self.url} ({error}). Start it, or run without: --runtime processes"
