@@ -162,7 +162,7 @@ def test_a_reset_request_is_sent_once_and_fails_once(gets: Path, posts: Path, tm
 def test_what_is_sent_again_is_a_request_of_its_own(tmp_path: Path, status: int, headers: dict[str, str]) -> None:
     profile = tmp_path / "again.py"
     profile.write_text(GETS.replace("priority=2", "priority=2, retries=3"))
-    plan = plan_of(profile, rate_per_s=20, lasts_s=1)
+    plan = plan_of(profile, rate_per_s=20, lasts_s=1, deadline_s=20.0)  # all are waited for, however slow the machine
 
     with small_server("status", status=status, headers=json.dumps(headers)) as url:
         offered = asyncio.run(offer(plan, url, tmp_path))
