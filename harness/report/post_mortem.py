@@ -19,6 +19,7 @@ from harness.verify import windows
 from harness.verify.diagnosis.diagnose import Episode, Finding
 from harness.verify.failover.cohorts import regions_asked
 from harness.verify.failover.routes import routes_of
+from harness.verify.routing import where_sent
 from harness.verify.severity.assessment import assess
 from harness.verify.verdict import Outcome, Verdict
 
@@ -145,9 +146,7 @@ def _moved(run: Run, region: str) -> Iterator[Entry]:
     routes = routes_of(run, region)
     for before, step in () if routes is None else routes.changes():
         if step.share != before.share:
-            lost = "" if step.healthy else f", as {region} was taken for lost"
-            words = f"{wording.ratio(step.share)} of the users of {region} were sent to it from here on{lost}"
-            yield Entry(at_s=step.since.at_s, words=words)
+            yield Entry(at_s=step.since.at_s, words=where_sent(region, step))
 
 
 def _causes(findings: Sequence[Finding], runbook: Runbook | None) -> str:

@@ -53,7 +53,7 @@ def _moves(run: Run, check: RoutingCheck, window: Window, regions: Sequence[str]
     ]
     moves.sort(key=lambda move: move[1].since.at_s)
     evidence += [
-        Evidence(at_s=step.since.at_s, sentence=_sent_away(region, step), source=step.since.source)
+        Evidence(at_s=step.since.at_s, sentence=where_sent(region, step), source=step.since.source)
         for region, step in moves[:SHOWN]
     ]
     reason = f"the first was {moves[0][0]} at {at(moves[0][1].since.at_s)}" if moves else ""
@@ -71,7 +71,8 @@ def _losses(changes: Iterable[tuple[Step, Step]], window: Window) -> list[Step]:
     ]
 
 
-def _sent_away(region: str, step: Step) -> str:
+def where_sent(region: str, step: Step) -> str:
+    """What a change of the routes means to the region's users, in a sentence."""
     why = "" if step.healthy else f", as {region} was taken for lost"
     return f"From here on {say(step.share, 'ratio')} of the users of {region} were sent to it{why}."
 

@@ -8,7 +8,7 @@ import asyncpg
 from reference_system.services.parts import Prepare, WorkerParts
 
 
-def then(prepare: Prepare, script: str) -> Prepare:
+def _then(prepare: Prepare, script: str) -> Prepare:
     """The tables with their rules changed."""
 
     async def prepared(dsn: str) -> bool:
@@ -24,4 +24,5 @@ def then(prepare: Prepare, script: str) -> Prepare:
 
 
 def with_rules(script: str) -> Callable[[WorkerParts], WorkerParts]:
-    return lambda parts: replace(parts, prepare=then(parts.prepare, script))
+    """A worker that runs the SQL script at each of its starts, which therefore has to bear being repeated."""
+    return lambda parts: replace(parts, prepare=_then(parts.prepare, script))

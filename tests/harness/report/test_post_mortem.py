@@ -68,8 +68,8 @@ def test_it_says_how_long_after_the_first_harm_an_alert_fired() -> None:
 def test_where_users_of_a_lost_region_were_sent_is_told() -> None:
     text = drafted(a_failover().built())
 
-    assert "0 % of the users of us-east were sent to it from here on, as us-east was taken for lost" in text
-    assert "100 % of the users of us-east were sent to it from here on" in text
+    assert "From here on 0 % of the users of us-east were sent to it, as us-east was taken for lost." in text
+    assert "From here on 100 % of the users of us-east were sent to it." in text
 
 
 def test_causes_are_those_of_the_runbook_and_else_left_open() -> None:
