@@ -1,7 +1,9 @@
 """A pool of Postgres connections on which every statement is prepared before it is needed.
 
 One call costs one round trip, however slow the link: no prepare at first use, no reset query at release. A connection
-on which a call timed out is thrown away, since its answer may still come. Knows nothing of retries and breakers.
+on which a call timed out is thrown away, since its answer may still come, and the server ends the statement by itself.
+The one that replaces it prepares at first use: where the link is slow, preparing all would take longer than anybody
+waits. Knows nothing of retries and breakers.
 """
 
 import asyncio
@@ -76,6 +78,7 @@ class Postgres:
                 "jit": "off",
                 "max_parallel_workers_per_gather": "0",  # starting one takes longer than all that they could do
                 "application_name": "reference_system",
+                "statement_timeout": f"{1100 * self._timeout_s:.0f}",  # in ms: a little later than who waits gives up
             },
         )
 
@@ -110,7 +113,8 @@ class Postgres:
             self._pool.terminate()
 
     async def _warm(self, connection: Any) -> None:
-        await connection.warm(self._statements)
+        if self._pool is None:  # not one that replaces another, for which a request waits
+            await connection.warm(self._statements)
 
 
 async def connect_when_ready(connect: Callable[[], Awaitable[object]], *, every_s: float = 0.05) -> None:

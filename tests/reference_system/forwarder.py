@@ -6,6 +6,7 @@ Toxiproxy can do the first three (`enabled: false`, `timeout`, none for frozen);
 import contextlib
 import socket
 import threading
+import time
 from enum import Enum, auto
 
 Address = tuple[str, int]
@@ -23,6 +24,7 @@ class Forwarder:
     def __init__(self, listen: Address, upstream: Address) -> None:
         self._listen = listen
         self._upstream = upstream
+        self.delay_s = 0.0  # of whatever passes, each way
         self._mode = Mode.PASSES
         self._moves = threading.Event()
         self._moves.set()
@@ -112,6 +114,7 @@ class Forwarder:
         with contextlib.suppress(OSError):  # an end like any other
             while chunk := source.recv(65536):
                 self._moves.wait()
+                time.sleep(self.delay_s)
                 if self._mode is Mode.PASSES and source not in self._orphans:
                     sink.sendall(chunk)
         self._drop(source, sink)
