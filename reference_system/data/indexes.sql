@@ -17,3 +17,5 @@ ALTER TABLE notifications ADD PRIMARY KEY (id);
 CREATE INDEX ON notifications (recipient, created_at DESC);
 ALTER TABLE likes ADD PRIMARY KEY (post, region);
 ALTER TABLE heartbeats ADD PRIMARY KEY (region);
+CREATE INDEX ON fanout_outbox (author, queued_at, post);
+CREATE INDEX ON fanout_outbox (queued_at);

@@ -129,12 +129,20 @@ STATEMENTS: dict[str, str] = {
         INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
         SELECT id, recipient, actor, text, created_at, true FROM unseen""",
     # The worker's.
-    # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post.
+    # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post. From author to
+    # author by the index, so that a long queue costs no more than the authors in it.
     "outbox": """
-        SELECT post, author, queued_at FROM (
-            SELECT DISTINCT ON (author) post, author, queued_at FROM fanout_outbox
-            WHERE author <> ALL($1::text[]) AND post <> ALL($2::text[]) ORDER BY author, queued_at, post
-        ) next ORDER BY queued_at, post LIMIT $3::int""",
+        WITH RECURSIVE authors AS (
+            (SELECT author FROM fanout_outbox ORDER BY author LIMIT 1)
+            UNION ALL
+            SELECT (SELECT o.author FROM fanout_outbox o WHERE o.author > a.author ORDER BY o.author LIMIT 1)
+            FROM authors a WHERE a.author IS NOT NULL
+        )
+        SELECT oldest.* FROM authors a CROSS JOIN LATERAL (
+            SELECT o.post, o.author, o.queued_at FROM fanout_outbox o
+            WHERE o.author = a.author AND o.post <> ALL($2::text[]) ORDER BY o.queued_at, o.post LIMIT 1
+        ) oldest
+        WHERE a.author <> ALL($1::text[]) ORDER BY oldest.queued_at, oldest.post LIMIT $3::int""",
     "outbox_size": f"""
         SELECT count(*) AS waiting, min(queued_at) AS oldest, {_NOW_S} AS as_of,
             (SELECT count(*) FROM fanout_dead_letters) AS dead_letters

@@ -2,11 +2,13 @@
 
 import asyncio
 import itertools
+import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
@@ -20,6 +22,7 @@ from reference_system.data.postgres import Postgres
 from reference_system.data.reads import Page, Reads
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.seed import prepare
+from reference_system.data.statements import STATEMENTS
 from reference_system.data.timelines import Cache
 from reference_system.data.writes import NewPost, Writes
 from reference_system.policies.fan_out import LIMITS
@@ -30,6 +33,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CELEBRITY, WELL_KNOWN, ORDINARY = "user-1", "user-5", "user-7"
 USUAL = LIMITS[0]
+QUEUED = """
+    INSERT INTO fanout_outbox (post, author, queued_at)
+    SELECT 'post-' || n, 'author-' || n % 20, n FROM generate_series($1::int, $2::int) n"""
 _keys = itertools.count()
 
 
@@ -287,6 +293,32 @@ def test_a_post_that_was_deleted_before_its_turn_is_done(in_a_region: In) -> Non
         assert await region.backlog() == (0, 0)
 
     in_a_region(play)
+
+
+def test_whose_turn_it_is_costs_no_more_where_many_wait(dsn: str) -> None:
+    """A worker that needs longer to look at a long queue than it may would never get through it."""
+
+    async def pages_looked_at(connection: asyncpg.Connection) -> int:
+        asked = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {STATEMENTS['outbox']}"
+        (plan,) = json.loads(await connection.fetchval(asked, [], [], 100))
+        assert plan["Plan"]["Actual Rows"] == 20
+        return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+    async def look() -> tuple[int, int]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute("BEGIN")
+            await connection.execute(QUEUED, 1, 2_000)
+            few = await pages_looked_at(connection)
+            await connection.execute(QUEUED, 2_001, 40_000)
+            many = await pages_looked_at(connection)
+            await connection.execute("ROLLBACK")
+            return few, many
+        finally:
+            await connection.close()
+
+    few, many = asyncio.run(look())
+    assert many < 2 * few
 
 
 def test_operators_set_the_limit_and_have_dead_letters_tried_again(worker: str) -> None:
