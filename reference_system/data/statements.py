@@ -129,8 +129,8 @@ STATEMENTS: dict[str, str] = {
         INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
         SELECT id, recipient, actor, text, created_at, true FROM unseen""",
     # The worker's.
-    # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post. From author to
-    # author by the index, so that a long queue costs no more than the authors in it.
+    # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post. The index
+    # leads from author to author, so that a long queue costs no more than the authors in it.
     "outbox": """
         WITH RECURSIVE authors AS (
             (SELECT author FROM fanout_outbox ORDER BY author LIMIT 1)

@@ -66,8 +66,10 @@ class Autoscaler:
     def sync(self, answers: Sequence[Observations | None], now_s: float) -> None:
         """Observe, decide, and start or end pods; `answers` by process."""
         spec = self._how.spec
-        if not self._fleet.started:  # a controller that has just been started finds the pods that there are
-            there = sum(answer.slots for answer in answers if answer is not None)
+        if not self._fleet.started:
+            there = _found(answers)
+            if there is None:
+                return
             self._fleet = fleet.resized(Fleet(), max(there, spec.min_replicas), -math.inf)
         self._serving = fleet.ready(self._fleet, now_s, start_up_s=START_UP_S)
         seen = self._observation(answers, now_s)
@@ -99,6 +101,13 @@ class Autoscaler:
 
     def _pods_of(self, process: int) -> list[int]:
         return [number for place, number in enumerate(self._serving) if place % self._processes == process]
+
+
+def _found(answers: Sequence[Observations | None]) -> int | None:
+    """The pods that there are when a controller has just been started; None where nobody answers. A process that does
+    not has as many as the others have on average."""
+    told = [answer.slots for answer in answers if answer is not None]
+    return round(sum(told) / len(told) * len(answers)) if told else None
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 Once a period it asks every replica for its raw observations and tells it the level, merges what came, decides, and
 tells a changed level at once. Depends on neither Redis nor Postgres. A replica that does not answer in time is left
-out; an evaluation that nobody answered is none, and the level stays. What waits and how full things are, for alerts,
-it asks the worker.
+out; an evaluation that nobody answered is none, and the level stays. A controller that has just been started goes on
+from the level that it finds the replicas at. What waits and how full things are, for alerts, it asks the worker.
 """
 
 import asyncio
@@ -76,6 +76,7 @@ class Controller:
         self._metrics = ControllerMetrics(registry)
         self._log = Log(settings.place.service)
         self._state = degradation.State()
+        self._level_known = False
         self._evaluations = 0
         self._alerts = Alerts(parts.alert_rules, registry=registry, log=self._log)
         self._autoscaler: Autoscaler | None = None
@@ -108,6 +109,7 @@ class Controller:
         told, backlogs = await asyncio.gather(self._ask_all(client), self._ask_worker(client))
         answers = [answer for answer in told if answer is not None]
         now_s = asyncio.get_running_loop().time()
+        self._find_level(answers)
         evaluated = self._evaluate(answers) if answers else None
         # No await from here until all is shown, so that a scrape sees all of one evaluation.
         if evaluated is None:
@@ -123,7 +125,8 @@ class Controller:
 
     async def _ask_all(self, client: httpx.AsyncClient) -> list[Observations | None]:
         """Tell every replica the present level, and how many slots it has, and take its observations."""
-        level, window_s = self._parts.announced(self._state.level), self._settings.input_window_s
+        level = self._parts.announced(self._state.level) if self._level_known else None
+        window_s = self._settings.input_window_s
         asked = []
         for number, url in enumerate(self._settings.replicas):
             slots = self._autoscaler.slots(number) if self._autoscaler is not None else None
@@ -140,6 +143,13 @@ class Controller:
         if told is not None:
             self._backlogs, self._backlogs_at_s = told, now_s
         return self._backlogs if now_s - self._backlogs_at_s < WORKER_HOLDS_FOR * period_s else None
+
+    def _find_level(self, answers: Sequence[Observations]) -> None:
+        """The highest that a replica acts at is the one that the controller before this one has told last."""
+        if answers and not self._level_known:
+            self._level_known = True
+            found = degradation.Level(max(answer.level for answer in answers))
+            self._state = degradation.State(level=found)
 
     def _evaluate(self, answers: Sequence[Observations]) -> Evaluated:
         self._evaluations += 1

@@ -21,6 +21,7 @@ from reference_system.policies.regions import Region
 from reference_system.services import edge_nginx
 from reference_system.services.binaries import service_folder
 from reference_system.services.edge_changes import Changes
+from reference_system.services.edge_memory import EdgeMemory
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.light_httpx import httpx
 from reference_system.services.log import Log
@@ -50,12 +51,14 @@ class Agent:
     folder: Path
     log: Log
     parts: EdgeParts
+    _memory: EdgeMemory = field(init=False)
     _state: region_failover.State = field(init=False)
     _well_once: set[Region] = field(default_factory=set)
     _told: dict[str, str] = field(default_factory=dict)
     _reasons: dict[Region, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._memory = EdgeMemory(self.folder)
         self._state = region_failover.at_first(self.settings.gateways)
 
     async def work(self) -> None:
@@ -67,11 +70,23 @@ class Agent:
             httpx.AsyncClient(timeout=ANSWER_WITHIN_S, transport=socket, base_url="http://nginx") as nginx,
         ):
             started_s = loop.time() + self.settings.starting_for_s
+            if self._recall(loop.time()):
+                await self._decide({}, loop.time(), nginx)
             while True:
                 began_s = loop.time()
                 seen = self._without_starting(await self._look(regions), starting=began_s < started_s)
                 await self._decide(seen, loop.time(), nginx)
                 await asyncio.sleep(max(0.0, began_s + self.settings.probe_interval_s - loop.time()))
+
+    def _recall(self, now_s: float) -> bool:
+        """Whether an agent before this one has left word."""
+        known = self._memory.recall(set(self.settings.gateways), now_s)
+        if known is None:
+            return False
+        self._state = known
+        self._well_once = set(known)  # it has seen them start
+        self.log("recalled", away=[region for region, it in known.items() if not it.healthy or it.share < 1.0])
+        return True
 
     async def _look(self, client: httpx.AsyncClient) -> dict[Region, Seen]:
         asked = {region: _ask(client, address) for region, address in self.settings.gateways.items()}
@@ -90,6 +105,7 @@ class Agent:
             self._state, seen, now_s, probe_interval_s=self.settings.probe_interval_s, rules=self.settings.rules
         )
         self._note(routes)
+        self._memory.keep(self._state, now_s)
         told = edge_nginx.decisions(routes)
         if told != self._told:
             try:

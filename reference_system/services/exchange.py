@@ -16,9 +16,9 @@ USER = re.compile(r"[\w.-]{1,80}")
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`window_s`: how far back the observations go. `slots`: how many the replica has from now on; None: as before."""
+    """`window_s`: how far back the observations go. `slots`: how many the replica has from now on. None: as before."""
 
-    level: Annotated[int, msgspec.Meta(ge=0, le=4)]
+    level: Annotated[int, msgspec.Meta(ge=0, le=4)] | None
     window_s: Annotated[float, msgspec.Meta(gt=0, le=30)]
     slots: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
 
@@ -40,6 +40,7 @@ class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pool_ratio: float = 0.0  # database connections in use now ÷ all
     offered_per_s: float = 0.0  # what arrived, shed or not
     slots: int = 0
+    level: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0  # that it acts at, before it is told another
 
 
 class Backlogs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -135,11 +135,12 @@ class Replica:
             pool_ratio=self._pool_ratio(),
             offered_per_s=self._arrivals.rate_per_s(now_s),
             slots=self.slots.total,
+            level=self.level,
         )
 
     def exchange(self, instruction: Instruction, now_s: float) -> Observations:
         """One evaluation's conversation with the controller."""
-        if instruction.level != self.level:
+        if instruction.level not in (None, self.level):
             self._take_level(instruction.level)
         if instruction.slots is not None:
             self.slots.resize(instruction.slots)

@@ -159,6 +159,20 @@ def test_a_region_that_starts_later_than_the_edge_has_not_failed(
         until(lambda: asked("europe", "user-1") == "us-east")  # once it was well it can fail
 
 
+def test_an_edge_that_is_started_again_knows_which_region_is_away(
+    edge: subprocess.Popen[bytes], regions: dict[Region, Gateway], tmp_path: Path
+) -> None:
+    regions[Region.EUROPE].down = True
+    until(lambda: asked("europe", "user-1") == "us-east")
+    edge.terminate()
+    edge.wait(timeout=10)
+    with started(regions, tmp_path, starting_for_s=60.0):
+        until(lambda: asked("us-east", "user-1") == "us-east")
+        until(lambda: "edge_region_share{" in CLIENT.get(f"http://{HOST}:{PORT}/edge/metrics").text)  # it has looked
+        assert metric("edge_region_healthy", "europe") == 0
+        assert asked("europe", "user-1") == "us-east"
+
+
 def test_a_lost_regions_users_go_to_its_stand_in_and_come_back_in_steps(
     edge: subprocess.Popen[bytes], regions: dict[Region, Gateway]
 ) -> None:

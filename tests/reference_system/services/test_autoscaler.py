@@ -65,6 +65,16 @@ def test_it_begins_with_the_pods_that_there_are(bench: Bench) -> None:
     assert bench.shown("metric", metric="response_time_p99_ms") == 30.0
 
 
+def test_a_process_that_does_not_answer_at_first_has_as_many_as_the_other(bench: Bench) -> None:
+    bench.sync(150.0, dead=(0, 1))
+    assert bench.slots == (None, None)
+
+    bench.sync(150.0, dead=(1,))
+
+    assert bench.slots == (3, 3)
+    assert bench.shown("desired_replicas") == 6
+
+
 def test_more_load_needs_more_pods_which_serve_once_they_have_started(bench: Bench) -> None:
     """180/s are 30/s a pod, and 25/s are the target: 6 x 1.2 pods."""
     bench.sync(60.0)

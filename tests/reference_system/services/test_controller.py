@@ -32,7 +32,7 @@ class FakeReplica:
     """An ASGI application that answers what it is told to, and remembers the levels it heard."""
 
     answers: Observations | None = HEALTHY
-    levels: list[int] = field(default_factory=list)
+    levels: list[int | None] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -95,7 +95,7 @@ def test_a_changed_level_is_told_at_once_and_shown_with_its_inputs() -> None:
 
     bench.evaluate()
 
-    assert bench.replicas["one"].levels == bench.replicas["two"].levels == [0, 2]
+    assert bench.replicas["one"].levels == bench.replicas["two"].levels == [None, 2]
     assert bench.metric("degradation_level") == 2
     assert bench.metric("degradation_evaluations_total") == 1
     assert bench.metric("degradation_input", input="latency_p99_ms") == 450.0
@@ -103,6 +103,27 @@ def test_a_changed_level_is_told_at_once_and_shown_with_its_inputs() -> None:
     assert bench.metric("feature_enabled", feature="media_previews") == 0
     assert bench.metric("feature_enabled", feature="search") == 1
     assert bench.metric("alert_firing", alert="degradation_level") == 1
+
+
+def test_a_controller_that_was_started_again_goes_on_from_the_highest_level_that_a_replica_acts_at() -> None:
+    bench = Bench()
+    bench.replicas["one"].answers = msgspec.structs.replace(HEALTHY, level=4)
+
+    bench.evaluate(4)
+    at_first = bench.metric("degradation_level")
+    bench.evaluate()
+
+    assert at_first == 4
+    assert bench.metric("degradation_level") == 3
+    assert bench.replicas["two"].levels == [None, 4, 4, 4, 4, 3]
+
+
+def test_a_controller_that_nobody_has_answered_tells_nobody_a_level() -> None:
+    bench = Bench()
+    bench.both_answer(None)
+    bench.evaluate(3)
+
+    assert bench.replicas["one"].levels == [None, None, None]
 
 
 def test_a_replica_that_does_not_answer_is_left_out() -> None:
@@ -269,5 +290,5 @@ def test_planted_defects_of_the_controller(
 
     assert levels == shown["level"]
     assert alerts == shown["alert"]
-    assert max(bench.replicas["one"].levels) == shown["told"]
+    assert max(level or 0 for level in bench.replicas["one"].levels) == shown["told"]
     assert ("level_changed" in capsys.readouterr().out) == shown["logged"]
