@@ -13,7 +13,6 @@ from harness.faults.lease import Guard
 from harness.interrupts import Interrupts
 from harness.plan import PlannedFault
 from harness.record import rows
-from harness.record.writer import create_run_folder
 from harness.runner import Stop
 from harness.target.running_target import RunningTarget
 
@@ -21,7 +20,7 @@ from harness.target.running_target import RunningTarget
 async def by_hand(
     target: RunningTarget,
     faults: tuple[PlannedFault, ...],
-    runs: Path,
+    folder: Path,
     *,
     interrupts: Interrupts,
     on_stage: Callable[[str], None],
@@ -41,8 +40,6 @@ async def by_hand(
                 f"{event.action} {event.fault}: {'confirmed' if event.confirmed else 'NOT confirmed'}. {event.detail}"
             )
 
-    name = faults[0].part_of or faults[0].id
-    folder = create_run_folder(runs, name=f"by-hand-{name}", at=clock.utc_now())
     journal = Journal(folder / "journal.jsonl", run=folder.name)
     injector = Injector(target, faults, journal, on_event=tell)
     stop = Stop()

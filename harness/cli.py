@@ -1,9 +1,10 @@
 """Arguments in, exit code out; no logic."""
 
 import sys
+import traceback
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from harness.commands import capacity_plans, diagnosis, faults, plans, records, 
 from harness.errors import ExitCode, GamedayError
 from harness.experiment.experiment import Suite
 from harness.gameday import Place
+from harness.target.loopback import loopback_address
 from harness.target.runtimes import Choice
 
 app = typer.Typer(
@@ -31,7 +33,12 @@ Overrides = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", hel
 Defect = Annotated[str | None, typer.Option(help="Start the target with a planted defect.")]
 Runtime = Annotated[str, typer.Option(help="Where the target runs: processes or docker.")]
 Engine = Annotated[str | None, typer.Option(help="A Docker Engine of this machine other than the usual, unix://…")]
-Loopback = Annotated[str, typer.Option(help="Loopback address of the target; another one for each concurrent system.")]
+Loopback = Annotated[
+    str,
+    typer.Option(
+        callback=loopback_address, help="Loopback address of the target; another one for each concurrent system."
+    ),
+]
 Runs = Annotated[Path, typer.Option(help="Folder of the records.")]
 Target = Annotated[Path, typer.Option(help="The target's declaration.")]
 HarnessDefect = Annotated[str | None, typer.Option(hidden=True)]
@@ -175,9 +182,9 @@ def selftest(
 
 
 @app.command()
-def revert(runs: Runs = DEFAULT_RUNS) -> None:
+def revert(target: Target = DEFAULT_TARGET, runs: Runs = DEFAULT_RUNS) -> None:
     """Undo whatever dead runs left behind: the panic button."""
-    _end(faults.revert(console, runs))
+    _end(faults.revert(console, target, runs))
 
 
 @app.command("runs")
@@ -284,13 +291,22 @@ def _end(code: ExitCode) -> None:
 
 
 def main() -> None:
-    """The console script: every error a person can meet becomes one message and its exit code."""
+    """The console script: every error a person can meet becomes one message and its exit code. What nobody has thought
+    of is never taken for a system that failed."""
     try:
         app()
     except GamedayError as error:
-        console.file = sys.stderr
-        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(int(error.exit_code))
+        _report(str(error), error.exit_code)
+    except OSError as error:
+        _report(f"{error.filename or 'gameday'}: {error.strerror or error}", ExitCode.BROKEN)
+    except Exception:
+        traceback.print_exc()
+        _report("gameday itself is broken: the lines above say where.", ExitCode.BROKEN)
+
+
+def _report(sentence: str, code: ExitCode) -> NoReturn:
+    Console(stderr=True).print(f"[red]error:[/] {escape(sentence)}", soft_wrap=True, highlight=False)
+    sys.exit(int(code))
 
 
 if __name__ == "__main__":

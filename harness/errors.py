@@ -4,6 +4,7 @@ Drawn once so that the command line can turn any of them into a sentence and a c
 Our own mistakes are `assert`s, not members of this tree.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -56,6 +57,22 @@ class RecordError(GamedayError):
 
 
 class UncleanError(GamedayError):
-    """A fault could not be shown to be reverted; the message holds the commands that fix it."""
+    """A fault could not be shown to be reverted; the message holds the commands that fix it.
+
+    They may hold secrets of the target (a service is started with its environment): who writes it down for others to
+    read takes the `sentence`.
+    """
 
     exit_code = ExitCode.UNCLEAN
+
+    def __init__(self, sentence: str, *, by_hand: str = "") -> None:
+        super().__init__(f"{sentence}\nOr by hand:\n{by_hand}" if by_hand else sentence)
+        self.sentence = sentence
+        self.by_hand = by_hand
+
+    @classmethod
+    def of(cls, errors: Iterable[BaseException]) -> "UncleanError":
+        """All of them in one."""
+        unclean = [error if isinstance(error, UncleanError) else UncleanError(str(error)) for error in errors]
+        commands = "\n".join(error.by_hand for error in unclean if error.by_hand)
+        return cls("\n".join(error.sentence for error in unclean), by_hand=commands)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import clock
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
 from harness.experiment.expectations.caching import CachingCheck
@@ -14,6 +15,7 @@ from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.faults import WrittenFault, fault_id
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
+from harness.faults.whereabouts import linked
 from harness.interrupts import Interrupts, run_through
 from harness.load.profile import FINAL_READS, describe
 from harness.loader import LoadedExperiment, load_experiment
@@ -21,7 +23,7 @@ from harness.loading.mistakes import did_you_mean, shortened
 from harness.observe import logs
 from harness.observe.watching import watched
 from harness.plan import OperationSpec, Plan, build_plan, planned_faults
-from harness.record.writer import Sample
+from harness.record.writer import Sample, create_run_folder
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
@@ -45,7 +47,16 @@ class Place:
     def state_of(self, target_path: Path) -> Path:
         """The folder of a target's state, in its project: one for each target file and loopback address."""
         path = target_path.resolve()
-        return path.parent.parent / ".gameday" / f"{path.parent.name}-{path.stem}-{self.loopback}"
+        return _states_of_project(target_path) / f"{path.parent.name}-{path.stem}-{self.loopback}"
+
+
+def _states_of_project(target_path: Path) -> Path:
+    return target_path.resolve().parent.parent / ".gameday"
+
+
+def all_states(target_path: Path) -> list[Path]:
+    """The folders of the state of each target of the project, on any address."""
+    return sorted(path for path in _states_of_project(target_path).glob("*") if path.is_dir())
 
 
 def others_up(target_path: Path, loopback: str) -> list[str]:
@@ -139,32 +150,39 @@ def run_plan(
     async def conduct(interrupts: Interrupts) -> RunResult:
         was_up = running(plan.target, state_dir) is not None
         on_stage(f"using {plan.target.name} as it is up" if was_up else f"starting {plan.target.name}")
-        async with started(plan, state_dir, place, interrupts) as target:
-            conductor = Conductor(
-                plan,
-                target,
-                place.runs,
-                log_marks=logs.mark(target.log_files()) if was_up else logs.whole(target.log_files()),
-                interrupts=interrupts,
-                harness_defect=harness_defect,
-                on_progress=on_progress,
-                meanwhile=meanwhile,
-            )
-            for what, version in (await target.about()).items():
-                on_stage(f"{what}: {version}")
-            on_stage(f"preparing the load; the record is {conductor.folder}")
-            result = await conductor.conduct()
-            on_stage("stopping")
-            return result
+        result = None
+        try:
+            async with started(plan, state_dir, place, interrupts) as target:
+                conductor = Conductor(
+                    plan,
+                    target,
+                    place.runs,
+                    log_marks=logs.mark(target.log_files()) if was_up else logs.whole(target.log_files()),
+                    interrupts=interrupts,
+                    harness_defect=harness_defect,
+                    on_progress=on_progress,
+                    meanwhile=meanwhile,
+                )
+                for what, version in (await target.about()).items():
+                    on_stage(f"{what}: {version}")
+                on_stage(f"preparing the load; the record is {conductor.folder}")
+                with linked(state_dir, conductor.folder):
+                    result = await conductor.conduct()
+                on_stage("stopping")
+                return result
+        except TargetError as error:
+            if result is not None and result.unclean:  # which is worse than a target that cannot be stopped
+                raise UncleanError(f"{result.unclean}\n{error}") from error
+            raise
 
     with locked(state_dir, purpose=f'"{plan.experiment}"', for_s=plan.duration_s + SETTLING_S):
-        refuse_leftovers(place.runs)
+        refuse_leftovers(place.runs, state_dir)
         return run_through(conduct)
 
 
-def refuse_leftovers(runs: Path) -> None:
+def refuse_leftovers(runs: Path, state_dir: Path) -> None:
     """UncleanError while a fault of an earlier run may still be active."""
-    left = leftovers(runs)
+    left = leftovers(runs, state_dir)
     if left:
         lines = "\n".join(f"  {leftover.sentence()}" for leftover in left)
         raise UncleanError(f"Faults of an earlier run are not shown to be reverted:\n{lines}\nRun: gameday revert")
@@ -201,14 +219,17 @@ def inject_by_hand(
     state_dir = place.state_of(target_path)
     lasts_s = max(one.revert_s for one in planned)
     with locked(state_dir, purpose=f"{fault_id(fault, 1)} by hand", for_s=lasts_s + SETTLING_S):
-        refuse_leftovers(place.runs)
+        refuse_leftovers(place.runs, state_dir)
         target = running(spec, state_dir)
         if target is None:
             raise TargetError(f"{spec.name} is not up on {place.loopback}. Run: gameday up")
         problems = refusals(planned, spec, runtime=target.runtime)
         if problems:
             raise ExperimentError("\n".join(problems))
-        run_through(lambda interrupts: by_hand(target, planned, place.runs, interrupts=interrupts, on_stage=on_stage))
+        name = planned[0].part_of or planned[0].id
+        folder = create_run_folder(place.runs, name=f"by-hand-{name}", at=clock.utc_now())
+        with linked(state_dir, folder):
+            run_through(lambda interrupts: by_hand(target, planned, folder, interrupts=interrupts, on_stage=on_stage))
 
 
 SHORTEST_WATCH_S = 5.0  # less shows no symptom

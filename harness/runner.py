@@ -6,8 +6,9 @@ verdict is made later, from the record alone.
 
 import asyncio
 import gc
+import math
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -158,10 +159,11 @@ class Conductor:
                 if await self.stop.interrupts(self._prepare()):
                     await self._load_and_disturb()
             except* UncleanError as errors:
-                self._unclean = _sentences(errors)
-                self.stop.ask("error", self._unclean)
+                unclean = UncleanError.of(_leaves(errors))
+                self._unclean = str(unclean)
+                self.stop.ask("error", unclean.sentence)
             except* GamedayError as errors:
-                self.stop.ask("error", _sentences(errors))
+                self.stop.ask("error", "\n".join(map(str, _leaves(errors))))
             finally:
                 await self._clean_up()
         return RunResult(folder=self.folder, stopped_by=self.stop.by, reason=self.stop.reason, unclean=self._unclean)
@@ -241,7 +243,7 @@ class Conductor:
         try:
             await self._injector.revert(fault)
         except UncleanError as error:
-            self.stop.ask("error", str(error))
+            self.stop.ask("error", error.sentence)
         finally:
             self._active_faults.remove(fault)
 
@@ -264,7 +266,7 @@ class Conductor:
         self._scraped.set()
         self.writer.metrics(samples)
         for sample in samples:
-            if sample.metric == self.plan.target.metrics.level:
+            if sample.metric == self.plan.target.metrics.level and math.isfinite(sample.value):
                 self._levels[sample.service] = int(sample.value)
 
     async def _hold_guard(self) -> None:
@@ -319,21 +321,28 @@ class Conductor:
         return tuple(dict.fromkeys(written[fault] for fault in self._active_faults))
 
     async def _clean_up(self) -> None:
-        """Undo everything, whatever happened before, then close the record. The load is ended first: it is ours."""
-        await self._driver.close()
+        """Undo everything, whatever happened before, then close the record. The load is ended first: it is ours. A step
+        that fails is in the record, and keeps none of the others from its turn."""
+        await self._tried(self._driver.close())
         await self._revert_all()
         try:
             if self._guard is not None:
                 await asyncio.to_thread(self._guard.release)
         except UncleanError as error:
             self._unclean = str(error)
+        await self._tried(asyncio.to_thread(self.target.log_files))  # whole up to now
         if self.stop.by is not None:
             self.writer.event(rows.RunStopped(at_ns=clock.now_ns(), by=self.stop.by, reason=self.stop.reason))
         self.writer.event(rows.RunEnded(at_ns=clock.now_ns(), clean=not self._unclean))
-        await asyncio.to_thread(self.target.log_files)  # whole up to now
         logs.collect(self._log_marks, self.folder / "logs")
         self._journal.close()
         self.writer.seal()
+
+    async def _tried(self, step: Awaitable[object]) -> None:
+        try:
+            await step
+        except (GamedayError, OSError) as error:
+            self.stop.ask("error", str(error))
 
 
 async def _written_to_disk() -> None:
@@ -350,10 +359,6 @@ def _exit_event(service: str, ended: Exit, *, expected: bool) -> rows.ServiceExi
     return rows.ServiceExited(
         at_ns=at_ns, service=service, expected=expected, detail=ended.detail, by_somebody=ended.by_somebody
     )
-
-
-def _sentences(group: BaseExceptionGroup[BaseException]) -> str:
-    return "\n".join(str(error) for error in _leaves(group))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -4,6 +4,7 @@ An experiment says itself which suites it is in, so there is no list that could 
 of the folder is in `nightly`.
 """
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,9 @@ def run_all(parts: Sequence[Part], run: Callable[[Plan], Ended]) -> Iterator[End
         except GamedayError as error:
             ends_all = error.exit_code in (ExitCode.UNCLEAN, ExitCode.STOPPED)
             ended = Ended(experiment=name, exit_code=error.exit_code, sentence=str(error), is_last=ends_all)
+        except Exception as error:
+            traceback.print_exc()
+            ended = Ended(experiment=name, exit_code=ExitCode.BROKEN, sentence=f"{type(error).__name__}: {error}")
         was_last = ended.is_last
         yield ended
 

@@ -30,12 +30,13 @@ def inject(console: Console, text: str, *, lasts: str, target: Path, loopback: s
     return ExitCode.PASS
 
 
-def revert(console: Console, runs: Path) -> ExitCode:
-    outcome = revert_leftovers(runs)
+def revert(console: Console, target: Path, runs: Path) -> ExitCode:
+    outcome = revert_leftovers(runs, *gameday.all_states(target))
     for leftover in outcome.reverted:
         console.print(f"reverted: {escape(leftover.sentence())}", soft_wrap=True)
     for leftover in outcome.stuck:
-        console.print(f"[red]stuck:[/] {escape(leftover.sentence())}\n  " + "\n  ".join(leftover.commands))
+        lines = "\n  ".join([leftover.sentence(), *leftover.commands])
+        console.print(f"[red]stuck:[/] {escape(lines)}", soft_wrap=True)
     if not outcome.reverted and not outcome.stuck:
         console.print("Nothing is left over: every fault of every run is reverted.")
     return ExitCode.UNCLEAN if outcome.stuck else ExitCode.PASS

@@ -45,7 +45,8 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
 
 def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCode:
     spec = load_target(target)
-    running = runtimes.running(spec, gameday.Place(runs=runs, loopback=loopback).state_of(target))
+    state_dir = gameday.Place(runs=runs, loopback=loopback).state_of(target)
+    running = runtimes.running(spec, state_dir)
     if running is None:
         _say_not_up(console, spec.name, target, loopback)
     else:
@@ -53,7 +54,7 @@ def status(console: Console, target: Path, loopback: str, runs: Path) -> ExitCod
         show_status(services, console)
         regions, links = asyncio.run(overview(running, [row.service for row in services if row.healthy]))
         show_regions(regions, links, console)
-    left = leftovers(runs)
+    left = leftovers(runs, state_dir)
     for leftover in left:
         console.print(f"[red]not reverted:[/] {escape(leftover.sentence())}", soft_wrap=True)
     if not left:

@@ -210,7 +210,7 @@ class Injector:
         results = await asyncio.gather(*(self.revert(attack.id) for attack in attacks), return_exceptions=True)
         errors = [result for result in results if isinstance(result, Exception)]
         if errors:
-            raise UncleanError("\n".join(str(error) for error in errors)) from ExceptionGroup("reverting", errors)
+            raise UncleanError.of(errors) from ExceptionGroup("reverting", errors)
 
     async def _revert_held(self, attack: Attack) -> None:
         attack.reverting.set()
@@ -327,8 +327,8 @@ class Injector:
             self._witness.edge(attack, "revert", *attack.reverted_at_ns, confirmed=False, detail=problem)
         attack.was_stuck = True
         raise UncleanError(
-            f"{attack.id} on {attack.disturbs} could not be shown to be reverted: {problem}\n"
-            f"Run: gameday revert\nOr by hand:\n{commands}"
+            f"{attack.id} on {attack.disturbs} could not be shown to be reverted: {problem}\nRun: gameday revert",
+            by_hand=commands,
         )
 
     # --- faults among each other ---

@@ -23,6 +23,7 @@ PROBE_FOR_S = 1.5  # how long a path may take to answer again, per attempt
 START_FOR_S = 6.0  # the same where a service was started
 START_EACH_S = 1.0  # and for each other service that starts beside it, on a machine of few cores
 HARMLESS = ("PLANNED", "VERIFIED")
+UNREADABLE = {"undo": None, "place": "an unknown place", "deadline_ns": None, "probes": ()}
 
 
 class Log:
@@ -68,7 +69,8 @@ class Log:
 
 
 def open_faults(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fault → its last ARMED line with its present `state`, for all that may still be in effect."""
+    """Fault → its last ARMED line with its present `state`, for all that may still be in effect. `undo` is None where
+    that line is damaged: a fault is only touched after it was written, so there was one."""
     armed: dict[str, dict[str, Any]] = {}
     last: dict[str, dict[str, Any]] = {}
     for line in lines:
@@ -77,9 +79,12 @@ def open_faults(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             if line["state"] == "ARMED":
                 armed[line["fault"]] = line
     return {
-        fault: {**armed[fault], "state": line["state"], "state_at_ns": line["at_ns"], "state_by": line["by"]}
+        fault: {
+            **armed.get(fault, {**line, **UNREADABLE}),
+            **{"state": line["state"], "state_at_ns": line["at_ns"], "state_by": line["by"]},
+        }
         for fault, line in last.items()
-        if line["state"] not in HARMLESS and fault in armed
+        if line["state"] not in HARMLESS
     }
 
 
@@ -113,12 +118,16 @@ def revert_open_faults(path: Path, *, by: str, only: Collection[str] | None = No
         return dict.fromkeys(faults, "")
     servers = {one["url"]: one for line in lines if line["line"] == "snapshot" for one in line["toxiproxies"]}
     alone = only is None or set(open_faults(lines)) <= set(only)
-    starts = sum(_starts_a_service(fault["undo"]) for fault in faults.values())
+    starts = sum(_starts_a_service(fault["undo"] or []) for fault in faults.values())
     results: dict[str, str] = {}
     reviving = threading.Lock()
 
     def work(name: str) -> None:
         results[name] = "its reverting did not end"
+        if faults[name]["undo"] is None:
+            results[name] = f"its line in {path} that says how to undo it is damaged: look there"
+            log.transition(name, "STUCK", results[name])
+            return
         results[name] = _Salvage(faults[name], log, servers, reviving, probing=alone, starts=starts).run()
 
     threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in faults]

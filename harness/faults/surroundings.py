@@ -89,12 +89,10 @@ def _refuse_leftovers(server: ToxiproxyServer, proxies: dict[str, ProxyState]) -
         for toxic in proxy.toxics
     ]
     commands += [
-        undo.command({"kind": "restore_proxy", "url": server.url, "proxy": proxy.name, "enabled": True})
+        undo.command(msgspec.to_builtins(restore_proxy(server.url, proxy)) | {"enabled": True})
         for proxy in proxies.values()
         if not proxy.enabled
     ]
     if commands:
         lines = "\n".join(f"  {command}" for command in commands)
-        raise UncleanError(
-            f"{server.url} has toxics or disabled proxies already. Run: gameday revert\nOr by hand:\n{lines}"
-        )
+        raise UncleanError(f"{server.url} has toxics or disabled proxies already. Run: gameday revert", by_hand=lines)

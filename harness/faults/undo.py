@@ -50,15 +50,20 @@ def command(undo: Data) -> str:
         case "remove_toxic":
             return f"curl -X DELETE {shlex.quote(undo['url'] + _toxic_path(undo))}"
         case "restore_proxy":
-            body = json.dumps({"enabled": undo["enabled"]})
-            return f"curl -X POST -d {shlex.quote(body)} {shlex.quote(undo['url'] + _proxy_path(undo['proxy']))}"
+            enabled = _posted({"enabled": undo["enabled"]}, undo["url"] + _proxy_path(undo["proxy"]))
+            return f"{enabled} || {_posted(_proxy(undo), undo['url'] + '/proxies')}"
         case "resume":
-            return f"kill -CONT {undo['pid']}"
+            family = procfs.stopped_family(undo["pid"], undo["start_ticks"]) or [undo["pid"]]
+            return f"kill -CONT {' '.join(map(str, family))}"
         case "start_container" | "remove_container" | "unpause_container" | "connect_network" | "restore_limits":
             return undo_container.command(undo)
     start = undo["start"]
     words = ["env", *(f"{name}={value}" for name, value in start["env"].items()), *start["argv"]]
     return f"(cd {shlex.quote(start['cwd'])} && {shlex.join(words)} >> {shlex.quote(start['log_path'])} 2>&1 &)"
+
+
+def _posted(body: Data, url: str) -> str:
+    return f"curl --fail -X POST -d {shlex.quote(json.dumps(body))} {shlex.quote(url)}"
 
 
 def revive(toxiproxy: Data) -> None:
@@ -119,8 +124,11 @@ def _proxy_wrong(undo: Data) -> str:
 def _restore_proxy(undo: Data) -> None:
     status, _ = _api("PATCH", undo["url"], _proxy_path(undo["proxy"]), {"enabled": undo["enabled"]})
     if status == http.HTTPStatus.NOT_FOUND:
-        wanted = {"name": undo["proxy"], **{key: undo[key] for key in ("listen", "upstream", "enabled")}}
-        _api("POST", undo["url"], "/proxies", wanted)
+        _api("POST", undo["url"], "/proxies", _proxy(undo))
+
+
+def _proxy(undo: Data) -> Data:
+    return {"name": undo["proxy"], **{key: undo[key] for key in ("listen", "upstream", "enabled")}}
 
 
 def _api(method: str, url: str, path: str, body: Data | None = None) -> tuple[int, Any]:

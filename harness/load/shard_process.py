@@ -74,22 +74,29 @@ class ShardProcess:
         """Start the process; it reports by itself from then on."""
         self._folder.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
-        with theirs:
-            spec_path = self._write_spec(theirs.fileno())
-            with self._log_path.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *_command(self._entry_url),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self._folder,
-                    env=_environment(spec_path),
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                )
-        _prefer(self._process.pid)
-        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            with theirs:
+                self._process = await self._started(theirs.fileno())
+            _prefer(self._process.pid)
+            reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            raise
         self._watcher = asyncio.create_task(self._watch(reader, self._process))
+
+    async def _started(self, control_fd: int) -> Process:
+        spec_path = self._write_spec(control_fd)
+        with self._log_path.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *_command(self._entry_url),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=_environment(spec_path),
+                pass_fds=(control_fd,),
+                start_new_session=True,
+            )
 
     async def until_ready(self) -> None:
         """LoadError with the log's end if the process ends first."""

@@ -4,6 +4,7 @@ For people. What does not answer has no figures. Judges nothing and records noth
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,7 +53,11 @@ def _regions(target: RunningTarget, healthy: set[str], samples: Samples) -> list
     views = []
     for region in target.spec.regions:
         own = {name for name, service in services.items() if service.region == region}
-        levels = [value for service, _, metric, value in samples if metric == names.level and service in own]
+        levels = [
+            value
+            for service, _, metric, value in samples
+            if metric == names.level and service in own and math.isfinite(value)
+        ]
         by_edge = {metric: value for _, labels, metric, value in samples if labels.get("region") == region}
         takes_writes = by_edge.get(names.region_takes_writes)
         views.append(

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness import cli
 from harness.cli import app
+from harness.errors import ExperimentError
+from harness.target.loopback import loopback_address
 from tests.harness.loading.an_experiment import ROOT
 
 
@@ -22,6 +25,42 @@ def test_what_it_does_not_understand_is_wrong_usage_with_a_hint(words: list[str]
 
     assert told.exit_code == 2
     assert hint in told.output
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.1.2.3", "localhost", "::1", "x/../../../y", "127.0.0.1 ", "127.1"])
+def test_nothing_is_started_where_others_could_reach_it(address: str) -> None:
+    with pytest.raises(ExperimentError, match=r"no loopback address\. Expected: 127\.0\.0\.1"):
+        loopback_address(address)
+    for words in (["up"], ["down"], ["status"], ["run", "x.yaml"]):
+        told = CliRunner().invoke(app, [*words, "--loopback", address])
+        assert isinstance(told.exception, ExperimentError), words
+
+
+def test_a_loopback_address_is_taken_as_it_is() -> None:
+    assert [loopback_address(text) for text in ("127.0.0.1", "127.0.3.52")] == ["127.0.0.1", "127.0.3.52"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied", "runs/x/journal.jsonl"), "runs/x/journal.jsonl: Permission denied"),
+        (OSError(28, "No space left on device"), "gameday: No space left on device"),
+        (ValueError("cannot convert float NaN to integer"), "gameday itself is broken"),
+    ],
+)
+def test_what_nobody_has_thought_of_is_no_failed_system(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", broken)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 5
+    assert told in capsys.readouterr().err
 
 
 def test_a_plan_says_in_words_what_is_expected() -> None:

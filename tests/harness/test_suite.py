@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import suite
 from harness.commands import suites
-from harness.errors import ExitCode, ExperimentError, GamedayError, TargetError, UncleanError
+from harness.errors import ExitCode, ExperimentError, TargetError, UncleanError
 from harness.experiment.experiment import Suite
 from harness.gameday import Place
 from harness.plan import Plan
@@ -138,21 +138,22 @@ def ended(plan: Plan, code: ExitCode = ExitCode.PASS, *, is_last: bool = False) 
     return Ended(experiment=plan.experiment, exit_code=code, sentence="", is_last=is_last)
 
 
-def after_the_first(three: list[Part], first: Ended | GamedayError) -> list[ExitCode | None]:
+def after_the_first(three: list[Part], first: Ended | Exception) -> list[ExitCode | None]:
     """Exit codes, where the first one ends so and all others pass."""
 
     def run(plan: Plan) -> Ended:
         if plan.experiment != "a":
             return ended(plan)
-        if isinstance(first, GamedayError):
+        if isinstance(first, Exception):
             raise first
         return first
 
     return [one.exit_code for one in run_all(three, run)]
 
 
-def test_what_cannot_be_driven_does_not_keep_the_others_from_their_turn(three: list[Part]) -> None:
-    codes = after_the_first(three, TargetError("it does not start"))
+@pytest.mark.parametrize("error", [TargetError("it does not start"), OSError(28, "No space left on device")])
+def test_what_cannot_be_driven_does_not_keep_the_others_from_their_turn(three: list[Part], error: Exception) -> None:
+    codes = after_the_first(three, error)
 
     assert codes == [ExitCode.BROKEN, ExitCode.PASS, ExitCode.PASS]
 

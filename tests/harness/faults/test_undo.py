@@ -160,16 +160,34 @@ def test_a_service_that_never_died_is_left_alone(child: subprocess.Popen[bytes])
     assert undo.wrong_now(data) == ""
 
 
+RESTORE = {
+    "kind": "restore_proxy", "url": "http://h:1", "proxy": "a->b", "listen": "h:2", "upstream": "h:3", "enabled": True
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         ({"kind": "remove_toxic", "url": "http://h:1", "proxy": "a->b", "toxic": "t"}, "curl -X DELETE"),
-        ({"kind": "restore_proxy", "url": "http://h:1", "proxy": "a->b", "enabled": True}, "curl -X POST"),
+        (RESTORE, """-d '{"enabled": true}' http://h:1/proxies/a-%3Eb || curl"""),
+        (RESTORE, """"upstream": "h:3", "enabled": true}' http://h:1/proxies"""),
         ({"kind": "resume", "pid": 7, "start_ticks": 1}, "kill -CONT 7"),
     ],
 )
 def test_every_undo_can_be_typed_by_hand(data: dict[str, Any], words: str) -> None:
     assert words in undo.command(data)
+
+
+def test_all_of_a_stopped_service_is_woken_by_hand() -> None:
+    script = "/bin/sleep 60 & /bin/sleep 60"
+    with subprocess.Popen(["/bin/sh", "-c", script], start_new_session=True) as parent:
+        try:
+            until(lambda: len(procfs.family(parent.pid)) == 3, "it has its children")
+            os.killpg(parent.pid, signal.SIGSTOP)
+            until(lambda: len(procfs.stopped_family(parent.pid, resume(parent)["start_ticks"])) == 3, "all stand still")
+            assert len(undo.command(resume(parent)).split()) == len(["kill", "-CONT", "one", "two", "three"])
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
 
 
 @pytest.mark.slow
@@ -200,6 +218,33 @@ def test_what_cannot_be_reverted_is_stuck_and_stays_a_leftover(fake: FakeToxipro
     assert ([one.fault for one in report.stuck], report.reverted) == (["latency-1"], ())
     assert states_of(path)[-1] == "STUCK"
     assert [one.fault for one in leftovers(tmp_path)] == ["latency-1"]
+
+
+def test_a_fault_whose_undo_cannot_be_read_is_a_leftover_and_stuck(fake: FakeToxiproxy, tmp_path: Path) -> None:
+    path = a_journal(tmp_path / "run-1", remove_toxic(fake))
+    path.write_text(path.read_text().replace('"ARMED"', '"ARM', 1))
+
+    (left,) = leftovers(tmp_path)
+    assert (left.fault, left.state, left.commands) == ("latency-1", "INJECTED", ())
+    assert [one.fault for one in revert_leftovers(tmp_path).stuck] == ["latency-1"]
+    assert states_of(path)[-1] == "STUCK"
+
+
+@pytest.mark.parametrize("damage", ['"kind": "undone_by_a_later_version"', '"kinds": "remove_toxic"'])
+def test_a_journal_that_cannot_be_read_is_told_and_hides_no_other(
+    fake: FakeToxiproxy, tmp_path: Path, damage: str
+) -> None:
+    fake.proxies["a->b"]["toxics"] = [dict(TOXIC)]
+    path = a_journal(tmp_path / "run-1", remove_toxic(fake))
+    path.write_text(path.read_text().replace('"kind": "remove_toxic"', damage))
+    a_journal(tmp_path / "run-2", remove_toxic(fake))
+
+    report = revert_leftovers(tmp_path)
+
+    assert [one.run for one in report.reverted] == ["run-2"]
+    (stuck,) = report.stuck
+    assert (stuck.run, stuck.journal) == ("run-1", path)
+    assert "cannot be read (KeyError: " in stuck.sentence()
 
 
 def test_no_runs_leave_nothing(tmp_path: Path) -> None:
