@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Iterable, Mapping
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reference_system.data.replication import Run
 from reference_system.policies.regions import Region
@@ -44,6 +44,14 @@ class Heartbeats:
             self._asking = asyncio.create_task(self._ask(), context=Context())
             self._asking.add_done_callback(self._answered)
         return await asyncio.shield(self._asking)
+
+    def heard_lately(self, within_s: float) -> Heard | None:
+        """The newest answer, with the ages that they have now; None if it is older."""
+        now_s = asyncio.get_running_loop().time()
+        if self._latest is None or now_s - self._latest.asked_s > within_s:
+            return None
+        waited_s = now_s - self._latest.asked_s
+        return replace(self._latest, age_s={one: age_s + waited_s for one, age_s in self._latest.age_s.items()})
 
     def greatest_age_s(self) -> float:
         """Of the other regions, as far as is known without asking; infinite where one was never heard."""

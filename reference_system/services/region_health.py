@@ -1,7 +1,9 @@
 """What a region says of itself, to the edge and to other regions: `GET /region/health`, answered by any replica.
 
-Healthy is a region whose database answers. How late the other regions' changes arrive, and how this replica has served
-lately, is said along with it; what that means for users is the edge's to decide.
+Healthy is a region whose database answers, or has done so a moment ago: where it is slow, or all of its connections are
+in use, the region degrades and sheds by itself, and its users would take the trouble along to the next region. How late
+the other regions' changes arrive, and how this replica has served lately, is said along with it; what that means for
+users is the edge's to decide.
 """
 
 import asyncio
@@ -11,12 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from reference_system.data.backends import DependencyError
-from reference_system.data.heartbeats import Heartbeats
+from reference_system.data.heartbeats import Heard, Heartbeats
 from reference_system.policies.regions import Region
 from reference_system.services.exchange import Observations
 
 PATH = "/region/health"
 DATABASE_ANSWERS_WITHIN_S = 0.5
+SILENT_FOR_S = (
+    3.0  # a database from which nothing has come for so long is gone; a statement may take two thirds of that
+)
 ANSWERED_WITHIN_S = 1.0  # for who asks; the edge's limit, too
 WINDOW_S = 5.0  # as long as a step of the edge's ramp is held
 FEWEST_ANSWERS = 20  # in the window; of fewer a single slow one would close the edge's gates
@@ -36,8 +41,12 @@ async def ask(heartbeats: Heartbeats, observations: Observations, reported_lag: 
     """None: the database does not answer."""
     try:
         async with asyncio.timeout(DATABASE_ANSWERS_WITHIN_S):
-            heard = await heartbeats.heard()
-    except (TimeoutError, DependencyError):
+            heard: Heard | None = await heartbeats.heard()
+    except TimeoutError:
+        heard = heartbeats.heard_lately(SILENT_FOR_S)
+    except DependencyError:
+        heard = None
+    if heard is None:
         return None
     error_ratio, latency_p99_ms = served_lately(observations)
     return RegionHealth(lag_s=reported_lag(heard.age_s), error_ratio=error_ratio, latency_p99_ms=latency_p99_ms)

@@ -4,13 +4,19 @@ from typing import Any
 import pytest
 
 from reference_system.data.backends import DependencyError
-from reference_system.data.heartbeats import Heartbeats
+from reference_system.data.heartbeats import SHARED_FOR_S, Heartbeats
 from reference_system.defects import for_api
 from reference_system.policies.regions import Region
 from reference_system.services import region_health
 from reference_system.services.exchange import Observations
 from reference_system.services.parts import ApiParts
-from reference_system.services.region_health import FEWEST_ANSWERS, RegionHealth, served_lately
+from reference_system.services.region_health import (
+    DATABASE_ANSWERS_WITHIN_S,
+    FEWEST_ANSWERS,
+    SILENT_FOR_S,
+    RegionHealth,
+    served_lately,
+)
 
 WEST = Region.US_WEST
 
@@ -59,3 +65,32 @@ def test_a_region_without_its_database_is_not_healthy() -> None:
         return await region_health.ask(Heartbeats(refuses, others=[WEST]), seen([]), ApiParts().reported_lag)
 
     assert asyncio.run(ask()) is None
+
+
+@pytest.mark.parametrize(("silent_for_s", "healthy"), [(0.0, True), (SILENT_FOR_S, False)])
+def test_a_region_whose_database_is_slow_is_healthy_and_one_whose_database_is_silent_is_not(
+    silent_for_s: float, healthy: bool
+) -> None:
+    slow = asyncio.Event()
+
+    async def answers(statement: str) -> list[dict[str, Any]]:
+        del statement
+        if slow.is_set():
+            await asyncio.sleep(60)
+        return [{"region": "us-west", "at": 5.0, "age_s": 0.2}]
+
+    async def ask() -> RegionHealth | None:
+        heartbeats = Heartbeats(answers, others=[WEST])
+        await heartbeats.heard()
+        slow.set()
+        await asyncio.sleep(SHARED_FOR_S + silent_for_s)
+        try:
+            return await region_health.ask(heartbeats, seen([]), ApiParts().reported_lag)
+        finally:
+            await heartbeats.close()
+
+    health = asyncio.run(ask())
+
+    assert (health is not None) is healthy
+    if health is not None:
+        assert health.lag_s[WEST] >= 0.2 + SHARED_FOR_S + DATABASE_ANSWERS_WITHIN_S
