@@ -65,6 +65,12 @@ _OF_SUBJECT: dict[tuple[str, ...], Operation] = {
     ("GET", "users", "posts"): Operation.POSTS,
 }
 
+# A path of each operation that is known.
+A_PATH = {
+    **{operation: path for (_, path), operation in _BY_ROUTE.items()},
+    **{operation: "/".join(("", kind, "id", *what)) for (_, kind, *what), operation in _OF_SUBJECT.items()},
+}
+
 # While its feature is off the whole operation is refused or replaced; the other features only change what answers hold.
 FEATURE_OF = {
     Operation.POST: "new_tweets",

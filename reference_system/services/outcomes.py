@@ -10,3 +10,7 @@ class Outcome(StrEnum):
     ERROR = "error"
     SHED = "shed"
     DISABLED = "disabled"
+
+
+# Of what was tried at all: latencies and the share of errors are those of such answers.
+HANDLED = (Outcome.OK, Outcome.ERROR)

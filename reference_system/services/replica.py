@@ -20,6 +20,7 @@ from reference_system.services.answers import EXPIRED, TOO_LATE, Answer, refusal
 from reference_system.services.exchange import Instruction, Observations
 from reference_system.services.handlers import Handlers
 from reference_system.services.operations import FEATURE_OF, WRITES, Call, Operation
+from reference_system.services.outcomes import HANDLED
 from reference_system.services.parts import ApiParts
 from reference_system.services.placing import Placing
 from reference_system.services.replica_metrics import ReplicaMetrics
@@ -122,10 +123,12 @@ class Replica:
 
     def ended(self, call: Call, answer: Answer, now_s: float) -> None:
         latency_s = now_s - call.arrived_s
-        self._metrics.count(call, answer.outcome, latency_s)
-        if not answer.decided_elsewhere:  # a region must not degrade because another one is ill
-            outcome = self._parts.reported_outcome(answer.outcome)
-            self._ended.add(now_s, outcome, latency_s * 1000, answer.cache)
+        self._metrics.count(call, answer.outcome)
+        if answer.decided_elsewhere:
+            return  # a region must not degrade, or alert, because another one is ill
+        if answer.outcome in HANDLED:
+            self._metrics.took(call, latency_s)
+        self._ended.add(now_s, self._parts.reported_outcome(answer.outcome), latency_s * 1000, answer.cache)
 
     def served_lately(self, window_s: float, now_s: float) -> Observations:
         busy = self.slots.busy_ratio(window_s, now_s=now_s)

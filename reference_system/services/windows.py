@@ -4,7 +4,7 @@ from collections import deque
 
 from reference_system.data.timelines import Cache
 from reference_system.services.exchange import Observations
-from reference_system.services.outcomes import Outcome
+from reference_system.services.outcomes import HANDLED, Outcome
 
 REMEMBERED_S = 30.0
 
@@ -44,7 +44,7 @@ class Ended:
                 break
             counts[outcome] += 1
             caches[cache] += 1
-            if outcome in (Outcome.OK, Outcome.ERROR):
+            if outcome in HANDLED:
                 latencies_ms.append(round(latency_ms, 3))
         return Observations(
             latencies_ms=latencies_ms,

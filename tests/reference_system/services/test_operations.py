@@ -1,7 +1,7 @@
 import pytest
 
 from reference_system.policies.load_shedding import priority_of
-from reference_system.services.operations import WRITES, Operation, operation_of, subject_of
+from reference_system.services.operations import A_PATH, WRITES, Operation, operation_of, subject_of
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ from reference_system.services.operations import WRITES, Operation, operation_of
 )
 def test_a_route_is_an_operation_with_a_priority(method: str, path: str, operation: Operation, priority: int) -> None:
     assert (operation_of(method, path), priority_of(path)) == (operation, priority)
+
+
+def test_every_operation_has_a_path_that_is_its_own() -> None:
+    assert set(A_PATH) == set(Operation) - {Operation.UNKNOWN}
+    methods = ("GET", "POST", "PUT", "DELETE")
+    assert all(operation in {operation_of(method, path) for method in methods} for operation, path in A_PATH.items())
 
 
 def test_the_subject_is_the_id_in_the_path() -> None:
