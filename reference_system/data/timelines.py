@@ -76,7 +76,7 @@ TTL_S = {Kind.HOME: 60, Kind.PROFILE: 300}
 
 class Cache(StrEnum):
     """What the header `X-Cache` of a replica says: the layer that had it, or where it was made, perhaps for another
-    request that this one joined."""
+    request that this one joined. A fallback: Redis was out of reach, or has been until a moment ago."""
 
     PROCESS = "process"
     REDIS = "redis"

@@ -117,15 +117,20 @@ BOARDS: dict[Dashboard, tuple[Panel, ...]] = {
     ),
     Dashboard.CACHE: (
         Panel(
-            title="Hit rate",
+            title="Hit rate of the region's caches",
+            unit="percentunit",
+            shows={"{{region}}": 'alert_input{input="cache_hit_ratio"}'},
+            input=Input.CACHE_HIT_RATIO,
+        ),
+        Panel(
+            title="Hit rate of each layer",
             unit="percentunit",
             shows={
                 "{{region}} {{layer}}": (
-                    f'sum by (region, layer) (rate(cache_requests_total{{result="hit"}}[{WINDOW}]))'
-                    f' / sum by (region, layer) (rate(cache_requests_total{{result=~"hit|miss"}}[{WINDOW}]))'
+                    f'sum by (region, layer) (rate(cache_requests_total{{result=~"hit|stale"}}[{WINDOW}]))'
+                    f" / sum by (region, layer) (rate(cache_requests_total[{WINDOW}]))"
                 )
             },
-            input=Input.CACHE_HIT_RATIO,
         ),
         Panel(
             title="Evictions",

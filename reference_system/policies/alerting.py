@@ -28,7 +28,7 @@ class Input(StrEnum):
     MEMORY_RATIO = "memory_ratio"
     REPLICATION_LAG_S = "replication_lag_s"
     POOL_RATIO = "pool_ratio"  # connections in use ÷ all
-    CACHE_HIT_RATIO = "cache_hit_ratio"
+    CACHE_HIT_RATIO = "cache_hit_ratio"  # of what replicas read, what their region's caches had
     CACHE_MEMORY_RATIO = "cache_memory_ratio"
     FANOUT_DEPTH = "fanout_depth"  # posts
     FANOUT_LAG_S = "fanout_lag_s"
@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
         input=Input.CACHE_HIT_RATIO,
         bound=0.90,
         beyond=Beyond.BELOW,
-        means="Redis has less than 90 % of what it is asked for.",
+        means="Less than 90 % of what replicas read comes from caches: those lack it, or Redis is out of reach.",
     ),
     Rule(
         alert="cache_memory",

@@ -63,7 +63,7 @@ def inputs_of(
 
 
 def _hit_ratio(answers: Sequence[Observations]) -> float:
-    """Of the answers that Redis was asked for, those that it had. NaN for too few to say."""
+    """Of the answers that caches are there for, those that they had. NaN for too few to say."""
     cached, built = sum(answer.cached for answer in answers), sum(answer.built for answer in answers)
     return cached / (cached + built) if cached + built >= degradation.MIN_SAMPLES else math.nan
 

@@ -26,7 +26,7 @@ class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Observations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answers that ended within the window. Latencies are those of `ok` and `error`, in milliseconds.
 
-    The caches of the region had what `cached` answers needed, and lacked it for `built` ones.
+    The caches of the region had what `cached` answers needed; for `built` ones they lacked it, or were out of reach.
     """
 
     latencies_ms: list[float]

@@ -54,5 +54,5 @@ class Ended:
             disabled=counts[Outcome.DISABLED],
             cpu_ratio=cpu_ratio,
             cached=sum(caches[layer] for layer in (Cache.PROCESS, Cache.REDIS, Cache.DISK)),
-            built=caches[Cache.BUILT] + caches[Cache.JOINED],
+            built=sum(caches[made] for made in (Cache.BUILT, Cache.JOINED, Cache.FALLBACK)),
         )

@@ -72,6 +72,34 @@ def test_a_dashboard_shows_the_bound_of_each_of_its_alerts(dashboard: Dashboard)
     assert {rule.input for rule in RULES if rule.dashboard is dashboard} <= shown
 
 
+LOOKED_UP = [
+    ("all there", {"hit": 9, "miss": 1, "stale": 0, "unavailable": 0}, 0.9),
+    ("some of it old", {"hit": 5, "miss": 1, "stale": 4, "unavailable": 0}, 0.9),
+    ("gone for half of the time", {"hit": 5, "miss": 0, "stale": 0, "unavailable": 5}, 0.5),
+    ("gone", {"hit": 0, "miss": 0, "stale": 0, "unavailable": 10}, 0.0),
+]
+
+
+@pytest.mark.parametrize(("a_second", "ratio"), [row[1:] for row in LOOKED_UP], ids=[row[0] for row in LOOKED_UP])
+def test_a_layer_hits_what_it_has_and_nothing_while_it_is_gone(
+    a_second: dict[str, int], ratio: float, tmp_path: Path
+) -> None:
+    (panel,) = (panel for panel in BOARDS[Dashboard.CACHE] if panel.title == "Hit rate of each layer")
+    (expr,) = panel.shows.values()
+    labels = 'region="us-east",layer="redis"'
+    shown = [
+        {"series": f'cache_requests_total{{{labels},result="{result}"}}', "values": f"0+{rise}x120"}
+        for result, rise in a_second.items()
+    ]
+    expected = {"expr": expr, "eval_time": "100s", "exp_samples": [{"labels": f"{{{labels}}}", "value": ratio}]}
+    test = {"interval": "1s", "input_series": shown, "promql_expr_test": [expected]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump({"evaluation_interval": "1s", "tests": [test]}))
+
+    done = _checked("test", "rules", tmp_path / "test.yaml")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_prometheus_understands_every_panel(tmp_path: Path) -> None:
     """A panel's PromQL is that of a rule, which promtool checks."""
     exprs = [expr for panels in BOARDS.values() for panel in panels for expr in panel.shows.values()]

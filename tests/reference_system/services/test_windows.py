@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from reference_system.data.timelines import Cache
 from reference_system.services.outcomes import Outcome
 from reference_system.services.slots import Slots
 from reference_system.services.windows import Arrivals, Ended
@@ -34,6 +35,25 @@ def test_latencies_are_those_of_handled_requests_within_the_window() -> None:
 
     assert sorted(seen.latencies_ms) == [20.0, 5000.0]
     assert (seen.ok, seen.error, seen.shed, seen.disabled, seen.cpu_ratio) == (1, 1, 1, 1, 0.5)
+
+
+CACHES = [
+    ("a cache had it", [Cache.PROCESS, Cache.REDIS, Cache.DISK], (3, 0)),
+    ("none had it", [Cache.BUILT, Cache.JOINED], (0, 2)),
+    ("Redis was out of reach", [Cache.FALLBACK, Cache.FALLBACK], (0, 2)),
+    ("caches are not for it", [Cache.NONE], (0, 0)),
+]
+
+
+@pytest.mark.parametrize(("caches", "expected"), [row[1:] for row in CACHES], ids=[row[0] for row in CACHES])
+def test_caches_had_an_answer_or_it_was_made_without_them(caches: list[Cache], expected: tuple[int, int]) -> None:
+    ended = Ended()
+    for cache in caches:
+        ended.add(8.0, Outcome.OK, 20.0, cache)
+
+    seen = ended.observations(5.0, now_s=9.0, cpu_ratio=0.0)
+
+    assert (seen.cached, seen.built) == expected
 
 
 def test_nothing_ended_is_nothing_observed() -> None:
