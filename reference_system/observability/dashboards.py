@@ -19,13 +19,16 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """`shows`: what each line is called (Grafana's `{{label}}` stands for a label), and its PromQL."""
+    """`shows`: what each line is called (Grafana's `{{label}}` stands for a label), and its PromQL. `apart`: how far
+    values are from each other, where they are so few that one may be the bound itself: only the next one is beyond it.
+    """
 
     title: str
     unit: str  # Grafana's name for it
     shows: dict[str, str]
     input: Input | None = None  # of the alert whose bound is drawn
     scale: float = 1.0  # of the panel's unit to the bound's
+    apart: float = 0.0
 
 
 def _quantile(quantile: float) -> str:
@@ -65,6 +68,7 @@ BOARDS: dict[Dashboard, tuple[Panel, ...]] = {
             unit="none",
             shows={"{{region}}": 'alert_input{input="degradation_level"}'},
             input=Input.LEVEL,
+            apart=1,
         ),
     ),
     Dashboard.INFRASTRUCTURE: (
@@ -108,6 +112,7 @@ BOARDS: dict[Dashboard, tuple[Panel, ...]] = {
             unit="percentunit",
             shows={"{{region}} {{instance}}": "postgres_pool_busy_ratio"},
             input=Input.POOL_RATIO,
+            apart=0.1,  # a replica has ten connections
         ),
         Panel(
             title="Connections",
@@ -205,7 +210,7 @@ def _panel(number: int, panel: Panel) -> dict[str, object]:
         "datasource": DATASOURCE,
         "gridPos": {"x": number % COLUMNS * WIDTH, "y": number // COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT},
         "fieldConfig": {
-            "defaults": {"unit": panel.unit, **(_bound(rule, panel.scale) if rule else {})},
+            "defaults": {"unit": panel.unit, **(_bound(rule, panel) if rule else {})},
             "overrides": [],
         },
         "targets": [
@@ -215,10 +220,12 @@ def _panel(number: int, panel: Panel) -> dict[str, object]:
     }
 
 
-def _bound(rule: Rule, scale: float) -> dict[str, object]:
-    """Where it alerts is red."""
-    colours = ("green", "red") if rule.beyond is Beyond.ABOVE else ("red", "green")
-    steps = [{"color": colours[0], "value": None}, {"color": colours[1], "value": rule.bound * scale}]
+def _bound(rule: Rule, panel: Panel) -> dict[str, object]:
+    """Where it alerts is red. Grafana's colours begin at their value, an alert beyond its bound."""
+    bound = rule.bound * panel.scale
+    below, above = ("green", "red") if rule.beyond is Beyond.ABOVE else ("red", "green")
+    first = bound + panel.apart if rule.beyond is Beyond.ABOVE else bound
+    steps = [{"color": below, "value": None}, {"color": above, "value": first}]
     return {"thresholds": {"mode": "absolute", "steps": steps}, "custom": {"thresholdsStyle": {"mode": "line+area"}}}
 
 

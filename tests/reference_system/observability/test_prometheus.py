@@ -11,9 +11,10 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
+from reference_system.data.postgres import CONNECTIONS
 from reference_system.observability import dashboards
 from reference_system.observability.dashboards import BOARDS
-from reference_system.policies.alerting import RULES, Dashboard
+from reference_system.policies.alerting import RULES, Dashboard, Input
 from reference_system.services import prometheus
 from reference_system.services.api import Api
 from reference_system.services.controller import Controller
@@ -70,6 +71,29 @@ def test_a_dashboard_shows_the_bound_of_each_of_its_alerts(dashboard: Dashboard)
     shown = {panel.input for panel in BOARDS[dashboard]}
 
     assert {rule.input for rule in RULES if rule.dashboard is dashboard} <= shown
+
+
+RED = [
+    (Input.LATENCY_P99_MS, 0.299, 0.301),
+    (Input.LEVEL, 1, 2),
+    (Input.POOL_RATIO, 0.9, 0.9 + 1 / CONNECTIONS),
+    (Input.CACHE_HIT_RATIO, 0.9, 0.89),
+]
+
+
+@pytest.mark.parametrize(("bounded", "last", "first"), RED)
+def test_a_panel_turns_red_where_its_alert_fires(bounded: Input, last: float, first: float) -> None:
+    assert (_colour(bounded, last), _colour(bounded, first)) == ("green", "red")
+
+
+def _colour(bounded: Input, value: float) -> str:
+    """Grafana's, on the panel of that alert's input: that of the last step that the value has reached."""
+    for dashboard, panels in BOARDS.items():
+        for panel, written in zip(panels, json.loads(dashboards.written(dashboard))["panels"], strict=True):
+            if panel.input is bounded:
+                steps = written["fieldConfig"]["defaults"]["thresholds"]["steps"]
+                return str([step["color"] for step in steps if step["value"] is None or value >= step["value"]][-1])
+    raise AssertionError(bounded)
 
 
 LOOKED_UP = [
