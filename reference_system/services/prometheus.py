@@ -1,7 +1,7 @@
 """Starts Prometheus on the services' metrics and alerts: for looking at the system, not for judging it.
 
-`SCRAPES` holds the services as `region=host:port`, comma-separated; the program is Debian's `prometheus`, or any on
-PATH.
+`SCRAPES` holds the services as `region=host:port`, comma-separated, with the path after it where that is not /metrics,
+and without `region=` where a service is of no region. The program is Debian's `prometheus`, or any on PATH.
 """
 
 import json
@@ -18,15 +18,20 @@ EVERY = "1s"  # the controller decides once a second; a slower scrape would show
 
 def configuration(scrapes: str) -> dict[str, Any]:
     """Prometheus' configuration; JSON is YAML."""
-    targets: dict[str, list[str]] = {}
+    targets: dict[tuple[str, str], list[str]] = {}
     for scrape in scrapes.split(","):
-        region, _, address = scrape.strip().partition("=")
-        targets.setdefault(region, []).append(address)
-    by_region = [{"targets": addresses, "labels": {"region": region}} for region, addresses in targets.items()]
+        region, _, where = scrape.strip().rpartition("=")
+        address, _, path = where.partition("/")
+        targets.setdefault((region, f"/{path or 'metrics'}"), []).append(address)
+    configs = [
+        # Subtle: a label that is empty is none, so the edge keeps the label `region` of its own metrics.
+        {"targets": addresses, "labels": {"region": region, "__metrics_path__": path}}
+        for (region, path), addresses in targets.items()
+    ]
     return {
         "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
         "rule_files": [str(RULES)],
-        "scrape_configs": [{"job_name": "reference_system", "static_configs": by_region}],
+        "scrape_configs": [{"job_name": "reference_system", "static_configs": configs}],
     }
 
 

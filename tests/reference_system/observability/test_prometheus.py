@@ -23,8 +23,12 @@ from reference_system.services.settings import api_settings, controller_settings
 from reference_system.services.worker import Worker
 from tests.reference_system.observability.promtool import promtool
 
-SCRAPES = "us-east=127.0.0.1:21101,us-east=127.0.0.1:21201, europe=127.0.0.1:23101"
+SCRAPES = (
+    "127.0.0.1:20080/edge/metrics,us-east=127.0.0.1:21080/gateway/metrics,"
+    "us-east=127.0.0.1:21101,us-east=127.0.0.1:21201, europe=127.0.0.1:23101"
+)
 COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
+TARGET = Path(prometheus.__file__).parents[1] / "target.yaml"
 
 
 def _checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -44,21 +48,26 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
 def test_what_a_service_says_carries_its_region() -> None:
     (job,) = prometheus.configuration(SCRAPES)["scrape_configs"]
 
-    assert job["static_configs"] == [
-        {"targets": ["127.0.0.1:21101", "127.0.0.1:21201"], "labels": {"region": "us-east"}},
-        {"targets": ["127.0.0.1:23101"], "labels": {"region": "europe"}},
+    assert [(config["targets"], *config["labels"].values()) for config in job["static_configs"]] == [
+        (["127.0.0.1:20080"], "", "/edge/metrics"),
+        (["127.0.0.1:21080"], "us-east", "/gateway/metrics"),
+        (["127.0.0.1:21101", "127.0.0.1:21201"], "us-east", "/metrics"),
+        (["127.0.0.1:23101"], "europe", "/metrics"),
     ]
 
 
 def test_every_service_with_metrics_is_scraped_under_its_own_region() -> None:
-    services = yaml.safe_load(COMPOSE.read_text())["services"]
-    scrapes = services["prometheus"]["environment"]["SCRAPES"].split(",")
+    environment = yaml.safe_load(COMPOSE.read_text())["services"]["prometheus"]["environment"]
+    services = yaml.safe_load(TARGET.read_text())["services"]
 
-    found = {re.fullmatch(r"([a-z-]+)=\$\{LOOPBACK:-\1-([a-z0-9-]+)\}:\d+", scrape) for scrape in scrapes}
+    expected = [
+        (of.get("region", ""), f"${{LOOPBACK:-{name}}}:{of['port']}{of['metrics'].removeprefix('/metrics')}")
+        for name, of in services.items()
+        if "metrics" in of
+    ]
 
-    assert None not in found
-    named = {f"{match[1]}-{match[2]}" for match in found if match}
-    assert named == {name for name in services if re.search(r"-(api-\d|worker|controller)$", name)}
+    found = [scrape.rpartition("=") for scrape in environment["SCRAPES"].split(",")]
+    assert [(region, where) for region, _, where in found] == expected
 
 
 @pytest.mark.parametrize("dashboard", Dashboard)
