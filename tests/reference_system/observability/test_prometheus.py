@@ -153,6 +153,13 @@ def test_every_panel_and_alert_is_of_metrics_that_services_have() -> None:
     assert asked <= _metrics_of_the_services()
 
 
+def test_the_contract_has_every_metric_that_services_show() -> None:
+    text = "".join((COMPOSE.parent / f"docs/{name}.md").read_text() for name in ("contract", "scaling"))
+    shown = {name for name in _metrics_of_the_services() if not name.endswith("_created")}
+
+    assert {name for name in shown if not re.search(rf"`{name}[`{{]", text)} == set()
+
+
 def _metrics_in(expr: str) -> set[str]:
     """Every word of PromQL that is no label, no function and no keyword."""
     plain = re.sub(r"\b(by|on) \([^)]*\)|\{[^}]*\}|\[[^\]]*\]", "", expr)
