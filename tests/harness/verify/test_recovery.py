@@ -3,7 +3,7 @@ import pytest
 
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.record import rows
-from harness.units import Seconds
+from harness.units import Ratio, Seconds
 from harness.verify.recovery import check_recovery
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
@@ -71,10 +71,75 @@ def test_what_is_late_is_no_goodput_where_nobody_would_wait_for_it() -> None:
 
 
 def test_a_relapse_is_a_recovery_that_did_not_last() -> None:
-    run = a_run().with_fault().with_errors(from_s=60, to_s=66, share=0.5, error="reset").built()
+    run = a_run().with_fault().with_errors(from_s=60, to_s=66, share=0.2, error="reset").built()
     verdict = check_recovery(run, WITHIN_10_S)
 
     assert (verdict.outcome, guilty(verdict)) == (Outcome.FAIL, ["relapses"])
+
+
+def test_a_system_that_flaps_for_ever_has_not_recovered() -> None:
+    """Three good seconds after the revert, then one good and two bad ones in turn: never three bad ones on end."""
+    run = a_run().with_fault()
+    for turn in range(12):
+        bad_s = REVERTED_S + 4 + 3 * turn
+        run = run.with_errors(from_s=bad_s, to_s=bad_s + 2, error="reset")
+    verdict = check_recovery(run.built(), WITHIN_10_S)
+    afterwards = figure(verdict, "goodput from the recovery to the end of the load")
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.FAIL, [afterwards.name])
+    assert afterwards.value == pytest.approx(16 / 40, abs=0.01)
+    assert afterwards.accept == "at least 95 % (95 % of the baseline's 100 %)"
+    assert "24 of 39 seconds were bad, the first from T+44.1 s" in verdict.sentence
+
+
+def test_what_was_served_afterwards_is_told_of_a_system_that_recovered() -> None:
+    verdict = check_recovery(_recovering_until(44.0).built(), WITHIN_10_S)
+
+    assert "to the end of the load 100 % of what was offered was goodput, in the baseline 100 %" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("why", "service_s", "share", "outcome"),
+    [
+        ("nobody got an answer in time, as nobody does now", 2.0, 1.0, Outcome.INCONCLUSIVE),
+        ("one in seven had to wait for too long", 2.0, 0.15, Outcome.INCONCLUSIVE),
+        ("one in twenty is not what makes a system sick", 2.0, 0.05, Outcome.PASS),
+        ("all were in time", 0.5, 1.0, Outcome.PASS),
+    ],
+)
+def test_to_be_like_a_sick_baseline_is_no_recovery(why: str, service_s: float, share: float, outcome: Outcome) -> None:
+    run = a_run().with_fault().with_slowness(from_s=0, to_s=80, service_s=service_s, share=share).built()
+    verdict = check_recovery(run, RecoveryCheck(rto=Seconds(10.0), goodput_share=Ratio(0.9)))
+
+    assert verdict.outcome is outcome, why
+    if outcome is Outcome.INCONCLUSIVE:
+        assert "goodput in the baseline: expected at least 90 %" in verdict.sentence
+        assert "the system was not well" in verdict.sentence
+
+
+def test_a_baseline_without_requests_shows_nothing_to_come_back_to() -> None:
+    run = a_run().with_fault().altering_requests(lambda frame: frame[frame["scheduled_s"] >= 25.0]).built()
+    verdict = check_recovery(run, WITHIN_10_S)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no request was scheduled in the baseline" in verdict.sentence
+
+
+def test_a_recovery_after_which_nobody_came_is_none() -> None:
+    run = a_run().with_fault().altering_requests(lambda frame: frame[frame["scheduled_s"] < 40.0]).built()
+    verdict = check_recovery(run, WITHIN_10_S)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nothing was offered after it" in verdict.sentence
+
+
+def test_final_reads_are_no_load_that_a_system_serves_again() -> None:
+    phases = {"warm_up": 5.0, "baseline": 20.0, "disturbed": 30.0, "recovery": 25.0, "final_reads": 10.0}
+    run = a_run().with_phases(**phases).with_fault().with_errors(from_s=30, to_s=80, share=0.5, error="reset").built()
+    verdict = check_recovery(run, RecoveryCheck(rto=Seconds(45.0)))
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "after 39 s" in verdict.sentence
 
 
 def test_a_cache_that_is_never_used_again_is_no_recovery() -> None:
