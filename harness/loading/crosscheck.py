@@ -19,8 +19,7 @@ from harness.experiment.faults import (
     ServiceFault,
     WrittenFault,
 )
-from harness.experiment.load import Ramp, Spike
-from harness.loading.crosscheck_expectations import EPSILON_S, PHASES, expectations
+from harness.loading.crosscheck_expectations import EPSILON_S, PHASES, change_over_s, expectations
 from harness.loading.crosscheck_regions import (
     Mistake,
     everywhere_at_once,
@@ -106,13 +105,7 @@ def _changes(experiment: Experiment) -> Iterator[Mistake]:
         where: Where = ("load", "changes", number)
         if change.at < over_s - EPSILON_S:
             yield where, f"begins at {change.at}, before the one before it is over ({over_s:g}s).", ""
-        match change:
-            case Ramp():
-                over_s = change.at + change.over
-            case Spike():
-                over_s = change.at + change.lasts
-            case _:
-                over_s = float(change.at)
+        over_s = change_over_s(change)
         if over_s > left_s + EPSILON_S:
             hint = "Times count from the start of the phase `disturbed`."
             yield where, f"lasts until {over_s:g}s, the run is over after {left_s:g}s.", hint

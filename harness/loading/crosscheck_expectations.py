@@ -24,6 +24,7 @@ from harness.experiment.expectations.shedding import SheddingCheck
 from harness.experiment.expectations.slo import SloCheck
 from harness.experiment.experiment import Experiment
 from harness.experiment.faults import DestroyFault, RegionDestroyedFault
+from harness.experiment.load import Ramp, RateChange, Spike
 from harness.loading.crosscheck_breakers import breakers_figures
 from harness.loading.crosscheck_regions import Mistake
 from harness.loading.crosscheck_runbook import diagnosis_mistakes
@@ -34,6 +35,9 @@ from harness.target.target import TargetSpec
 
 PHASES = ("warm_up", "baseline", "disturbed", "recovery", "final_reads")
 SHORTEST_HOLD_S = 1.0  # service is looked at second by second
+# Of what is left after a disturbance: the second by which the moment of a recovery is uncertain, and the one that a
+# revert takes and that whole seconds leave over.
+UNSEEN_S = 2.0
 EPSILON_S = 1e-9  # sums of durations such as 0.1s + 0.2s are not exact
 
 LookAt = Callable[[Any, Where, Experiment, TargetSpec], Iterator[Mistake]]
@@ -84,13 +88,35 @@ def _recovery(check: RecoveryCheck, where: Where, experiment: Experiment, target
     recovery_s = float(experiment.phases.recovery)
     if recovery_s <= 0:
         yield where, "needs the phase recovery, which has length 0s.", "Give $.phases.recovery a length."
-    elif check.rto > recovery_s:
-        sentence = f"{check.rto} is longer than the phase recovery ({recovery_s:g}s), so it could not be seen to fail."
-        yield (*where, "rto"), sentence, "Make $.phases.recovery longer."
+    needed_s = check.rto + check.hold + UNSEEN_S
+    watched_s = float(experiment.phases.disturbed) + recovery_s - _disturbance_over_s(experiment)
+    if recovery_s > 0 and needed_s > watched_s + EPSILON_S:
+        sentence = (
+            f"to see it missed takes {needed_s:g}s ({check.rto}, {check.hold} of `hold`, {UNSEEN_S:g}s of whole "
+            f"seconds), but the load ends {watched_s:g}s after the last disturbance."
+        )
+        yield (*where, "rto"), sentence, f"Make $.phases.recovery {recovery_s + needed_s - watched_s:g}s long."
     if experiment.phases.disturbed <= 0:
         yield where, "needs the phase disturbed, which has length 0s.", "There is nothing to recover from."
     if not experiment.faults and not experiment.load.changes:
         yield where, "there is neither a fault nor a change of the load to recover from.", ""
+
+
+def _disturbance_over_s(experiment: Experiment) -> float:
+    """From the start of `disturbed` until all faults are over and the load is what it then stays, as planned."""
+    faults_s = [float(fault.at) + getattr(fault, "lasts", 0.0) for fault in experiment.faults]
+    return max([*faults_s, *map(change_over_s, experiment.load.changes)], default=0.0)
+
+
+def change_over_s(change: RateChange) -> float:
+    """From the start of `disturbed` until the rate is what it then stays."""
+    match change:
+        case Ramp():
+            return change.at + change.over
+        case Spike():
+            return change.at + change.lasts
+        case _:
+            return float(change.at)
 
 
 def _failover(check: FailoverCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:

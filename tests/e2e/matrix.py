@@ -5,7 +5,7 @@ from dataclasses import dataclass
 # What is red does not need the long baseline that a pass needs for its error bars, nor, unless it is about that, the
 # way back to normal.
 SHORTER = ("--set", "warm_up=3s", "--set", "baseline=8s")
-NO_WAY_BACK = ("--set", "recovery=6s", "--set", "rto=5s")
+NO_WAY_BACK = ("--set", "recovery=10s", "--set", "rto=5s")
 # Nor do those that every test run makes need as much of what they are red about.
 SHORT_PEAKS = ("--set", "third=22s", "--set", "peak_over=34s", "--set", "alerted=33s")
 SHORT_FAULTS = ("--set", "each=5s", "--set", "dead_at=9s", "--set", "disturbed=15s")
