@@ -3,8 +3,12 @@
 Amplification is what keeps an overload alive after its cause is gone, so the budget has to hold in the worst seconds,
 not only on average. What must never be repeated has no budget: there one repetition is one too many, and a single call
 already shows something. Counters start again at 0 with their process; attempts and calls are compared by increases.
+
+Each replica has to show both counters, and no fewer attempts than calls. What a breaker refuses is neither: counted as
+a call it would hide the attempts of others.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +17,7 @@ import pandas as pd
 from harness.experiment.expectations.retries import RetriesCheck
 from harness.record.reader import Run
 from harness.verify import figures, windows
+from harness.verify.caching.counters import Growth, growth
 from harness.verify.verdict import Evidence, Figure, Outcome, Verdict
 from harness.verify.windows import Bools, Floats
 
@@ -33,13 +38,13 @@ class _Increases:
 
 def check_retries(run: Run, check: RetriesCheck) -> Verdict:
     name = f"retries within {check.budget}{'' if check.dependency is None else f' on {check.dependency}'}"
-    counted = [each for each in _increases(run) if check.dependency in (None, each.dependency)]
-    if not counted:
+    shown = _shown(run, check.dependency)
+    if shown.empty:
         why = f"no replica exports calls and attempts of {check.dependency or 'its dependencies'}"
         return figures.verdict_of("retries", name, [_nothing(why)], passed="")
-    found: list[Figure] = []
+    found: list[Figure] = [*_not_to_be_compared(shown)]
     evidence: list[Evidence] = []
-    for dependency in counted:
+    for dependency in _increases(shown):
         found.append(_ratio_figure(check, dependency, "in the whole run", dependency.calls >= 0))
         for fault in windows.fault_windows(run):
             during = fault.window(run.plan.duration_s)
@@ -52,42 +57,46 @@ def check_retries(run: Run, check: RetriesCheck) -> Verdict:
     return figures.verdict_of("retries", name, found, evidence, passed=_passed(check, found))
 
 
-def _increases(run: Run) -> list[_Increases]:
+def _shown(run: Run, dependency: str | None) -> Growth:
+    """What both counters of the replicas rose by at each scrape, with a column `kind`: calls or attempts."""
     names = run.plan.target.metrics
-    frames = []
-    for service in windows.services_with_role(run, "api"):
-        for metric, column in ((names.dependency_calls, "calls"), (names.dependency_attempts, "attempts")):
-            counters = windows.by_label(run, service, metric, "dependency")
-            for dependency in counters:
-                frames.append(_increase(counters[dependency], str(dependency), column))
-    if not frames:
-        return []
-    everything = pd.concat(frames)
-    table = everything.pivot_table(index=["dependency", "second"], columns="kind", values="increase", aggfunc="sum")
-    if not {"calls", "attempts"} <= set(table.columns):
-        return []
-    found = []
-    for dependency, rows in table.fillna(0.0).groupby(level="dependency"):
-        second = rows.index.get_level_values("second").to_numpy(dtype=np.float64)
-        found.append(
-            _Increases(
-                dependency=str(dependency),
-                second=second,
-                calls=rows["calls"].to_numpy(dtype=np.float64),
-                attempts=rows["attempts"].to_numpy(dtype=np.float64),
-            )
+    metrics = {"calls": names.dependency_calls, "attempts": names.dependency_attempts}
+    shown = pd.concat([growth(run, metric, "dependency").assign(kind=kind) for kind, metric in metrics.items()])
+    replica = shown["service"].isin(windows.services_with_role(run, "api"))
+    return shown[replica if dependency is None else replica & (shown["word"] == dependency)]
+
+
+def _not_to_be_compared(shown: Growth) -> Iterator[Figure]:
+    """Replicas that lack one of the counters, or whose calls cannot all have been tried."""
+    for (dependency, service), own in shown.groupby(["word", "service"]):
+        calls, attempts = own[own["kind"] == "calls"], own[own["kind"] == "attempts"]
+        # A call of the last moments may not have been tried yet when the last scrape was made.
+        tried = int(calls.loc[calls["at_s"] < own["at_s"].max() - WORST_WINDOW_S, "count"].sum())
+        made, attempted = int(calls["count"].sum()), int(attempts["count"].sum())
+        if attempts.empty or calls.empty:
+            why = f"it shows no {'attempts' if attempts.empty else 'calls'}"
+        elif attempted < tried:
+            why = f"{attempted:,} attempts for {made:,} calls: it may count as calls what its breaker refuses"
+        else:
+            continue
+        yield figures.stated(
+            f"{dependency} attempts per call of {service}", attempted / made if made else None, unit="", samples=made,
+            accept="at least 1", outcome=Outcome.INCONCLUSIVE, reason=why,
+        )  # fmt: skip
+
+
+def _increases(shown: Growth) -> Iterator[_Increases]:
+    """Of each dependency, over the replicas that show both counters."""
+    both = shown.groupby(["word", "service"])["kind"].transform("nunique") == 2
+    by_second = shown[both].assign(second=np.floor(shown.loc[both, "at_s"]))
+    table = by_second.pivot_table(index=["word", "second"], columns="kind", values="count", aggfunc="sum", fill_value=0)
+    for dependency, rows in table.groupby(level="word"):
+        yield _Increases(
+            dependency=str(dependency),
+            second=rows.index.get_level_values("second").to_numpy(dtype=np.float64),
+            calls=rows["calls"].to_numpy(dtype=np.float64),
+            attempts=rows["attempts"].to_numpy(dtype=np.float64),
         )
-    return found
-
-
-def _increase(counter: pd.Series, dependency: str, kind: str) -> pd.DataFrame:
-    """What a counter rose by between scrapes; one that fell was started anew, and what it shows is all new."""
-    values = counter.dropna()
-    rise = values.diff()
-    rise = rise.where(rise >= 0, values)
-    rise.iloc[:1] = 0.0  # before the first scrape nothing is known
-    second = np.floor(values.index.to_numpy(dtype=np.float64))
-    return pd.DataFrame({"dependency": dependency, "second": second, "kind": kind, "increase": rise.to_numpy()})
 
 
 def _ratio_figure(check: RetriesCheck, counted: _Increases, where: str, mine: Bools) -> Figure:

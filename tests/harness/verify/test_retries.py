@@ -101,3 +101,67 @@ def test_counters_of_a_restarted_replica_go_on_from_zero() -> None:
     assert again.outcome is Outcome.PASS
     assert again.value == pytest.approx(1.0)
     assert np.isclose(again.samples, plain.samples, rtol=0.02)
+
+
+CALLS, ATTEMPTS = "dependency_calls_total", "dependency_attempts_total"
+
+
+def _calls_of_postgres(frame: pd.DataFrame) -> pd.DataFrame:
+    """As many as of Redis, and no counter of attempts."""
+    calls = frame[frame["metric"] == CALLS]
+    return pd.concat([frame.astype({"labels": str}), calls.assign(labels='dependency="postgres"')])
+
+
+@pytest.mark.parametrize("check", [CHECK, NEVER])
+def test_a_dependency_without_attempts_is_not_one_that_was_never_tried(check: RetriesCheck) -> None:
+    verdict = check_retries(a_run().altering_metrics(_calls_of_postgres).built(), check)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert guilty(verdict) == [f"postgres attempts per call of {replica}" for replica in REPLICAS]
+    assert "it shows no attempts" in verdict.sentence
+
+
+def test_a_replica_without_attempts_does_not_dilute_those_of_another() -> None:
+    def lacking(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[~((frame["service"] == REPLICAS[1]) & (frame["metric"] == ATTEMPTS))]
+
+    verdict = check_retries(a_run().with_fault().with_retries(0.5).altering_metrics(lacking).built(), CHECK)
+
+    assert figure(verdict, "redis attempts per call during fault-1").outcome is Outcome.FAIL
+    assert figure(verdict, f"redis attempts per call of {REPLICAS[1]}").outcome is Outcome.INCONCLUSIVE
+
+
+def test_calls_that_cannot_all_have_been_tried_show_nothing() -> None:
+    """While the fault lasts its breaker refuses nearly all, and the replica counts that as calls."""
+
+    def refusing(frame: pd.DataFrame) -> pd.DataFrame:
+        refused = np.clip(frame["at_s"] - 30.0, 0.0, 10.0) * 200.0
+        return frame.assign(value=frame["value"] + refused.where(frame["metric"] == CALLS, 0.0))
+
+    verdict = check_retries(a_run().with_fault().with_retries(2.0).altering_metrics(refusing).built(), CHECK)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "it may count as calls what its breaker refuses" in verdict.sentence
+
+
+def test_calls_under_way_at_the_last_scrape_are_no_doubt() -> None:
+    def under_way(frame: pd.DataFrame) -> pd.DataFrame:
+        last = (frame["metric"] == CALLS) & (frame["at_s"] > 79.0)
+        return frame.assign(value=frame["value"] + last * 5.0)
+
+    assert check_retries(a_run().altering_metrics(under_way).built(), CHECK).outcome is Outcome.PASS
+
+
+def test_a_counter_that_appears_began_with_nothing() -> None:
+    """The only call of a replica was tried twice, before the first scrape that shows it."""
+
+    def appearing(frame: pd.DataFrame) -> pd.DataFrame:
+        counter = frame["metric"].isin([CALLS, ATTEMPTS])
+        frame = frame[~counter | (frame["at_s"] > 40.0)]
+        value = frame["value"].mask(frame["metric"] == CALLS, 1.0).mask(frame["metric"] == ATTEMPTS, 2.0)
+        return frame.assign(value=value)
+
+    verdict = check_retries(a_run().altering_metrics(appearing).built(), NEVER)
+
+    assert verdict.outcome is Outcome.FAIL
+    assert "4 attempts for 2 calls" in verdict.sentence
