@@ -85,7 +85,8 @@ def trust(run: Run, verdicts: Verdicts, whole: Slice, faults: tuple[FaultStory, 
     ]
     lag_s = max((event.lag_s_p99 for event in run.events if isinstance(event, rows.ShardHealth)), default=None)
     if lag_s is not None:
-        facts.append(f"the generator was never later than {wording.duration(lag_s)} (p99 of a second)")
+        late = wording.duration(lag_s)
+        facts.append(f"even in its worst second the generator sent 99 % of its requests at most {late} late")
     if faults:
         bitten = sum(fault.inject.confirmed and fault.revert.confirmed for fault in faults)
         facts.append(f"{bitten} of {wording.plural(len(faults), 'fault')} shown to bite and to be gone after")

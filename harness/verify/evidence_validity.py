@@ -6,18 +6,17 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from harness.clock import NS_PER_S
 from harness.experiment.load import Arrivals
 from harness.record import rows
 from harness.record.reader import Run
-from harness.verify import figures, windows
-from harness.verify.figures import at
+from harness.verify import figures, lateness, windows
+from harness.verify.figures import at, say
+from harness.verify.lateness import MAX_LAG_S
 from harness.verify.statistics import min_samples
 from harness.verify.verdict import Figure
-from harness.verify.windows import Floats, Window, column, is_word
+from harness.verify.windows import Floats, column, is_word
 
-LAG = "generator lag p99 outside faults"
-MAX_LAG_S = 0.010  # p99 of sent − scheduled; more, and the latencies are the generator's
+LAG = "generator lag p99"
 MAX_UNSENT = 0.001  # of all offered requests
 MAX_GAP_PERIODS = 3
 LONGEST_PERIOD_S = 1.0  # of scrapes; a longer median gap is a hole, not a period
@@ -109,21 +108,12 @@ def _shards(run: Run) -> Figure:
 
 
 def _lag(run: Run) -> Figure:
-    frame = run.requests
-    sent = frame["sent_ns"].to_numpy() != rows.NOT_SENT_NS
-    scheduled_s = column(frame, "scheduled_s")
-    disturbed = [
-        Window(
-            name=fault.fault, start_s=fault.inject_s, end_s=fault.window(run.plan.duration_s).end_s + windows.SETTLING_S
-        )
-        for fault in windows.fault_windows(run)
-    ]
-    counted = sent & windows.outside(disturbed, scheduled_s)
-    lag_s = (frame["sent_ns"].to_numpy()[counted] - frame["scheduled_ns"].to_numpy()[counted]) / NS_PER_S
-    enough = len(lag_s) >= min_samples(0.99)
-    value = float(np.quantile(lag_s, 0.99, method="inverted_cdf")) if enough else None
+    """Over the whole run; where it was late in a window only, the checks of that window say so (`lateness.py`)."""
+    lags_s = lateness.lags_s(run)
+    enough = len(lags_s) >= min_samples(0.99)
+    value = lateness.p99_s(lags_s) if enough else None
     return figures.condition(
-        LAG, value, unit="s", samples=len(lag_s), accept=f"at most {MAX_LAG_S * 1000:g} ms",
+        LAG, value, unit="s", samples=len(lags_s), accept=f"at most {say(MAX_LAG_S, 's')}",
         holds=value is not None and value <= MAX_LAG_S,
         reason="the generator was late, so latencies are partly its own" if enough else "too few requests to tell",
     )  # fmt: skip

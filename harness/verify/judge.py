@@ -10,6 +10,7 @@ What happens to an expectation where the run itself is in doubt:
   only checks that compare with the baseline lose their ground and become inconclusive.
 - The machine was *crowded* (something else used it while the system waited for a CPU): a pass stays a pass, a fail
   becomes inconclusive, since a system that is kept from working is not to blame.
+- The generator was late in *one window* only: the same, for what latency decides there (`lateness.py`, in the checks).
 
 So the rule at the end is only "the worst wins". A check that throws is inconclusive and names the exception. There is
 room in the table for a person's own check, a dotted path to `(Run, arguments) → Verdict`; it is not built yet.

@@ -15,7 +15,7 @@ import numpy as np
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
-from harness.verify import figures, windows
+from harness.verify import figures, lateness, windows
 from harness.verify.figures import at, say
 from harness.verify.ladder import level_name
 from harness.verify.level_trace import promise_of, traces_of
@@ -73,7 +73,8 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
     if not usual >= LEAST_USUAL:  # NaN, where nothing was offered, is not
         return figures.verdict_of("recovery", name, [_sick_before(run, baseline, usual)], passed="")
     course = _course(run, check, from_s, baseline, usual)
-    found = _figures(run, check, course)
+    late = lateness.late_in(run, Window(name="after", start_s=from_s, end_s=course.until_s))
+    found = [lateness.excused(figure, late) for figure in _figures(run, check, course)]
     return figures.verdict_of(
         "recovery", name, found, _evidence(run, check, course, found), passed=_passed(check, course, found)
     )

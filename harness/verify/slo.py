@@ -3,7 +3,8 @@
 Latency counts from when a request was *scheduled*, over answered requests; one that was given up without an answer (at
 its deadline, or because it could not be sent) counts as slower than any limit, so that a system that answers nobody is
 not fast. Refusals (shed, disabled) are neither errors nor good. A limit on a quantile is tested as the share of
-requests above it, over blocks of time.
+requests above it, over blocks of time. What is broken by latency in a window in which the generator itself was late is
+undecided (`lateness.py`).
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pandas as pd
 from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.record.rows import ErrorClass, Outcome
-from harness.verify import figures, statistics
+from harness.verify import figures, lateness, statistics
 from harness.verify.figures import Tested, at, say
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Verdict
@@ -48,7 +49,8 @@ def check_slo(run: Run, check: SloCheck) -> Verdict:
     chosen = slice_of(run, check, window)
     tests = [*_latency_tests(check, chosen), *_share_tests(check, chosen)]
     found = [*figures.decided(tests, figures.alpha_of(run.plan)), *_exact_figures(check, chosen)]
-    found = [_estimable(figure) for figure in found]
+    late = lateness.late_in(run, window)
+    found = [lateness.excused(figure, late if _by_time(figure) else "") for figure in map(_estimable, found)]
     evidence = _evidence(check, chosen, found)
     return figures.verdict_of("slo", name, found, evidence, passed=_passed(check, window, found))
 
@@ -171,6 +173,11 @@ def _quantile_bar(
         level=around.level,
         method=f"ranks from {around.method}",
     )
+
+
+def _by_time(figure: Figure) -> bool:
+    """Whether it counts what took too long, and not only what failed."""
+    return figure.name.startswith(("latency", "goodput", LATE_ERRORS))
 
 
 def _estimable(figure: Figure) -> Figure:

@@ -119,6 +119,17 @@ def test_the_top_says_what_broke_and_why_one_may_believe_it() -> None:
     assert [verdict.outcome for verdict in summary.verdicts][:2] == [Outcome.FAIL, Outcome.INCONCLUSIVE]
 
 
+def test_how_late_the_generator_was_is_that_of_its_worst_second() -> None:
+    first = rows.ShardHealth(
+        at_ns=at(10), shard=0, scheduled=100, sent=100, in_flight=2, lag_s_p99=0.002, cpu_ratio=0.2, open_files=9
+    )
+    health = (first, msgspec.structs.replace(first, at_ns=at(11), lag_s_p99=0.026))
+    run = a_run().altering_events(lambda events: [*events, *health]).built()
+    said = "even in its worst second the generator sent 99 % of its requests at most 26 ms late"
+
+    assert said in some.summary_of(run, some.of_each_kind()).trust
+
+
 @pytest.mark.parametrize(
     ("verdicts", "why"),
     [
