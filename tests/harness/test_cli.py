@@ -84,4 +84,4 @@ def test_a_plan_says_how_the_rate_changes_where_it_does(tmp_path: Path) -> None:
     words = " ".join(CliRunner().invoke(app, ["plan", str(ramped), "--short"]).output.split())
 
     assert "18s 23s rate 84/s → 126/s" in words
-    assert "78s 94s rate 84/s load" in words, "the last row, and nothing behind the rate that stays"
+    assert "78s 98s rate 84/s load" in words, "the last row, and nothing behind the rate that stays"
