@@ -61,7 +61,8 @@ def _shown(run: Run, dependency: str | None) -> Growth:
     """What both counters of the replicas rose by at each scrape, with a column `kind`: calls or attempts."""
     names = run.plan.target.metrics
     metrics = {"calls": names.dependency_calls, "attempts": names.dependency_attempts}
-    shown = pd.concat([growth(run, metric, "dependency").assign(kind=kind) for kind, metric in metrics.items()])
+    counted = [growth(run, metric, "dependency").assign(kind=kind) for kind, metric in metrics.items()]
+    shown = pd.concat(counted, ignore_index=True)
     replica = shown["service"].isin(windows.services_with_role(run, "api"))
     return shown[replica if dependency is None else replica & (shown["word"] == dependency)]
 
@@ -73,16 +74,17 @@ def _not_to_be_compared(shown: Growth) -> Iterator[Figure]:
         # A call of the last moments may not have been tried yet when the last scrape was made.
         tried = int(calls.loc[calls["at_s"] < own["at_s"].max() - WORST_WINDOW_S, "count"].sum())
         made, attempted = int(calls["count"].sum()), int(attempts["count"].sum())
+        ratio, why = None, ""
         if attempts.empty or calls.empty:
             why = f"it shows no {'attempts' if attempts.empty else 'calls'}"
         elif attempted < tried:
+            ratio = attempted / made
             why = f"{attempted:,} attempts for {made:,} calls: it may count as calls what its breaker refuses"
-        else:
-            continue
-        yield figures.stated(
-            f"{dependency} attempts per call of {service}", attempted / made if made else None, unit="", samples=made,
-            accept="at least 1", outcome=Outcome.INCONCLUSIVE, reason=why,
-        )  # fmt: skip
+        if why:
+            yield figures.stated(
+                f"{dependency} attempts per call of {service}", ratio, unit="", samples=made,
+                accept="at least 1", outcome=Outcome.INCONCLUSIVE, reason=why,
+            )  # fmt: skip
 
 
 def _increases(shown: Growth) -> Iterator[_Increases]:
