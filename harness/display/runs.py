@@ -23,6 +23,7 @@ from harness.runner import Progress
 from harness.suite import Ended
 from harness.target.running_target import ServiceStatus
 from harness.units import enc_hook
+from harness.verify.quantities import ratio
 from harness.verify.verdict import Outcome, Verdicts
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     for start_s, end_s, what in sorted(_moments(plan)):
         table.add_row(f"{start_s:g}s", f"{end_s:g}s", escape(what))
     console.print(table)
-    shares = ", ".join(f"{operation.name} {operation.share:.0%}" for operation in plan.operations)
+    shares = ", ".join(f"{operation.name} {ratio(operation.share)}" for operation in plan.operations)
     shards = "1 shard" if plan.load.shards == 1 else f"{plan.load.shards} shards"
     console.print(f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {shards}: {shares}")
     for check in plan.expect:
@@ -174,9 +175,10 @@ def _places(fault: WholeFault) -> list[str]:
 def show_regions(regions: list[RegionView], links: list[LinkView], console: Console) -> None:
     table = Table("region", "healthy", "level", "its users", "their writes", box=None)
     for view in regions:
-        level, share = _or_dash(view.level), "–" if view.share is None else f"{view.share:.0%}"
         writes = {True: "here", False: "elsewhere", None: "–"}[view.takes_writes]
-        table.add_row(view.region, f"{view.healthy} of {view.services}", level, share, writes)
+        table.add_row(
+            view.region, f"{view.healthy} of {view.services}", _or_dash(view.level), ratio(view.share), writes
+        )
     console.print()
     console.print(table)
     table = Table("link", "state", "replication lag", box=None)

@@ -10,6 +10,7 @@ from harness.display.runs import BADGES
 from harness.errors import ExitCode
 from harness.search.bisection import Ending
 from harness.search.knee import Knee, Point
+from harness.verify.quantities import ratio
 
 
 def show_point(point: Point, console: Console) -> None:
@@ -30,7 +31,7 @@ def show_knee(knee: Knee, console: Console, *, exit_code: ExitCode, folder: Path
         regions, replicas = knee.subject.regions, knee.subject.replicas
         _say(console, f"{knee.per_region} a region of {regions}, {knee.per_replica} a replica of {replicas}.")
     if knee.share_of_capacity is not None:
-        _say(console, f"{knee.share_of_capacity:.1%} of the capacity, {knee.subject.capacity}.")
+        _say(console, f"{ratio(knee.share_of_capacity)} of the capacity, {knee.subject.capacity}.")
     files = f"result: {folder / 'knee.json'}  page: {folder / 'knee.html'}"
     _say(console, f"[bold]{knee.ending}[/] (exit {int(exit_code)})  {escape(files)}")
 

@@ -27,7 +27,7 @@ def agreement_panel(run: Run, summary: Summary) -> Panel | None:
     words = f"alike in all {len(everywhere.regions)} regions"
     figure.add_trace(drawing.line(line_of(everywhere), group="everywhere", role="shown", width=2.6, words=words))
     keys.insert(0, Key(group="everywhere", words=words, role="shown"))
-    figure.update_yaxes(tickformat=".0%", hoverformat=".0%", range=[-0.03, 1.04])
+    figure.update_yaxes(tickformat=".0%", hoverformat=".3~%", range=[-0.03, 1.04])
     caption = (
         f"Of a sample of {int(everywhere.asked.max()) or 'some'} groups of keys, the share for which the regions hold "
         "the same, asked at the same instant. 100 %: whoever looks, wherever, sees the same. What was just written has "

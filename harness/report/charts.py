@@ -191,6 +191,6 @@ def _shedding(run: Run, summary: Summary) -> Panel | None:
             )
     if series.shed_promised:
         keys.append(Key(group="", words="promised for the measured overload", role="muted", dash="2 3"))
-    figure.update_yaxes(tickformat=".0%", hoverformat=".1%", range=[-0.03, 1.04])
+    figure.update_yaxes(tickformat=".0%", hoverformat=".3~%", range=[-0.03, 1.04])
     caption = "Share of the requests of each priority that the load shedder refused; priority 1 is never to be shed."
     return drawing.panel("shedding", "Shed by priority", caption, keys=keys, figure=figure)

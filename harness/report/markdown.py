@@ -61,7 +61,7 @@ def _figures(verdict: Verdict) -> tuple[Figure, ...]:
 
 
 def _figure(figure: Figure) -> str:
-    value = wording.quantity(figure.value, figure.unit)
+    value = wording.measured(figure)
     return (
         f"{wording.GLYPHS[figure.outcome]} {figure.name}: {value} (accepted: {figure.accept}; n = {figure.samples:,})"
     )

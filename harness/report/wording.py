@@ -1,14 +1,18 @@
 """Figures as people read them: three significant digits, one unit, no false precision.
 
-All formats of a report word their numbers here, so that the same figure never reads differently in two places. It
-chooses no numbers: `summary` does.
+All formats of a report word their numbers here, and sentences of verdicts theirs with the same functions, so that one
+figure never reads differently in two places. It chooses no numbers: `summary` does.
 """
 
 import math
 
+from harness.verify import quantities
 from harness.verify.verdict import Figure, Interval, Outcome
 
-NOTHING = "–"
+NOTHING = quantities.NOTHING
+number = quantities.number
+ratio = quantities.ratio
+quantity = quantities.say
 COHORTS = {
     "sticky": "one region served all of it (sticky)",
     "remote": "the reader was served by another region (remote)",
@@ -18,38 +22,16 @@ SCENES_AT_ONCE = 3  # of one verdict; the others are folded away
 GLYPHS = {Outcome.PASS: "✓", Outcome.INCONCLUSIVE: "?", Outcome.FAIL: "✗"}
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Three significant digits, thousands separated, never in powers of ten."""
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    if value == 0:
-        return "0"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, places)
-    text = f"{rounded:,.{max(0, min(places, 9))}f}" if abs(rounded) < 10**digits else f"{value:,.0f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def count(value: int) -> str:
     return f"{value:,}"
 
 
 def duration(seconds: float | None) -> str:
-    """`0.0312` → `31.2 ms`; `73.25` → `73.3 s`; `3700` → `61 min 40 s`; infinite: there was no answer."""
-    if seconds == math.inf:
-        return "no answer"
-    if seconds is None or not math.isfinite(seconds):
-        return NOTHING
-    if seconds != 0 and abs(seconds) < 1:
-        return f"{number(seconds * 1000)} ms"
-    if abs(seconds) >= 600:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes:,} min {rest} s" if rest else f"{minutes:,} min"
-    return f"{number(seconds)} s"
-
-
-def ratio(value: float | None) -> str:
-    return NOTHING if value is None or not math.isfinite(value) else f"{number(value * 100)} %"
+    """As `quantities.seconds`, and in minutes where there are many: `3700` → `61 min 40 s`."""
+    if seconds is None or not math.isfinite(seconds) or abs(seconds) < 600:
+        return quantities.seconds(seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,} min {rest} s" if rest else f"{minutes:,} min"
 
 
 def rate(per_s: float | None) -> str:
@@ -67,17 +49,9 @@ def span(start_s: float, end_s: float | None) -> str:
     return f"{start_s:,.1f}–{end_s:,.1f} s"
 
 
-def quantity(value: float | None, unit: str) -> str:
-    """A value in a check's own unit; seconds and ratios in the form people say them."""
-    match unit:
-        case "s":
-            return duration(value)
-        case "ratio":
-            return ratio(value)
-        case "":
-            return number(value)
-        case _:
-            return NOTHING if value is None else f"{number(value)} {unit}"
+def measured(figure: Figure) -> str:
+    """Its value, in as many digits as tell it from what is accepted."""
+    return NOTHING if figure.value is None else quantities.unlike(figure.value, figure.unit, figure.accept)
 
 
 def interval(figure: Figure) -> str:
@@ -101,7 +75,7 @@ def figure_line(figure: Figure) -> str:
     """One figure in one line, for formats without tables."""
     bar = interval(figure)
     parts = [
-        f"{figure.name}: {quantity(figure.value, figure.unit)}" + (f", {bar}" if bar else ""),
+        f"{figure.name}: {measured(figure)}" + (f", {bar}" if bar else ""),
         f"accepted: {figure.accept}",
         f"n = {sample_count(figure)}",
         figure.outcome.value + (f" ({figure.reason})" if figure.reason else ""),

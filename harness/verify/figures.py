@@ -15,7 +15,8 @@ from harness.experiment.expectations.severity import SeverityCheck
 from harness.experiment.expectations.shedding import SheddingCheck
 from harness.experiment.expectations.slo import SloCheck
 from harness.plan import Plan
-from harness.verify import statistics
+from harness.verify import quantities, statistics
+from harness.verify.quantities import unlike
 from harness.verify.statistics import Estimate, Floats
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict, worst
 
@@ -242,7 +243,7 @@ def verdict_of(
 
 def in_words(figure: Figure) -> str:
     """`p99: expected at most 400 ms, measured 512 ms [480 ms to 560 ms] (n = 2,000).`"""
-    measured = "not estimable" if figure.value is None else say(figure.value, figure.unit)
+    measured = "not estimable" if figure.value is None else unlike(figure.value, figure.unit, figure.accept)
     bar = ""
     if figure.interval is not None:
         low, high = figure.interval.low, figure.interval.high
@@ -258,12 +259,7 @@ def in_words(figure: Figure) -> str:
 
 def say(value: float, unit: str) -> str:
     """Three significant digits with the unit as people say it."""
-    if unit == "ratio":
-        return f"{value * 100:.3g} %"
-    if unit == "s":
-        return f"{value * 1000:.3g} ms" if abs(value) < 1 else f"{value:.3g} s"
-    text = f"{value:,.0f}" if value == round(value) else f"{value:.3g}"
-    return f"{text} {unit}" if unit else text
+    return quantities.say(value, unit)
 
 
 def at(at_s: float) -> str:

@@ -85,7 +85,7 @@ def _ratio_test(check: SheddingCheck, answers: Answers, mine: Bools, where: str,
         estimate=estimate,
         low=-tolerance,
         high=tolerance,
-        accept=f"{say(promised, 'ratio')} ± {say(tolerance, 'ratio')}",
+        accept=_around(promised, tolerance),
         on_scale=False,
         shown=promised + estimate.value,
         bar=_shifted(estimate.interval, promised),
@@ -216,6 +216,12 @@ def _occasion(check: SheddingCheck, answers: Answers) -> list[Figure]:
 
 def _nothing(name: str, why: str) -> Figure:
     return figures.stated(name, 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why)
+
+
+def _around(promised: float, tolerance: float) -> str:
+    """With the ends of it, which a share may be close to."""
+    low, high = max(0.0, promised - tolerance), min(1.0, promised + tolerance)
+    return f"{say(promised, 'ratio')} ± {say(tolerance, 'ratio')}, so {say(low, 'ratio')} to {say(high, 'ratio')}"
 
 
 def _passed(answers: Answers, found: list[Figure]) -> str:

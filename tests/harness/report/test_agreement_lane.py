@@ -43,6 +43,13 @@ def test_there_is_a_line_for_all_regions_and_one_for_each_pair_and_the_worst_pai
     assert panel.caption.endswith("At worst us-east and us-west agreed on 50 %, at 11.0 s.")
 
 
+def test_pointing_at_the_lane_tells_almost_all_from_all() -> None:
+    panel = lane((10.0, SAME), (11.0, SAME))
+
+    assert panel is not None
+    assert json.loads(panel.figure)["layout"]["yaxis"]["hoverformat"] == ".3~%"  # 99.96 % is not 100 %
+
+
 @pytest.mark.parametrize(
     ("at_s", "shown"),
     [([], []), ([1.0, 2.0], [0.5, 0.5]), ([1.0, 2.0, 9.0, 10.0], [0.5, 0.5, None, 0.5, 0.5])],

@@ -1,8 +1,11 @@
 import math
 
+import msgspec
 import pytest
 
 from harness.report import wording
+from harness.verify.verdict import Outcome
+from tests.harness.report import some
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ def test_numbers_have_three_significant_digits_and_no_powers_of_ten(value: float
         (None, "–"),
         (0, "0 s"),
         (0.0312, "31.2 ms"),
-        (0.9996, "1,000 ms"),
+        (0.9996, "1 s"),
         (1.0, "1 s"),
         (73.25, "73.2 s"),
         (3700, "61 min 40 s"),
@@ -54,3 +57,10 @@ def test_a_span_without_length_is_a_moment() -> None:
     assert wording.span(31.0, None) == "31.0 s"
     assert wording.span(31.0, 31.0) == "31.0 s"
     assert wording.span(31.0, 40.25) == "31.0–40.2 s"
+
+
+def test_a_figure_that_broke_its_bound_by_little_does_not_read_as_if_it_kept_it() -> None:
+    figure = msgspec.structs.replace(some.a_verdict(Outcome.FAIL).figures[0], value=1.002, accept="at most 1 s")
+
+    assert wording.measured(figure) == "1.002 s"
+    assert wording.figure_line(figure).startswith("p99: 1.002 s,")

@@ -29,3 +29,21 @@ def test_a_verdict_names_its_worst_figure_and_a_few_more(many: int, end: str) ->
 
 def test_nothing_measured_is_said() -> None:
     assert figures.verdict_of("slo", "slo", [], passed="").sentence == "Nothing was measured."
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "unit", "words"),
+    [
+        (1.002, 1.0, "s", "expected at most 1 s, measured 1.002 s"),
+        (0.01004, 0.01, "ratio", "expected at most 1 %, measured 1.004 %"),
+        (0.9999, 0.9995, "ratio", "expected at most 99.95 %, measured 99.99 %"),
+        (0.9996, 0.9995, "ratio", "expected at most 99.95 %, measured 99.96 %"),
+        (12345.6, 12345.0, "/s", "expected at most 12,345 /s, measured 12,346 /s"),
+    ],
+)
+def test_what_broke_its_bound_by_little_is_said_to_have_broken_it(
+    value: float, most: float, unit: str, words: str
+) -> None:
+    figure = figures.bounded("it", value, most, unit=unit, samples=10, reason="")
+
+    assert figures.in_words(figure) == f"it: {words} (n = 10)."

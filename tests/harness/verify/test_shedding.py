@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import msgspec
 import numpy as np
@@ -213,3 +214,11 @@ def test_a_target_without_that_promise_is_not_judged() -> None:
 
 def test_slow_refusals_within_their_limit_pass() -> None:
     assert check_shedding(_overloaded().built(), SheddingCheck(refusal_p99=Seconds(0.003))).outcome is Outcome.PASS
+
+
+def test_what_is_accepted_names_the_ends_that_a_share_may_be_close_to() -> None:
+    accept = figure(check_shedding(_overloaded().built(), CHECK), "priority 2 shed whenever overloaded").accept
+
+    promised, tolerance, low, high = map(float, re.findall(r"[\d.]+", accept))
+    assert accept == f"{promised} % ± {tolerance:g} %, so {low} % to {high} %"
+    assert (low, high) == pytest.approx((promised - tolerance, promised + tolerance), abs=0.1)
