@@ -69,16 +69,23 @@ class RunResult:
 
 @dataclass(slots=True)
 class Stop:
-    """The one way to end a run early; the first reason counts."""
+    """The one way to end a run early; the first reason counts, and so does its time."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     by: StoppedBy | None = None
     reason: str = ""
+    asked_ns: int = 0
 
     def ask(self, by: StoppedBy, reason: str) -> None:
         if self.by is None:
-            self.by, self.reason = by, reason
+            self.by, self.reason, self.asked_ns = by, reason, clock.now_ns()
             self.asked.set()
+
+    def event(self) -> rows.RunStopped | None:
+        """For the record, where a stop was asked for; what was open then ended later."""
+        if self.by is None:
+            return None
+        return rows.RunStopped(at_ns=self.asked_ns, by=self.by, reason=self.reason)
 
     async def asked_before(self, at_ns: int) -> bool:
         """Wait until an instant or a stop, whichever comes first; whether it was the stop."""
@@ -331,8 +338,9 @@ class Conductor:
         except UncleanError as error:
             self._unclean = str(error)
         await self._tried(asyncio.to_thread(self.target.log_files))  # whole up to now
-        if self.stop.by is not None:
-            self.writer.event(rows.RunStopped(at_ns=clock.now_ns(), by=self.stop.by, reason=self.stop.reason))
+        stopped = self.stop.event()
+        if stopped is not None:
+            self.writer.event(stopped)
         self.writer.event(rows.RunEnded(at_ns=clock.now_ns(), clean=not self._unclean))
         logs.collect(self._log_marks, self.folder / "logs")
         self._journal.close()

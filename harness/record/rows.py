@@ -218,7 +218,7 @@ class MachinePressure(_Event, frozen=True, kw_only=True, tag="machine_pressure")
 
 
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
-    """The run ended before its time."""
+    """The run ended before its time; dated when that was asked for, not when the last open request had ended."""
 
     by: Literal["operator", "stop_condition", "error"]
     reason: str

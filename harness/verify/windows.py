@@ -200,7 +200,7 @@ def end_of_load_s(run: Run) -> float:
     final = phase_window(run.plan, "final_reads")
     planned_s = run.plan.duration_s if final is None else final.start_s
     stopped = first(run, rows.RunStopped)
-    return planned_s if stopped is None else min(planned_s, run_time_s(run, stopped.at_ns))
+    return planned_s if stopped is None else min(planned_s, max(0.0, run_time_s(run, stopped.at_ns)))
 
 
 def outside(windows: list[Window], at_s: Floats) -> Bools:

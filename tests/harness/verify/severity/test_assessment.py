@@ -9,6 +9,7 @@ import pytest
 from harness.experiment.expectations.severity import Severity
 from harness.record import rows
 from harness.record.reader import Run
+from harness.verify import windows
 from harness.verify.severity.assessment import Assessment, Scope, assess
 from harness.verify.severity.grade import graded, most_allowed
 from tests.harness.a_run import RunBuilder, a_run
@@ -153,6 +154,16 @@ def test_nobody_is_affected_by_a_run_that_was_stopped() -> None:
         return [*events, rows.RunStopped(at_ns=at(40.0), by="operator", reason="enough")]
 
     assert assessed(a_run().altering_requests(never_sent).altering_events(stop).built()).affected == 0
+
+
+def test_a_run_that_was_stopped_before_its_load_began_had_none() -> None:
+    stop = rows.RunStopped(at_ns=at(-0.5), by="operator", reason="enough")
+    run = (
+        a_run().altering_requests(lambda frame: frame.iloc[:0]).altering_events(lambda events: [*events, stop]).built()
+    )
+
+    assert windows.end_of_load_s(run) == 0.0
+    assert assess(run) is None
 
 
 def test_one_user_of_two_is_not_yet_an_outage() -> None:
