@@ -141,6 +141,7 @@ def _point(tried: Attempt, question: Question) -> Point:
         offered_per_s=phase.per_s(phase.offered),
         goodput_per_s=phase.per_s(phase.good),
         latency_p99_s=p99_s if p99_s is not None and isfinite(p99_s) else None,
+        timed=phase.latency.samples,
     )
 
 

@@ -10,7 +10,7 @@ from harness.display.runs import BADGES
 from harness.errors import ExitCode
 from harness.search.bisection import Ending
 from harness.search.knee import Knee, Point
-from harness.verify.quantities import ratio
+from harness.verify.quantities import NOTHING, ratio, seconds
 
 
 def show_point(point: Point, console: Console) -> None:
@@ -19,11 +19,11 @@ def show_point(point: Point, console: Console) -> None:
 
 def show_knee(knee: Knee, console: Console, *, exit_code: ExitCode, folder: Path) -> None:
     """The runs by their rate, and the answer."""
-    table = Table("offered", "", "p99", "good", "run", box=None)
+    table = Table("offered", "", "timed", "p99", "good", "run", box=None)
     for point in sorted(knee.points, key=lambda point: point.rate):
-        p99 = "–" if point.latency_p99_s is None else f"{point.latency_p99_s * 1000:,.0f} ms"
-        good = "–" if point.goodput_per_s is None else f"{point.goodput_per_s:,.1f}/s"
-        table.add_row(str(point.rate), BADGES[point.outcome], p99, good, point.run)
+        timed = NOTHING if point.timed is None else f"{point.timed:,}"
+        good = NOTHING if point.goodput_per_s is None else f"{point.goodput_per_s:,.1f}/s"
+        table.add_row(str(point.rate), BADGES[point.outcome], timed, seconds(point.latency_p99_s), good, point.run)
     console.print(table)
     _say(console, f"[dim]{escape('; '.join(knee.subject.objectives))}[/]")
     _say(console, f"[bold]{escape(knee.sentence)}[/]")

@@ -44,6 +44,7 @@ _RATES = (
     ("achieved", "achieved: sent", "solid", 1.6),
     ("offered", "offered: scheduled", "dot", 1.8),
     ("good", "good: answered as asked, in time", "solid", 2.4),
+    ("late", "late: answered as asked, not in time", "dashdot", 1.8),
     ("shed", "shed", "dash", 1.8),
     ("disabled", "refused: feature off", "dash", 1.4),
     ("errors", "errors: failed, unknown, not sent", "solid", 1.8),
@@ -63,8 +64,9 @@ def _rates(run: Run, summary: Summary) -> Panel:
     return drawing.panel(
         "rates",
         "Requests a second",
-        f"By the second they were scheduled for, so each second adds up to what was offered. Good: answered as asked "
-        f"within {wording.duration(summary.good_within_s)}.",
+        f"By the second they were scheduled for, so good, late, shed, refused and errors of each add up to what was "
+        f"offered in it; achieved: by the second they were sent in. In time: within "
+        f"{wording.duration(summary.good_within_s)} of the scheduled instant.",
         keys=keys,
         figure=figure,
         height=HEIGHT + 40,

@@ -134,6 +134,11 @@ class Slice:
         return many / self.offered if self.offered else None
 
     @property
+    def late(self) -> int:
+        """Answered as asked, but not in time."""
+        return self.outcomes[Outcome.OK] - self.good
+
+    @property
     def shed(self) -> int:
         return self.outcomes[Outcome.SHED]
 

@@ -19,7 +19,7 @@ from harness.report.summary import Summary
 
 HEIGHT = 250
 MARKED_UP_TO = 150  # points of a line that get a marker each, so that single points between gaps are seen
-DASHES = {"solid": "", "dot": "2 3", "dash": "7 4"}  # Plotly's words as SVG's
+DASHES = {"solid": "", "dot": "2 3", "dash": "7 4", "dashdot": "8 3 2 3"}  # Plotly's words as SVG's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,13 +102,18 @@ def _latency(knee: Knee, across: Scale) -> Chart | None:
     return Chart(
         title="p99 against offered rate",
         caption="From the scheduled instant; logarithmic. A run in which more than 1 % were never answered has none.",
-        marks=tuple(_mark(point, across, up(math.log10(value)), wording.duration(value)) for point, value in measured),
+        marks=tuple(_mark(point, across, up(math.log10(value)), _p99(point, value)) for point, value in measured),
         across=_rate_ticks(knee, across),
         up=tuple(Tick(at=up(math.log10(tick)), words=wording.duration(tick)) for tick in _decades(low, high)),
         line=None if limit_s is None else up(math.log10(limit_s)),
         slope=None,
         bracket=_bracket(knee, across),
     )
+
+
+def _p99(point: Point, value_s: float) -> str:
+    over = "" if point.timed is None else f" (n = {point.timed:,})"
+    return f"{wording.duration(value_s)}{over}"
 
 
 def _goodput(knee: Knee, across: Scale) -> Chart | None:

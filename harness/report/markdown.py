@@ -114,15 +114,22 @@ def _accounting(summary: Summary) -> str:
 
 
 def _phases(summary: Summary) -> str:
-    head = "| phase | offered/s | good/s | shed/s | errors/s | p50 | p95 | p99 |"
+    head = "| phase | offered/s | good/s | late/s | shed/s | off/s | errors/s | timed | p50 | p95 | p99 |"
     rows = [_phase(part) for part in summary.phases]
-    return "\n".join([head, "|---|" + "--:|" * 7, *rows])
+    words = (
+        f"Good: answered as asked within {wording.duration(summary.good_within_s)}; late: after that; off: refused, as "
+        "the feature was off. Percentiles are over the requests timed: answered as asked, or given up without an "
+        "answer, which counts as slower than any."
+    )
+    return "\n".join([head, "|---|" + "--:|" * 10, *rows, "", words])
 
 
 def _phase(part: Slice) -> str:
-    rates = [wording.rate(part.per_s(many)) for many in (part.offered, part.good, part.shed, part.errors)]
+    ended = (part.good, part.late, part.shed, part.disabled, part.errors)
+    rates = [wording.rate(part.per_s(many)) for many in (part.offered, *ended)]
     latency = part.latency
-    cells = [*rates, *(wording.duration(value) for value in (latency.p50_s, latency.p95_s, latency.p99_s))]
+    times = [wording.duration(value) for value in (latency.p50_s, latency.p95_s, latency.p99_s)]
+    cells = [*rates, wording.count(latency.samples), *times]
     return f"| {plain(part.name)} | " + " | ".join(cells) + " |"
 
 

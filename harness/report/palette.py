@@ -31,6 +31,7 @@ PALETTE = {
     "offered": Colour(light="#444d5c", dark="#c3cad6"),
     "achieved": Colour(light="#7d8796", dark="#8f9aab"),
     "good": Colour(light="#0f7a45", dark="#4fcb8b"),
+    "late": Colour(light="#1b7190", dark="#6fc6e6"),
     "shed": Colour(light="#b56200", dark="#ffb03a"),
     "disabled": Colour(light="#7b45b8", dark="#c59bff"),
     "errors": Colour(light="#c62a36", dark="#ff6b74"),

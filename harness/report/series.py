@@ -56,7 +56,7 @@ class Series:
 
     bin_s: float
     end_s: float
-    rates: dict[str, Line]  # offered, achieved, good, shed, disabled, errors
+    rates: dict[str, Line]  # offered, achieved, good, late, shed, disabled, errors
     quantiles: tuple[Quantile, ...]
     slowest: Line
     levels: LevelLines
@@ -105,6 +105,7 @@ def _rates(columns: Columns, good: Mask, bins: Ints, grid: Floats, bin_s: float)
         "offered": _tally(bins, everything, len(grid)),
         "achieved": _tally(sent_bins, sent, len(grid)),
         "good": _tally(bins, good, len(grid)),
+        "late": _tally(bins, columns.are(Outcome.OK) & ~good, len(grid)),
         "shed": _tally(bins, columns.are(Outcome.SHED), len(grid)),
         "disabled": _tally(bins, columns.are(Outcome.DISABLED), len(grid)),
         "errors": _tally(bins, columns.are(*ERRORS), len(grid)),

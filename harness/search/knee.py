@@ -28,8 +28,9 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Point(_Strict, frozen=True, kw_only=True):
     """One run of the search: the rate asked for, how it was judged and why, and what was measured in the phase.
 
-    `offered_per_s` and `goodput_per_s` are requests scheduled, and answered as asked in time, a second; the p99 is None
-    where it is not estimable or where more than 1 % were never answered.
+    `offered_per_s` and `goodput_per_s` are requests scheduled, and answered as asked in time, a second; the p99 is over
+    `timed` requests, answered as asked or given up without an answer, and None where it is not estimable or where more
+    than 1 % of them were never answered. Results of older searches do not tell how many were timed.
     """
 
     rate: PerSecond
@@ -39,6 +40,7 @@ class Point(_Strict, frozen=True, kw_only=True):
     offered_per_s: float | None
     goodput_per_s: float | None
     latency_p99_s: float | None
+    timed: int | None = None
 
     @property
     def trial(self) -> Trial:

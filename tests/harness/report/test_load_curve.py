@@ -23,6 +23,7 @@ def test_each_run_is_a_mark_where_its_rate_and_its_figures_are() -> None:
     assert by_rate["100/s"].x < by_rate["290/s"].x < by_rate["295/s"].x < by_rate["400/s"].x
     assert by_rate["100/s"].y > by_rate["290/s"].y  # more goodput stands higher
     assert by_rate["400/s"].words == "400/s: 300/s good, fail"
+    assert latency.marks[0].words == "100/s: 40 ms (n = 6,000), pass"
 
 
 def test_the_limit_and_the_bracket_are_drawn_where_they_are() -> None:
@@ -58,6 +59,7 @@ def test_the_page_says_the_answer_and_asks_nobody_else() -> None:
 
     assert "Holds up to 290/s, no longer at 295/s (6 runs)." in page
     assert "145/s a replica (2 replicas)" in page
+    assert "<td>24,000</td><td>–</td>" in page  # timed at 400/s, and too many never answered to have a p99
     assert "<script" not in page
     assert not re.search(r"(src|href)=.(https?:|//)", page)
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from harness.report.markdown import report_markdown
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import a_run
@@ -35,6 +37,26 @@ def test_what_people_wrote_is_neither_markup_nor_a_mention() -> None:
     assert re.search(r"(?<!\\)\]\(", row) is None
     assert "http://" not in row
     assert "\\*\\*bold\\*\\* \\| cell next line" in row
+
+
+def test_a_phase_adds_up_to_what_was_offered_and_its_percentiles_say_of_how_many() -> None:
+    """Of 100 a second half fail and a tenth is answered too late: percentiles are over the half that was answered."""
+    run = (
+        a_run()
+        .with_slowness(from_s=25, to_s=55, service_s=1.2, share=0.2)
+        .with_errors(from_s=25, to_s=55, share=0.5)
+        .built()
+    )
+    text = report_markdown(some.summary_of(run), "report.html")
+
+    head, row = (next(line for line in text.splitlines() if line.startswith(start)) for start in ("| phase", "| dist"))
+    names, cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in (head, row))
+    disturbed = {name: float(cell.replace(",", "")) for name, cell in zip(names[1:8], cells[1:8], strict=True)}
+    ended = sum(disturbed[name] for name in ("good/s", "late/s", "shed/s", "off/s", "errors/s"))
+    assert ended == pytest.approx(disturbed["offered/s"], abs=0.2)
+    assert disturbed["late/s"] == pytest.approx(10, abs=3)
+    assert disturbed["timed"] == pytest.approx(1500, abs=150)
+    assert "Good: answered as asked within 1 s; late: after that;" in text
 
 
 def test_an_empty_run_makes_a_report_too() -> None:

@@ -3,17 +3,20 @@ import pandas as pd
 import pytest
 
 from harness.report.series import MOST_BINS
+from harness.report.summary import good_within_s
 from tests.harness.a_run import a_run
 from tests.harness.report import some
 
 
 def test_each_second_adds_up_to_what_was_offered_in_it() -> None:
-    run = some.a_full_run().built()
-    series = some.series_in(run, within_s=1e9)
+    run = some.a_full_run().with_slowness(from_s=50, to_s=55, service_s=0.7, share=0.3).built()
+    series = some.series_in(run, within_s=good_within_s(run))
 
     rates = {name: line.value for name, line in series.rates.items()}
-    ended = rates["good"] + rates["shed"] + rates["disabled"] + rates["errors"]
+    ended = rates["good"] + rates["late"] + rates["shed"] + rates["disabled"] + rates["errors"]
     assert np.array_equal(ended, rates["offered"])
+    assert rates["late"][52] == pytest.approx(30, abs=15)
+    assert rates["late"][20] == 0
     assert rates["offered"].sum() == len(run.requests)
 
 

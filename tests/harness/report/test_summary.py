@@ -39,6 +39,14 @@ def test_each_table_holds_every_request_once(table: str) -> None:
 
 
 def test_rates_of_a_phase_count_over_its_length() -> None:
+def test_what_was_answered_too_late_is_neither_good_nor_an_error() -> None:
+    summary = some.summary_of(some.a_full_run().with_slowness(from_s=50, to_s=55, service_s=0.7).built())
+
+    whole = summary.whole
+    assert (summary.good_within_s, whole.late > 0) == (0.5, True)
+    assert whole.good + whole.late + whole.shed + whole.disabled + whole.errors == whole.offered
+
+
     summary = some.summary_of(a_run().with_rate(100).built())
 
     baseline = next(part for part in summary.phases if part.name == "baseline")

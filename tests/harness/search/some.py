@@ -30,6 +30,7 @@ def point(rate: float, outcome: Outcome, *, p99_s: float | None = 0.04) -> Point
         offered_per_s=rate,
         goodput_per_s=min(rate, 300.0),
         latency_p99_s=p99_s,
+        timed=int(60 * rate),
     )
 
 

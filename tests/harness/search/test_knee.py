@@ -69,6 +69,16 @@ def test_a_written_result_reads_back_the_same(tmp_path: Path) -> None:
     assert read_knee(path) == a_knee()
 
 
+def test_the_result_of_an_older_search_does_not_tell_how_many_were_timed(tmp_path: Path) -> None:
+    older = json.loads(knee_json(a_knee()))
+    for each in older["points"]:
+        del each["timed"]
+    path = tmp_path / "knee.json"
+    path.write_text(json.dumps(older))
+
+    assert {each.timed for each in read_knee(path).points} == {None}
+
+
 def _with(**values: object) -> bytes:
     return json.dumps({**json.loads(knee_json(a_knee())), **values}).encode()
 

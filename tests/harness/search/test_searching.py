@@ -68,6 +68,7 @@ def test_a_point_tells_what_was_measured_in_its_phase(rate: float, good_per_s: f
     assert knee.points[0].offered_per_s == pytest.approx(rate, rel=0.01)
     assert knee.points[0].goodput_per_s == pytest.approx(good_per_s, rel=0.03)
     assert knee.points[0].latency_p99_s == (None if p99_s is None else pytest.approx(p99_s, abs=0.001))
+    assert knee.points[0].timed == pytest.approx(20 * rate, rel=0.01)
 
 
 def _nothing_to_judge(plan: Plan) -> Attempt:
