@@ -13,17 +13,16 @@ from harness.experiment.expectations.slo import SloCheck
 from harness.record.reader import Run
 from harness.report import drawing, story, wording
 from harness.report.agreement_lane import agreement_panel
-from harness.report.drawing import DASHES, HEIGHT, Key, Panel
+from harness.report.drawing import DASHES, HEIGHT, SYMBOLS, Key, Panel
 from harness.report.failover_lanes import failover_panels
 from harness.report.lanes import happenings
 from harness.report.palette import light
-from harness.report.series import Line, Quantile, Series
+from harness.report.series import LevelLines, Line, Quantile, Series
 from harness.report.summary import Summary
 from harness.verify import slo
 
-MARKS_IN_SIGHT = 40  # of a line, however many points it has
 MANY_DECADES = 3
-PRIORITY_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+CONTROLLER_ROLES = ("controller", "controller2", "controller3", "controller4")
 
 
 def panels_of(run: Run, summary: Summary) -> tuple[Panel, ...]:
@@ -139,26 +138,39 @@ def _levels(run: Run, summary: Summary) -> Panel | None:
     shows = bool(np.isfinite(levels.shown.value).any())
     if not (levels.controllers or shows):
         return None
-    for service, line in levels.called_for.items():
-        figure.add_trace(drawing.steps(line, "called_for", f"inputs of {service} call for", dash="dot", width=1.4))
-    if levels.called_for:
-        keys.append(Key(group="called_for", words="the controller's inputs call for", role="called_for", dash="2 3"))
     if shows:
         figure.add_traces(_shown(levels.lowest, levels.highest, summary.series.bin_s / 2))
         shown = drawing.line(levels.shown, group="shown", role="shown", width=2.8, shift_s=summary.series.bin_s / 2)
         figure.add_trace(shown.update(name="answers show", line={"shape": "hvh"}))
         keys.append(Key(group="shown", words="answers show (most; tinted: lowest to highest)", role="shown"))
-    for service, line in levels.controllers.items():
-        figure.add_trace(drawing.steps(line, "controller", f"{service} says", dash="dash", width=1.6))
-    if levels.controllers:
-        keys.append(Key(group="controller", words="the controller says", role="controller", dash="7 4"))
+    for place, service in enumerate(levels.controllers):
+        traces, key = _controller(levels, service, place)
+        figure.add_traces(traces)
+        keys.append(key)
+    if levels.called_for:
+        keys.append(Key(group="", words="what its inputs call for", role="muted", dash=DASHES["dot"]))
     names = story.level_names(run)
-    highest = max([1, *(stretch.level for stretch in summary.levels), *names])
+    highest = max([1, *(stretch.level for course in summary.levels for stretch in course.stretches), *names])
     ticks = list(range(highest + 1))
     labels = [drawing.plain(names.get(tick, str(tick))) for tick in ticks]
     figure.update_yaxes(tickvals=ticks, ticktext=labels, range=[-0.25, highest + 0.25])
     caption = "The degradation level as witnesses tell it, and what was called for by the figures it is decided on."
+    if len(levels.controllers) > 1:
+        caption += " Where several are at one level, the last of them covers the others."
     return drawing.panel("levels", "Degradation level", caption, keys=keys, figure=figure)
+
+
+def _controller(levels: LevelLines, service: str, place: int) -> tuple[list[go.Scatter], Key]:
+    """What a controller says and what its inputs call for, in the controller's colour; its symbol tells it too."""
+    group, role, symbol = f"controller{place}", CONTROLLER_ROLES[place % 4], SYMBOLS[place % 4]
+    traces = []
+    if service in levels.called_for:
+        line, words = levels.called_for[service], f"inputs of {service} call for"
+        traces.append(drawing.steps(line, words, group=group, role=role, dash="dot", width=1.4))
+    line, words = levels.controllers[service], f"{service} says"
+    says = drawing.steps(line, words, group=group, role=role, dash="dash", width=1.6)
+    traces.append(drawing.marked(says, symbol, role))
+    return traces, Key(group=group, words=words, role=role, dash=DASHES["dash"], mark=symbol)
 
 
 def _shown(lowest: Line, highest: Line, shift_s: float) -> list[go.Scatter]:
@@ -177,14 +189,9 @@ def _shedding(run: Run, summary: Summary) -> Panel | None:
         return None
     for place, (priority, line) in enumerate(sorted(series.shed_ratio.items())):
         role, group = f"priority{place % 4 + 1}", f"P{priority}"
-        symbol = PRIORITY_SYMBOLS[place % 4]
+        symbol = SYMBOLS[place % 4]
         trace = drawing.line(line, group=group, role=role, width=1.8, shift_s=series.bin_s / 2, words=f"{group} shed")
-        figure.add_trace(
-            trace.update(
-                mode="lines+markers",
-                marker={"symbol": symbol, "size": 6, "color": light(role), "maxdisplayed": MARKS_IN_SIGHT},
-            )
-        )
+        figure.add_trace(drawing.marked(trace, symbol, role))
         keys.append(Key(group=group, words=group, role=role, mark=symbol))
         promised = series.shed_promised.get(priority)
         if promised is not None:

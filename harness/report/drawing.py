@@ -18,6 +18,8 @@ from harness.report.story import FaultStory
 from harness.report.summary import Summary
 
 HEIGHT = 250
+MARKS_IN_SIGHT = 40  # of a marked line, however many points it has
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 MARKED_UP_TO = 150  # points of a line that get a marker each, so that single points between gaps are seen
 DASHES = {"solid": "", "dot": "2 3", "dash": "7 4", "dashdot": "8 3 2 3"}  # Plotly's words as SVG's
 
@@ -166,12 +168,18 @@ def dots(drawn: Line, *, group: str, role: str, shift_s: float) -> go.Scatter:
     )
 
 
-def steps(drawn: Line, role: str, words: str, *, width: float, dash: str = "solid") -> go.Scatter:
+def marked(trace: go.Scatter, symbol: str, role: str) -> go.Scatter:
+    """The same line with a few symbols on it, for those who do not tell its colour from others."""
+    marker = {"symbol": symbol, "size": 6, "color": light(role), "maxdisplayed": MARKS_IN_SIGHT}
+    return trace.update(mode="lines+markers", marker=marker)
+
+
+def steps(drawn: Line, words: str, *, group: str, role: str, width: float, dash: str) -> go.Scatter:
     return go.Scatter(
         x=thin(drawn.at_s),
         y=thin(drawn.value),
-        name=words,
+        name=plain(words),
         mode="lines",
         line={"color": light(role), "width": width, "dash": dash, "shape": "hv"},
-        legendgroup=role,
+        legendgroup=group,
     )

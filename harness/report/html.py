@@ -15,7 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from harness.record.reader import Run
-from harness.report import spacetime, wording
+from harness.report import spacetime, story, wording
 from harness.report.drawing import Panel
 from harness.report.palette import css_variables, light, light_to_dark
 from harness.report.summary import Summary, accounting
@@ -32,6 +32,7 @@ def report_html(run: Run, summary: Summary, panels: tuple[Panel, ...]) -> str:
         summary=summary,
         run=run,
         panels=panels,
+        never_changed=story.never_changed(summary.levels),
         grid=grid_of(summary.verdicts, run.plan.target.regions),
         accounting=accounting(summary.whole),
         colours={theme: Markup(css_variables(theme)) for theme in ("light", "dark")},  # noqa: S704  # constants of ours

@@ -44,8 +44,11 @@ PALETTE = {
     # levels
     "shown": Colour(light="#0b6f7e", dark="#4cc9da"),
     "shown_band": Colour(light="rgba(11,111,126,0.22)", dark="rgba(76,201,218,0.24)"),
+    # controllers, and what the inputs of each call for
     "controller": Colour(light="#9a2f86", dark="#f08be0"),
-    "called_for": Colour(light="#8b6d00", dark="#dcc04a"),
+    "controller2": Colour(light="#8b6d00", dark="#dcc04a"),
+    "controller3": Colour(light="#3d6be0", dark="#7fa6ff"),
+    "controller4": Colour(light="#3a3d44", dark="#d9dce2"),
     # priorities, and the curve promised for each
     "priority1": Colour(light="#1f4ea3", dark="#8fb4ff"),
     "priority2": Colour(light="#0d7f6b", dark="#46d3b8"),

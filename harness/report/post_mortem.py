@@ -130,8 +130,9 @@ def _entries(run: Run, summary: Summary) -> Iterator[Entry]:
             yield Entry(at_s=fault.inject.asked_s, words=f"injected: {headline.told(fault)}")
         if fault.revert.done_s is not None:
             yield Entry(at_s=fault.revert.done_s, words=f"reverted: {fault.id}")
-    for before, after in zip(summary.levels, summary.levels[1:], strict=False):
-        yield Entry(at_s=after.start_s, words=f"level {before.name} became {after.name}")
+    for course in summary.levels:
+        for before, after in course.changes:
+            yield Entry(at_s=after.start_s, words=f"level {before.name} became {after.name} ({course.who})")
     for alert in _fired(summary):
         yield Entry(at_s=alert.start_s, words=f"{alert.words}, {wording.span(alert.start_s, alert.end_s)}")
     for service in [each for each in summary.services if each.kind == "services"]:

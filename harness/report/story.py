@@ -6,6 +6,7 @@ back and the canary) stay two things.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import mean, median
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 from harness.experiment.faults import WrittenFault
 from harness.record import rows
 from harness.record.reader import Run
-from harness.report.series import Line
+from harness.report.series import LevelLines, Line
 from harness.units import enc_hook
 from harness.verify import windows
 from harness.verify.delivery import Delivery, Part, deliveries
@@ -205,6 +206,34 @@ class LevelStretch:
     name: str
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelCourse:
+    """The levels of one controller, one after the other; of the answers, where no controller was scraped."""
+
+    who: str
+    stretches: tuple[LevelStretch, ...]
+
+    @property
+    def changes(self) -> tuple[tuple[LevelStretch, LevelStretch], ...]:
+        return tuple(pairwise(self.stretches))
+
+
+def levels_of(run: Run, lines: LevelLines, end_s: float) -> tuple[LevelCourse, ...]:
+    names = level_names(run)
+    told = lines.controllers or {"the answers": lines.shown}
+    courses = (LevelCourse(who=who, stretches=stretches(line, names, end_s)) for who, line in told.items())
+    return tuple(course for course in courses if course.stretches)
+
+
+def never_changed(courses: Sequence[LevelCourse]) -> tuple[str, ...]:
+    """`NORMAL all the time: us-east-controller, us-west-controller`, for each level at which some stayed."""
+    stayed: dict[str, list[str]] = {}
+    for course in courses:
+        if not course.changes:
+            stayed.setdefault(course.stretches[0].name, []).append(course.who)
+    return tuple(f"{level} all the time: {', '.join(who)}" for level, who in stayed.items())
 
 
 def stretches(line: Line, names: dict[int, str], end_s: float) -> tuple[LevelStretch, ...]:

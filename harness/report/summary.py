@@ -19,7 +19,7 @@ from harness.report.failovers import Failover, failovers_of
 from harness.report.hurt import who_was_hurt
 from harness.report.incident import Incident, incident_of
 from harness.report.series import Series, series_of
-from harness.report.story import FaultStory, Happening, LevelStretch
+from harness.report.story import FaultStory, Happening, LevelCourse
 from harness.verify.verdict import Outcome, Verdict, Verdicts
 
 DEFAULT_WITHIN_S = 1.0  # the default of an objective's `within`: what counts as good where no objective says otherwise
@@ -71,7 +71,7 @@ class Summary:
     operations: tuple[Slice, ...]
     faults: tuple[FaultStory, ...]
     failovers: tuple[Failover, ...]
-    levels: tuple[LevelStretch, ...]
+    levels: tuple[LevelCourse, ...]
     alerts: tuple[Happening, ...]
     services: tuple[Happening, ...]
     environment: tuple[tuple[str, str], ...]
@@ -96,7 +96,6 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
     faults = story.faults_of(run)
     everything = np.ones(len(columns.scheduled_s), dtype=np.bool_)
     whole = slice_of(columns, everything, good, name="whole run", seconds=reached_s)
-    level = next(iter(series.levels.controllers.values()), series.levels.shown)
     return Summary(
         run_id=verdicts.run_id,
         experiment=run.plan.experiment,
@@ -123,7 +122,7 @@ def summarise(run: Run, verdicts: Verdicts) -> Summary:
         operations=_by_operation(columns, good, reached_s),
         faults=faults,
         failovers=failovers_of(run),
-        levels=story.stretches(level, story.level_names(run), reached_s),
+        levels=story.levels_of(run, series.levels, reached_s),
         alerts=story.alerts_of(run),
         services=story.services_of(run),
         environment=_environment(run),

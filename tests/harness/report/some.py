@@ -29,7 +29,7 @@ from harness.verify.verdict import (
     worst,
 )
 from tests.harness.a_run import RunBuilder, a_run
-from tests.harness.simulation import at
+from tests.harness.simulation import CONTROLLER, at, the_target
 
 HOSTILE = """</script><script>alert("1")</script> <img src=x onerror=alert(2)> & "quoted" 'single' {{ 7777 * 7777 }}"""
 
@@ -111,6 +111,26 @@ def a_full_run() -> RunBuilder:
         .with_errors(from_s=33, to_s=36, share=0.1)
         .expecting(SloCheck(phase="disturbed", p99=Seconds(0.4), goodput_ratio=Ratio(0.5), within=Seconds(0.5)))
     )
+
+
+def of_four_regions() -> RunBuilder:
+    """Four controllers; that of europe goes to SURVIVAL at T+30 s and is back at NORMAL at T+50 s."""
+    target = the_target()
+    here = target.services[CONTROLLER]
+    others = {
+        f"{region}-controller": msgspec.structs.replace(here, region=region) for region in ("us-west", "europe", "asia")
+    }
+
+    def all_controllers(metrics: pd.DataFrame) -> pd.DataFrame:
+        mine = metrics[metrics["service"] == CONTROLLER]
+        copies = [mine.assign(service=name) for name in others]
+        frame = pd.concat([metrics, *copies], ignore_index=True)
+        lost = (frame["service"] == "europe-controller") & (frame["metric"] == target.metrics.level)
+        frame.loc[lost & frame["at_s"].between(30.0, 49.9), "value"] = 4.0
+        return frame.sort_values("at_s", ignore_index=True)
+
+    wider = msgspec.structs.replace(target, services={**target.services, **others})
+    return a_run().with_target(wider).altering_metrics(all_controllers)
 
 
 def an_empty_run() -> Run:

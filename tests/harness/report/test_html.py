@@ -267,3 +267,15 @@ def test_what_to_do_first_is_in_the_way_only_where_something_is_to_be_done(outco
 
     (advice,) = [each for tag, each in page.elements if tag == "details" and each.get("class") == "incident"]
     assert ("open" in advice) is is_open
+
+
+def test_the_tables_tell_what_was_late_and_how_many_a_percentile_is_of() -> None:
+    assert full().text.count("late/s") == full().text.count("errors/stimed") == 3
+    assert "those given up without an answer, which count as slower than any" in full().text
+
+
+def test_levels_are_listed_by_controller_and_those_that_stayed_are_named() -> None:
+    _, _, listed = Page(drawn(some.of_four_regions().built())).text.partition("Levels one after the other")
+
+    words = ("europe-controller", "SURVIVAL", "NORMAL all the time: us-east-controller, us-west-controller, asia-")
+    assert [listed.index(each) for each in words] == sorted(listed.index(each) for each in words)

@@ -52,7 +52,14 @@ def test_the_timeline_is_by_the_wall_clock_and_in_order() -> None:
     assert words[-1] == "the record ends"
     assert any(what.startswith("injected: fault-1 (latency on us-east.api-&gt;us-east.redis") for what in words)
     assert "reverted: fault-1" in words
-    assert "level NORMAL became WARNING" in words
+    assert "level NORMAL became WARNING (us-east-controller)" in words
+
+
+def test_a_level_that_one_region_entered_is_told_with_who_entered_it() -> None:
+    text = drafted(some.of_four_regions().built())
+
+    assert text.count("became") == 2
+    assert re.search(r"\| 30\.\d s \| level NORMAL became SURVIVAL \(europe-controller\) \|", text)
 
 
 def test_it_says_how_long_after_the_first_harm_an_alert_fired() -> None:

@@ -10,6 +10,7 @@ from harness.errors import ExitCode
 from harness.experiment.expectations.slo import SloCheck
 from harness.record import rows
 from harness.record.rows import Outcome as Ending
+from harness.report import story
 from harness.report.counts import percentiles
 from harness.report.summary import Summary, accounting
 from harness.units import Ratio, Seconds
@@ -38,7 +39,6 @@ def test_each_table_holds_every_request_once(table: str) -> None:
     assert sum(part.good for part in getattr(summary, table)) == summary.whole.good
 
 
-def test_rates_of_a_phase_count_over_its_length() -> None:
 def test_what_was_answered_too_late_is_neither_good_nor_an_error() -> None:
     summary = some.summary_of(some.a_full_run().with_slowness(from_s=50, to_s=55, service_s=0.7).built())
 
@@ -47,6 +47,7 @@ def test_what_was_answered_too_late_is_neither_good_nor_an_error() -> None:
     assert whole.good + whole.late + whole.shed + whole.disabled + whole.errors == whole.offered
 
 
+def test_rates_of_a_phase_count_over_its_length() -> None:
     summary = some.summary_of(a_run().with_rate(100).built())
 
     baseline = next(part for part in summary.phases if part.name == "baseline")
@@ -231,12 +232,34 @@ def test_a_fault_that_was_never_called_says_so() -> None:
 
 
 def test_levels_follow_each_other_without_a_hole() -> None:
-    levels = some.summary_of(some.a_full_run().built()).levels
+    (course,) = some.summary_of(some.a_full_run().built()).levels
 
+    levels = course.stretches
+    assert course.who == "us-east-controller"
     assert [stretch.name for stretch in levels] == ["NORMAL", "WARNING", "ADVISORY", "NORMAL"]
     assert levels[0].start_s == 0
     assert all(before.end_s == after.start_s for before, after in pairwise(levels))
     assert levels[-1].end_s == 80
+
+
+def test_each_controller_has_levels_of_its_own() -> None:
+    levels = some.summary_of(some.of_four_regions().built()).levels
+
+    told = {course.who: [stretch.name for stretch in course.stretches] for course in levels}
+    assert told == {
+        "us-east-controller": ["NORMAL"],
+        "us-west-controller": ["NORMAL"],
+        "europe-controller": ["NORMAL", "SURVIVAL", "NORMAL"],
+        "asia-controller": ["NORMAL"],
+    }
+    stayed = "NORMAL all the time: us-east-controller, us-west-controller, asia-controller"
+    assert story.never_changed(levels) == (stayed,)
+
+
+def test_without_a_controller_the_levels_are_those_of_the_answers() -> None:
+    run = a_run().altering_metrics(lambda frame: frame[frame["service"] != "us-east-controller"]).built()
+
+    assert [course.who for course in some.summary_of(run).levels] == ["the answers"]
 
 
 def test_alerts_are_told_by_metric_and_by_log() -> None:
