@@ -23,6 +23,7 @@ from harness.verify import slo
 
 MANY_DECADES = 3
 CONTROLLER_ROLES = ("controller", "controller2", "controller3", "controller4")
+OBJECTIVE = "p99 objective of all requests"
 
 
 def panels_of(run: Run, summary: Summary) -> tuple[Panel, ...]:
@@ -88,7 +89,7 @@ def _latency(run: Run, summary: Summary) -> Panel:
     objectives = list(_objectives(run))
     figure.add_traces(objectives)
     if objectives:
-        keys.append(Key(group="objective", words="p99 objective", role="objective", dash=DASHES["dash"]))
+        keys.append(Key(group="objective", words=OBJECTIVE, role="objective", dash=DASHES["dash"]))
     figure.update_yaxes(type="log", hoverformat=".3~s", ticksuffix="s", **_latency_ticks(series))
     deadline = wording.duration(float(run.plan.load.deadline))
     caption = (
@@ -124,13 +125,15 @@ def _quantile(quantile: Quantile, bin_s: float, deadline_s: float, *, width: flo
 
 
 def _objectives(run: Run) -> Iterable[go.Scatter]:
+    """Of all requests, as the percentiles are; those of one operation or priority stand in their verdicts."""
     for check in run.plan.expect:
-        window = slo.window_of(run, check) if isinstance(check, SloCheck) else None
-        if isinstance(check, SloCheck) and check.p99 is not None and window is not None:
+        if not isinstance(check, SloCheck) or check.p99 is None or (check.operation, check.priority) != (None, None):
+            continue
+        window = slo.window_of(run, check)
+        if window is not None:
             value = np.array([check.p99, check.p99], dtype=np.float64)
             line = Line(at_s=np.array([window.start_s, window.end_s]), value=value)
-            drawn = drawing.line(line, group="objective", role="objective", dash="dash", width=1.5)
-            yield drawn.update(hoverinfo="skip")
+            yield drawing.line(line, group="objective", role="objective", dash="dash", width=1.5, words=OBJECTIVE)
 
 
 def _levels(run: Run, summary: Summary) -> Panel | None:
