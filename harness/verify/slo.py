@@ -20,7 +20,7 @@ from harness.verify.figures import Tested, at, say
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Verdict
 from harness.verify.verdict import Outcome as Ruling
-from harness.verify.windows import Bools, Floats, Window, column, first_disturbance_s, is_word, phase_window
+from harness.verify.windows import Bools, Floats, Window, column, is_steady, is_word, phase_window
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 BAD = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_SENT)
@@ -89,8 +89,8 @@ def slice_of(run: Run, check: SloCheck, window: Window) -> Slice:
         chosen &= is_word(frame["operation"], check.operation)
     if check.priority is not None:
         chosen &= frame["priority"].to_numpy() == check.priority
-    steady = window.end_s <= first_disturbance_s(run)
-    return _columns(frame.loc[chosen, ["scheduled_s", "latency_s", "outcome", "error"]], window, steady=steady)
+    columns = ["scheduled_s", "latency_s", "outcome", "error"]
+    return _columns(frame.loc[chosen, columns], window, steady=is_steady(run, window))
 
 
 def _columns(frame: pd.DataFrame, window: Window, *, steady: bool) -> Slice:

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 E = TypeVar("E", bound=rows.Event)
 
-SETTLING_S = 2.0  # after a revert: late answers, reconnections and the next scrape still belong to the fault
+SETTLING_S = 2.0  # after an edge of a fault: late answers, reconnections and the next scrape still belong to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +165,43 @@ def attacks_on(run: Run, service: str) -> list[Window]:
     return [Window(name=w.name, start_s=w.start_s, end_s=w.end_s + SETTLING_S) for w in windows]
 
 
-def first_disturbance_s(run: Run) -> float:
-    """The first injection or planned change of the rate: before it the run is steady by intent."""
-    moments = [fault.inject_s for fault in fault_windows(run)]
+def disturbances(run: Run) -> list[Window]:
+    """All that is done to the system on purpose: each injection and each revert, with time to settle, and each planned
+    change of the rate. A step has no length."""
+    found = [
+        Window(
+            name=f"{edge.action} {edge.fault}",
+            start_s=run_time_s(run, edge.at_ns),
+            end_s=run_time_s(run, edge.done_ns) + SETTLING_S,
+        )
+        for edge in events_of(run, rows.FaultEdge)
+    ]
     rates = run.plan.rate
-    moments += [segment.start_s for segment in rates if segment.from_per_s != segment.to_per_s]
-    moments += [after.start_s for before, after in pairwise(rates) if before.to_per_s != after.from_per_s]
-    return min(moments, default=math.inf)
+    found += [
+        Window(name="ramp", start_s=segment.start_s, end_s=segment.end_s)
+        for segment in rates
+        if segment.from_per_s != segment.to_per_s
+    ]
+    found += [
+        Window(name="step", start_s=after.start_s, end_s=after.start_s)
+        for before, after in pairwise(rates)
+        if before.to_per_s != after.from_per_s
+    ]
+    return sorted(found, key=lambda disturbance: disturbance.start_s)
+
+
+def first_disturbance_s(run: Run) -> float:
+    """The first injection or planned change of the rate."""
+    return min((disturbance.start_s for disturbance in disturbances(run)), default=math.inf)
+
+
+def is_steady(run: Run, window: Window) -> bool:
+    """Whether nothing is done to the system within the window: what varies there is chance, also under a fault."""
+    return not any(
+        disturbance.start_s < window.end_s
+        and (disturbance.end_s > window.start_s or disturbance.start_s >= window.start_s)
+        for disturbance in disturbances(run)
+    )
 
 
 def last_rate_change_s(plan: Plan) -> float | None:

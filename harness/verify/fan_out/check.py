@@ -22,7 +22,7 @@ from harness.verify.figures import Tested, at, say
 from harness.verify.slo import QuantileObjective, quantile_test
 from harness.verify.statistics import Floats, min_samples
 from harness.verify.verdict import Evidence, Figure, Outcome, Verdict
-from harness.verify.windows import Bools, Window, end_of_load_s, first_disturbance_s, is_word
+from harness.verify.windows import Bools, Window, end_of_load_s, is_steady, is_word
 
 QUANTILE = 0.95
 
@@ -76,8 +76,9 @@ def _delay_figures(run: Run, check: FanOutCheck, found: Delays, evidence: list[E
 def _tested(run: Run, limit: _Limit, acked_s: Floats, delay_s: Floats) -> Tested:
     window = Window(name="run", start_s=0.0, end_s=end_of_load_s(run))
     objective = QuantileObjective(name=f"{limit.operation} missed for p95", quantile=QUANTILE, limit_s=limit.limit_s)
-    steady = window.end_s <= first_disturbance_s(run)
-    return quantile_test(objective, acked_s[limit.mine], delay_s[limit.mine], window=window, steady=steady)
+    return quantile_test(
+        objective, acked_s[limit.mine], delay_s[limit.mine], window=window, steady=is_steady(run, window)
+    )
 
 
 def _delay_figure(limit: _Limit, surely: Figure, possibly: Figure, found: Delays) -> Figure:

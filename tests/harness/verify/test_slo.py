@@ -97,6 +97,27 @@ def test_a_share_at_its_limit_is_undecided_and_says_how_much_more_would_decide()
     assert "samples would decide" in verdict.sentence or found.needed_samples is None
 
 
+def _error_waves(*, stepping_to: float) -> RunBuilder:
+    """70 s at that rate; every 20 s there are six in which 3 % fail, which is 0.8 % in all."""
+    run = a_run().with_rate(100.0).with_phases(warm_up=5.0, baseline=20.0, disturbed=70.0, recovery=10.0)
+    run = run.with_overload(from_s=25.0, to_s=95.0, per_s=stepping_to).without_shedding()
+    for from_s in (40.0, 60.0, 80.0):
+        run = run.with_errors(from_s=from_s, to_s=from_s + 6.0, share=0.03)
+    return run
+
+
+@pytest.mark.parametrize("rate_per_s", [100.0, 150.0])
+def test_after_a_step_chance_is_chance_again(rate_per_s: float) -> None:
+    """What comes in waves on a plateau is known as badly as in a run whose rate never changes."""
+    plateau = SloCheck(phase="disturbed", start=Seconds(5.0), error_ratio=Ratio(0.01))
+    found = figure(check_slo(_error_waves(stepping_to=rate_per_s).built(), plateau), "error ratio")
+
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.interval is not None
+    assert found.interval.high is not None
+    assert found.interval.high > 0.012
+
+
 def test_a_p99_of_too_few_answers_is_no_number() -> None:
     run = a_run().with_rate(10.0).built()
     verdict = check_slo(run, SloCheck(p99=Seconds(0.15)))

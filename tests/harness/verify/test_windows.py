@@ -1,0 +1,60 @@
+"""Which stretches of a run are steady, so that what varies in them is chance."""
+
+import dataclasses
+
+import msgspec
+import pytest
+
+from harness.plan import RateSegment
+from harness.record.reader import Run
+from harness.verify.windows import Window, first_disturbance_s, is_steady
+from tests.harness.a_run import a_run
+
+STEPS = a_run().with_overload(from_s=30.0, to_s=50.0, per_s=150.0).built()
+FAULT = a_run().with_fault(at_s=30.0, lasts_s=10.0).built()  # its calls take 0.1 s
+
+
+def _with_a_ramp() -> Run:
+    """From 25 to 45 s."""
+    run = a_run().built()
+    rate = (
+        RateSegment(start_s=0.0, end_s=25.0, from_per_s=100.0, to_per_s=100.0),
+        RateSegment(start_s=25.0, end_s=45.0, from_per_s=100.0, to_per_s=150.0),
+        RateSegment(start_s=45.0, end_s=80.0, from_per_s=150.0, to_per_s=150.0),
+    )
+    return dataclasses.replace(run, plan=msgspec.structs.replace(run.plan, rate=rate))
+
+
+RAMP = _with_a_ramp()
+
+
+@pytest.mark.parametrize(
+    ("what", "run", "start_s", "end_s", "steady"),
+    [
+        ("nothing is done at all", a_run().built(), 0.0, 80.0, True),
+        ("before the first step", STEPS, 5.0, 30.0, True),
+        ("a step within", STEPS, 25.0, 35.0, False),
+        ("from the step on", STEPS, 30.0, 50.0, False),
+        ("settled after the step, until the next one", STEPS, 31.0, 50.0, True),
+        ("after the last step", STEPS, 51.0, 80.0, True),
+        ("before the fault", FAULT, 5.0, 30.0, True),
+        ("the injection within", FAULT, 25.0, 35.0, False),
+        ("all of it under the fault", FAULT, 33.0, 40.0, True),
+        ("the revert within", FAULT, 33.0, 41.0, False),
+        ("not yet settled after the revert", FAULT, 41.0, 60.0, False),
+        ("settled after the revert", FAULT, 42.5, 80.0, True),
+        ("within a ramp", RAMP, 30.0, 40.0, False),
+        ("after a ramp", RAMP, 45.0, 80.0, True),
+    ],
+)
+def test_a_window_is_steady_where_nothing_is_done_to_the_system(
+    what: str, run: Run, start_s: float, end_s: float, steady: bool
+) -> None:
+    assert is_steady(run, Window(name=what, start_s=start_s, end_s=end_s)) is steady, what
+
+
+@pytest.mark.parametrize(
+    ("run", "first_s"), [(a_run().built(), float("inf")), (STEPS, 30.0), (FAULT, 30.0), (RAMP, 25.0)]
+)
+def test_the_first_disturbance_is_a_step_a_ramp_or_an_injection(run: Run, first_s: float) -> None:
+    assert first_disturbance_s(run) == first_s
