@@ -18,7 +18,7 @@ from harness.verify.figures import Tested, at, say
 from harness.verify.shed_answers import Answers, answers_of
 from harness.verify.statistics import Estimate
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
-from harness.verify.windows import Bools, Floats
+from harness.verify.windows import Bools, Floats, Ints
 
 SAFE_OVERLOAD = 0.8  # measured overload at or below which no noise of the arrivals excuses a refusal
 SAFE_SHED_SHARE = 0.001  # a refusal or two at a restart, of a thousand answers
@@ -30,7 +30,7 @@ POOLED = "whenever overloaded"
 def check_shedding(run: Run, check: SheddingCheck) -> Verdict:
     name = name_of(check)
     promise = run.plan.target.promises.shedding
-    answers = None if promise is None else answers_of(run, promise)
+    answers = None if promise is None else answers_of(run, promise, overload.of_requests(run, promise))
     if promise is None or answers is None:
         why = "the target promises no shedding" if promise is None else "no answer names the replica that gave it"
         return figures.verdict_of("shedding", name, [_nothing("answers", why)], passed="")
@@ -73,10 +73,14 @@ def _ratio_tests(run: Run, check: SheddingCheck, answers: Answers) -> tuple[list
 
 
 def _ratio_test(check: SheddingCheck, answers: Answers, mine: Bools, where: str, priority: int) -> Tested:
-    """Observed minus promised share of shed answers; its error is that of blocks, and at least the binomial one."""
+    """Observed minus promised share of shed answers; its error is that of blocks, and at least the binomial one.
+
+    By how much the parts of a run differ was done to the system and is no chance; within a part everything is.
+    """
     shed, chance = answers.shed[mine], answers.chance[mine]
     busy_s, length_s = windows.busy_time_s(answers.sent_s[mine])
-    difference = statistics.block_mean(busy_s, shed - chance, start_s=0.0, end_s=length_s, steady=False)
+    off = _without_course(shed - chance, answers.part[mine])
+    difference = statistics.block_mean(busy_s, off, start_s=0.0, end_s=length_s)
     estimate = _at_least_binomial(difference, chance)
     promised, tolerance = float(chance.mean()), float(check.tolerance)
     return Tested(
@@ -90,6 +94,13 @@ def _ratio_test(check: SheddingCheck, answers: Answers, mine: Bools, where: str,
         shown=promised + estimate.value,
         bar=_shifted(estimate.interval, promised),
     )
+
+
+def _without_course(values: Floats, part: Ints) -> Floats:
+    """The same mean, with the means of all parts made equal to it."""
+    means = np.bincount(part, weights=values) / np.maximum(np.bincount(part), 1)
+    result: Floats = values - means[part] + values.mean()
+    return result
 
 
 def _at_least_binomial(estimate: Estimate, chance: Floats) -> Estimate:

@@ -21,6 +21,7 @@ from harness.record.reader import Run
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 E = TypeVar("E", bound=rows.Event)
 
 SETTLING_S = 2.0  # after an edge of a fault: late answers, reconnections and the next scrape still belong to it

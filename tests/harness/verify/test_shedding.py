@@ -135,6 +135,42 @@ def test_too_few_answers_are_undecided_with_the_number_that_would_decide() -> No
     assert "samples would decide" in verdict.sentence
 
 
+def _in_waves(frame: pd.DataFrame) -> pd.DataFrame:
+    """As much of priority 4 as the curve says, but 15 % more for 4 s and then 15 % less for 4 s."""
+    at_s = frame["sent_s"].to_numpy()
+    wanted = np.where(at_s < 55, 0.5, 0.75) + np.where(np.floor(at_s / 4) % 2 == 0, 0.15, -0.15)
+    of_it = (frame["priority"] == 4) & frame["sent_s"].between(27, 75)
+    shed = of_it & (np.random.default_rng(3).random(len(frame)) < wanted)
+    words = frame.astype({"outcome": object, "shed_reason": object})
+    return words.assign(
+        outcome=words["outcome"].mask(of_it, "ok").mask(shed, "shed"),
+        shed_reason=words["shed_reason"].mask(of_it, "").mask(shed, "overload"),
+        status=words["status"].mask(of_it, 200).mask(shed, 503),
+        service_s=words["service_s"].mask(shed, 0.002),
+    )
+
+
+def test_what_is_shed_in_waves_is_known_less_well() -> None:
+    """What varies while nothing is done to the system is chance, so a few waves do not show what the share is."""
+    verdict = check_shedding(_overloaded().altering_requests(_in_waves).built(), CHECK)
+    pooled = figure(verdict, "priority 4 shed whenever overloaded")
+
+    assert pooled.outcome is Outcome.INCONCLUSIVE
+    assert pooled.interval is not None
+    assert pooled.interval.high - pooled.interval.low > 0.08
+
+
+def test_that_the_parts_of_a_run_differ_is_no_error_bar() -> None:
+    """Where nothing is shed, half of priority 4 is missing at 1.5x and three quarters at 2x: how many is sure."""
+    verdict = check_shedding(_overloaded().without_shedding().built(), CHECK)
+
+    for priority in (2, 3, 4):
+        pooled = figure(verdict, f"priority {priority} shed whenever overloaded")
+        assert pooled.outcome is Outcome.FAIL
+        assert pooled.interval is not None
+        assert pooled.interval.high - pooled.interval.low < 0.04
+
+
 def _hit(priority: int, share: float, outcome: str = "ok", *, was: str = "shed") -> RunBuilder:
     """Turn a share of one priority's refusals into answers, or the other way round, while overloaded."""
 
