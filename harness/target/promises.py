@@ -33,8 +33,8 @@ class DegradationPromise(Strict, frozen=True, kw_only=True):
 
 class SheddingPromise(Strict, frozen=True, kw_only=True):
     """Shed ratio by priority: linear through (1, 0) and the points of `curve` (overload → ratio by priority), last
-    slope continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`. Answers
-    that are marked as shed for another reason than `reason` are not what this is about."""
+    slope continued, capped. From level `emergency_from` on the target rate is multiplied by `emergency_share`. What
+    is shed for another reason than `reason` is not what the curve is about; priority 1 is not to be shed for any."""
 
     policy: Literal["table", "formula"] = "table"
     target_rate_per_replica: PerSecond

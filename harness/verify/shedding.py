@@ -12,8 +12,8 @@ import numpy as np
 
 from harness.experiment.expectations.shedding import SheddingCheck
 from harness.record.reader import Run
-from harness.target.promises import SheddingPromise
-from harness.verify import figures, overload, refusals, statistics, windows
+from harness.verify import all_refusals, figures, overload, refusals, statistics, windows
+from harness.verify.all_refusals import SAFE_SHED_SHARE
 from harness.verify.figures import Tested, at, say
 from harness.verify.shed_answers import Answers, answers_of
 from harness.verify.statistics import Estimate
@@ -21,7 +21,6 @@ from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
 from harness.verify.windows import Bools, Floats, Ints
 
 SAFE_OVERLOAD = 0.8  # measured overload at or below which no noise of the arrivals excuses a refusal
-SAFE_SHED_SHARE = 0.001  # a refusal or two at a restart, of a thousand answers
 MIN_CELL = 100  # answers of one priority in one stretch of load
 MIN_STRETCH_S = 5.0
 POOLED = "whenever overloaded"
@@ -30,17 +29,21 @@ POOLED = "whenever overloaded"
 def check_shedding(run: Run, check: SheddingCheck) -> Verdict:
     name = name_of(check)
     promise = run.plan.target.promises.shedding
-    answers = None if promise is None else answers_of(run, promise, overload.of_requests(run, promise))
-    if promise is None or answers is None:
-        why = "the target promises no shedding" if promise is None else "no answer names the replica that gave it"
-        return figures.verdict_of("shedding", name, [_nothing("answers", why)], passed="")
+    if promise is None:
+        return figures.verdict_of("shedding", name, [_nothing("the target promises no shedding")], passed="")
+    load = overload.of_requests(run, promise)
+    of_all = all_refusals.figures_of(run, check, promise, load)
+    answers = answers_of(run, promise, load)
+    if answers is None:
+        why = "no answer names the replica that gave it and its level"
+        return figures.verdict_of("shedding", name, [_nothing(why), *of_all], passed="")
     tests, stretches = _ratio_tests(run, check, answers)
     prices = refusals.latency_tests(check, answers)
     decided = figures.decided([*tests, *stretches, *prices], figures.alpha_of(run.plan))
     found = [
         *_pooled_decide(decided[: len(tests)], decided[len(tests) : len(tests) + len(stretches)]),
         *decided[len(tests) + len(stretches) :],
-        *_never_shed(promise, answers),
+        *of_all,
         _no_false_shedding(answers),
         *_inversions(answers),
         *refusals.figures_of(answers),
@@ -89,7 +92,7 @@ def _ratio_test(check: SheddingCheck, answers: Answers, mine: Bools, where: str,
         estimate=estimate,
         low=-tolerance,
         high=tolerance,
-        accept=_around(promised, tolerance),
+        accept=_accepted(check, chance),
         on_scale=False,
         shown=promised + estimate.value,
         bar=_shifted(estimate.interval, promised),
@@ -109,6 +112,13 @@ def _at_least_binomial(estimate: Estimate, chance: Floats) -> Estimate:
         return estimate
     binomial = float(np.sqrt((chance * (1 - chance)).sum())) / len(chance)
     return statistics.with_error_at_least(estimate, max(binomial, 1 / len(chance)))
+
+
+def _accepted(check: SheddingCheck, chance: Floats) -> str:
+    """With the ends of it, which a share may be close to."""
+    promised = float(chance.mean())
+    low, high = max(0.0, promised - check.tolerance), min(1.0, promised + check.tolerance)
+    return f"{say(promised, 'ratio')} ± {say(check.tolerance, 'ratio')}, so {say(low, 'ratio')} to {say(high, 'ratio')}"
 
 
 def _shifted(interval: Interval | None, by: float) -> Interval | None:
@@ -147,19 +157,6 @@ def _priority_of(figure: Figure) -> str:
 
 
 # --- what must never be ---------------------------------------------------------------------------------------------
-
-
-def _never_shed(promise: SheddingPromise, answers: Answers) -> list[Figure]:
-    """Priorities whose curve is 0 everywhere are not shed at all: a promise, not a share."""
-    found = []
-    for priority in np.unique(answers.priority):
-        if overload.ever_shed(promise, int(priority)):
-            continue
-        mine = answers.priority == priority
-        hits = mine & answers.shed
-        reason = f"first at {at(answers.sent_s[hits][0])}" if hits.any() else ""
-        found.append(figures.never(f"priority {int(priority)} shed", int(hits.sum()), int(mine.sum()), reason=reason))
-    return found
 
 
 def _no_false_shedding(answers: Answers) -> Figure:
@@ -225,14 +222,8 @@ def _occasion(check: SheddingCheck, answers: Answers) -> list[Figure]:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _nothing(name: str, why: str) -> Figure:
-    return figures.stated(name, 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why)
-
-
-def _around(promised: float, tolerance: float) -> str:
-    """With the ends of it, which a share may be close to."""
-    low, high = max(0.0, promised - tolerance), min(1.0, promised + tolerance)
-    return f"{say(promised, 'ratio')} ± {say(tolerance, 'ratio')}, so {say(low, 'ratio')} to {say(high, 'ratio')}"
+def _nothing(why: str) -> Figure:
+    return figures.stated("answers", 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why)
 
 
 def _passed(answers: Answers, found: list[Figure]) -> str:

@@ -95,23 +95,79 @@ def test_an_empty_record_decides_nothing() -> None:
     assert check_shedding(run, CHECK).outcome is Outcome.INCONCLUSIVE
 
 
-def test_what_is_shed_for_another_reason_is_not_what_the_curve_is_about() -> None:
-    def shed_for(reason: str) -> RunBuilder:
-        def changed(frame: pd.DataFrame) -> pd.DataFrame:
-            hit = (frame["sent_s"] < 25) & (frame.index % 50 == 0)
-            words = frame.astype({"shed_reason": object, "outcome": object})
-            return words.assign(
-                outcome=words["outcome"].mask(hit, "shed"),
-                shed_reason=words["shed_reason"].mask(hit, reason),
-                status=words["status"].mask(hit, 503),
-            )
+CALM = SheddingCheck(expect_shedding=False)
 
-        return a_run().altering_requests(changed)
 
-    calm = SheddingCheck(expect_shedding=False)
+def _refused(frame: pd.DataFrame, hit: pd.Series, **words: object) -> pd.DataFrame:
+    """These refused for overload by whoever had answered them; `words` say otherwise."""
+    said = {"outcome": "shed", "status": 503, "service_s": 0.002, "shed_reason": "overload"} | words
+    changed = frame.astype({"outcome": object, "shed_reason": object, "served_by": object})
+    return changed.assign(**{column: changed[column].mask(hit, value) for column, value in said.items()})
 
-    assert guilty(check_shedding(shed_for("pool").built(), calm)) == []
-    assert "shed at or below 0.8x" in guilty(check_shedding(shed_for("overload").built(), calm))
+
+def _calm(every: int = 3, *, priorities: tuple[int, ...] = (2, 3, 4), **words: object) -> RunBuilder:
+    """A run at 0.5x in which each third, or so, of these priorities is refused."""
+    return a_run().altering_requests(
+        lambda frame: _refused(frame, (frame.index % every == 0) & frame["priority"].isin(priorities), **words)
+    )
+
+
+def test_what_is_shed_for_another_reason_is_not_what_the_curve_is_about_and_is_told() -> None:
+    verdict = check_shedding(_calm(shed_reason="pool").built(), CALM)
+
+    assert guilty(verdict) == []
+    assert figure(verdict, 'refused for "pool"').value == pytest.approx(0.88 * 8000 / 3, rel=0.03)
+    assert "shed at or below 0.8x" in guilty(check_shedding(_calm().built(), CALM))
+
+
+def test_priority_1_is_to_be_shed_for_no_reason_and_by_nobody() -> None:
+    for words in ({"shed_reason": "pool"}, {"served_by": ""}, {"level": -1}):
+        verdict = check_shedding(_calm(100, priorities=(1,), **words).built(), CALM)
+
+        assert "priority 1 shed" in guilty(verdict), words
+
+
+def test_another_priority_that_the_curve_spares_may_be_shed_for_another_reason() -> None:
+    target = the_target()
+    curve = {at: {**by, "2": Ratio(0.0)} for at, by in _promise().curve.items()}
+    spared = msgspec.structs.replace(_promise(), curve=curve)
+    target = msgspec.structs.replace(target, promises=msgspec.structs.replace(target.promises, shedding=spared))
+
+    assert guilty(check_shedding(_calm(shed_reason="pool").with_target(target).built(), CALM)) == []
+    assert "priority 2 shed" in guilty(check_shedding(_calm().with_target(target).built(), CALM))
+
+
+@pytest.mark.parametrize(
+    ("words", "origin"),
+    [
+        ({"served_by": ""}, '2,360 without X-Served-By; first at T+0.0 s for "overload"'),
+        ({"served_by": "edge"}, "by edge, which is no replica"),
+        ({"level": -1}, "by us-east-api-1 without X-Degradation-Level"),
+        ({"served_by": "", "shed_reason": ""}, "without X-Served-By"),
+    ],
+)
+def test_refusals_that_no_replica_answers_for_are_not_unseen(words: dict[str, object], origin: str) -> None:
+    """The overload that they met is not known; where none was expected, nothing excuses them."""
+    run = _calm(**words).built()
+    name = "refusals at an overload that nobody knows"
+
+    assert figure(check_shedding(run, CALM), name).outcome is Outcome.FAIL
+    assert figure(check_shedding(run, CHECK), name).outcome is Outcome.INCONCLUSIVE
+    assert origin in figure(check_shedding(run, CHECK), name).reason
+
+
+def test_a_single_refusal_that_no_replica_answers_for_blames_nobody() -> None:
+    verdict = check_shedding(_calm(7999, served_by="").built(), CALM)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "without X-Served-By" in verdict.sentence
+
+
+def test_where_no_answer_names_a_replica_refusals_are_still_seen() -> None:
+    nameless = _calm().altering_requests(lambda frame: frame.assign(served_by="")).built()
+
+    assert check_shedding(nameless, CALM).outcome is Outcome.FAIL
+    assert check_shedding(nameless, CHECK).outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_run_without_overload_proves_nothing_unless_that_was_meant() -> None:
