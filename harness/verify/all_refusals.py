@@ -93,7 +93,7 @@ def _first(refused: pd.DataFrame) -> str:
     """`first at T+31.0 s by us-east-api-1 for "pool"`; empty where there is none."""
     if refused.empty:
         return ""
-    first = refused.loc[refused["sent_s"].idxmin()]
+    first = refused.iloc[int(refused["sent_s"].to_numpy().argmin())]
     by = f" by {first['served_by']}" if first["served_by"] else ""
     reason = f' for "{first["shed_reason"]}"' if first["shed_reason"] else ""
     return f"first at {at(float(first['sent_s']))}{by}{reason}"

@@ -43,6 +43,7 @@ def check_shedding(run: Run, check: SheddingCheck) -> Verdict:
     found = [
         *_pooled_decide(decided[: len(tests)], decided[len(tests) : len(tests) + len(stretches)]),
         *decided[len(tests) + len(stretches) :],
+        *_too_few(check, answers),
         *of_all,
         _no_false_shedding(answers),
         *_inversions(answers),
@@ -112,6 +113,26 @@ def _at_least_binomial(estimate: Estimate, chance: Floats) -> Estimate:
         return estimate
     binomial = float(np.sqrt((chance * (1 - chance)).sum())) / len(chance)
     return statistics.with_error_at_least(estimate, max(binomial, 1 / len(chance)))
+
+
+def _too_few(check: SheddingCheck, answers: Answers) -> list[Figure]:
+    """Priorities of which so little came while overloaded that nobody knows how they are shed."""
+    found = []
+    for priority in np.unique(answers.priority) if check.expect_shedding else ():
+        mine = (answers.priority == priority) & (answers.chance > 0)
+        if 0 < (count := int(mine.sum())) < MIN_CELL:
+            found.append(
+                figures.stated(
+                    f"priority {int(priority)} shed {POOLED}",
+                    float(answers.shed[mine].mean()),
+                    unit="ratio",
+                    samples=count,
+                    accept=_accepted(check, answers.chance[mine]),
+                    outcome=Outcome.INCONCLUSIVE,
+                    reason=f"at least {MIN_CELL} answers are needed",
+                )
+            )
+    return found
 
 
 def _accepted(check: SheddingCheck, chance: Floats) -> str:
