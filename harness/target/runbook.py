@@ -13,7 +13,8 @@ from harness.units import Seconds
 
 
 class Take(StrEnum):
-    """Which value of a gauge's samples, over services and time; `sum` is that of the services' means over time."""
+    """Which value of a gauge's samples, over services and time; `sum` is the mean over time of that of all
+    services; one that has gone has nothing from then on."""
 
     MAX = "max"
     MEAN = "mean"

@@ -15,7 +15,7 @@ from harness.record.reader import Run
 from harness.target.runbook import GaugeSignal, QuotientSignal, RateSignal, Runbook, Signal, Take
 from harness.target.target import ServiceSpec, TargetSpec
 from harness.verify import windows
-from harness.verify.windows import Floats, Window, is_word
+from harness.verify.windows import Floats, Ints, Window, is_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +38,20 @@ def evidence_of(run: Run) -> Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """Instants and what belongs to each: a gauge's value, or by how much a counter had risen since its last sample.
-
-    Of `many` series, all scraped equally often.
-    """
+    """Instants and what belongs to each: a gauge's value, or by how much a counter had risen since its last sample; and
+    the number of the series that it is of. All are scraped equally often while they are there."""
 
     at_s: Floats
     value: Floats
-    many: int = 1
+    series: Ints
 
-    def within(self, window: Window) -> Floats:
+    def within(self, window: Window) -> slice:
         first, last = np.searchsorted(self.at_s, (window.start_s, window.end_s))
-        return self.value[first:last]
+        return slice(int(first), int(last))
 
     def taken(self, take: Take, window: Window) -> float | None:
-        seen = self.within(window)
+        within = self.within(window)
+        seen = self.value[within]
         if not len(seen):
             return None
         match take:
@@ -63,11 +62,12 @@ class _Track:
             case Take.MIN:
                 return float(seen.min())
             case Take.SUM:
-                return float(seen.mean()) * self.many
+                scrapes = np.bincount(self.series[within]).max()
+                return float(seen.sum() / scrapes)
 
     def per_s(self, window: Window) -> float | None:
         """Over the part of the window that there are samples of."""
-        seen = self.within(window)
+        seen = self.value[self.within(window)]
         if not len(seen):
             return None
         covered_s = float(min(window.end_s, self.at_s[-1]) - max(window.start_s, self.at_s[0]))
@@ -107,13 +107,14 @@ class Signals:
             _piece(signal, str(labels), series, began_s=self._began_s[str(service)])
             for (service, labels), series in by_series
         ]
-        at_s = np.concatenate([np.empty(0), *(piece.at_s for piece in pieces)])
-        value = np.concatenate([np.empty(0), *(piece.value for piece in pieces)])
+        at_s = np.concatenate([np.empty(0), *(piece_s for piece_s, _ in pieces)])
+        value = np.concatenate([np.empty(0), *(values for _, values in pieces)])
+        number = np.repeat(np.arange(len(pieces)), [len(piece_s) for piece_s, _ in pieces])
         order = np.argsort(at_s, kind="stable")
-        return _Track(at_s[order], value[order], many=sum(len(piece.at_s) > 0 for piece in pieces))
+        return _Track(at_s[order], value[order], number[order])
 
 
-def _piece(signal: Signal, labels: str, series: pd.DataFrame, *, began_s: float) -> _Track:
+def _piece(signal: Signal, labels: str, series: pd.DataFrame, *, began_s: float) -> tuple[Floats, Floats]:
     """One series' part. A counter's other labels say that it is shown, and that these were not counted."""
     assert not isinstance(signal, QuotientSignal)
     ordered = series.sort_values("at_s", kind="stable")
@@ -122,10 +123,10 @@ def _piece(signal: Signal, labels: str, series: pd.DataFrame, *, began_s: float)
     known = np.isfinite(value)
     at_s, value = at_s[known], value[known]
     if isinstance(signal, GaugeSignal) or not len(value):
-        return _Track(at_s, value) if meant else _Track(at_s[:0], value[:0])
+        return (at_s, value) if meant else (at_s[:0], value[:0])
     rise = np.diff(value, prepend=0.0 if at_s[0] > began_s else value[:1])
     rise = np.where(rise < 0, value, rise)
-    return _Track(at_s, rise if meant else np.zeros(len(rise)))
+    return at_s, rise if meant else np.zeros(len(rise))
 
 
 def services_of(target: TargetSpec, region: str) -> dict[str, ServiceSpec]:

@@ -12,7 +12,7 @@ from harness.verify.diagnosis.bounds import Answer
 from harness.verify.diagnosis.diagnose import Episode, Finding, diagnose
 from harness.verify.diagnosis.signals import Evidence, Signals, evidence_of, services_of
 from harness.verify.windows import Window
-from tests.harness.simulation import the_target
+from tests.harness.simulation import REPLICAS, the_target
 from tests.harness.verify.diagnosis.some import a_watched_run
 
 
@@ -59,6 +59,17 @@ def test_a_planted_cause_is_named(symptom: str, cause: str, ill: dict[str, float
 
     assert found.cause == cause, found.steps
     assert (found.since_s, found.until_s) == pytest.approx((30.0, 41.0), abs=1.0)
+
+
+def test_a_replica_that_was_killed_lends_no_connections() -> None:
+    """Whoever is left has more than its own calls, which are long; it gives its connections back all the same."""
+
+    def the_first_is_gone(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[(frame["service"] != REPLICAS[0]) | (frame["at_s"] < 29.0)]
+
+    run = a_watched_run(pool_busy=1.0, pool_in_use=10.0, db_s=10.5).altering_metrics(the_first_is_gone).built()
+
+    assert episode(run, "connections_exhausted").cause == "long_queries"
 
 
 def test_every_cause_of_the_runbook_is_planted() -> None:
@@ -185,6 +196,17 @@ COUNTED = [(ONE, 'a="x"', 0.0, 100.0), (ONE, 'a="x"', 5.0, 110.0), (ONE, 'a="x"'
 @pytest.mark.parametrize(("take", "value"), [("max", 5.0), ("mean", 2.5), ("min", 1.0), ("sum", 5.0)])
 def test_a_gauge_over_services_and_time(take: str, value: float) -> None:
     assert _measured(GaugeSignal(metric="some", take=Take(take)), *GAUGED) == value
+
+
+@pytest.mark.parametrize(
+    ("until_s", "value"), [(10.0, 4.0), (5.0, 2.5), (1.0, 1.3), pytest.param(0.0, 1.0, id="gone before the window")]
+)
+def test_the_sum_of_a_gauge_has_each_service_for_as_long_as_it_was_there(until_s: float, value: float) -> None:
+    """Of ten scrapes; one service shows 1 all the time, the other 3 until it is gone."""
+    there = [(ONE, "", at_s, 1.0) for at_s in np.arange(0.5, 10.0)]
+    gone = [(TWO, "", at_s, 3.0) for at_s in np.arange(-5.5, until_s)]
+
+    assert _measured(GaugeSignal(metric="some", take=Take.SUM), *there, *gone) == pytest.approx(value)
 
 
 def test_a_gauge_that_is_not_a_number_is_not_known() -> None:
