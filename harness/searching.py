@@ -8,6 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TypeGuard
 
+import msgspec
+
 from harness import gameday
 from harness.errors import ExitCode, ExperimentError
 from harness.experiment.expectations.check import Check
@@ -112,16 +114,25 @@ def find_knee(
     attempt: Callable[[Plan], Attempt],
     on_point: Callable[[Knee], None],
 ) -> Searched:
-    """Run after run until the search is over, or until one ends it; `on_point` is told what is known after each."""
+    """Run after run until the search is over, or until one ends it; `on_point` is told what is known after each.
+
+    A rate that is tried again has a seed of its own, so that what holds twice does so for other arrivals too.
+    """
     subject = subject_of(plan_at(search.low), question)
     knee = knee_of(subject, search, ())
     while (rate := next_rate(search, [point.trial for point in knee.points])) is not None:
-        tried = attempt(plan_at(PerSecond(rate)))
+        before = sum(point.rate == rate for point in knee.points)
+        tried = attempt(_reseeded(plan_at(PerSecond(rate)), by=before))
         if tried.ended is not None:
             return Searched(knee=knee, exit_code=tried.ended, why=tried.why)
         knee = knee_of(subject, search, (*knee.points, _point(tried, question)))
         on_point(knee)
     return Searched(knee=knee, exit_code=ExitCode.PASS if knee.ending is Ending.FOUND else ExitCode.INCONCLUSIVE)
+
+
+def _reseeded(plan: Plan, *, by: int) -> Plan:
+    load = msgspec.structs.replace(plan.load, seed=plan.load.seed + by)
+    return msgspec.structs.replace(plan, load=load)
 
 
 def _name_of(check: SloCheck | RecoveryCheck) -> str:

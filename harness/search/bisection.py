@@ -3,8 +3,8 @@ did not.
 
 Pure, and without a memory of its own: every step is a function of the trials so far, so a search can be read from its
 result again. A trial is a whole run with a verdict. One that decides nothing is repeated once and then narrows nothing;
-the search goes on beside it. In the end both ends of the bracket are tried a second time: a rate that holds once and
-then does not is no end of anything. No rate is tried more than twice.
+the search goes on beside it. In the end both ends of the bracket are tried a second time, with other arrivals: a rate
+that holds once and then does not is no end of anything. No rate is tried more than twice.
 """
 
 from collections import Counter

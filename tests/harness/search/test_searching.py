@@ -87,6 +87,21 @@ def test_runs_that_say_nothing_end_the_search_undecided() -> None:
 
 
 @pytest.mark.slow
+def test_a_rate_that_is_tried_again_has_other_arrivals() -> None:
+    tried: list[tuple[str, int]] = []
+
+    def attempt(plan: Plan) -> Attempt:
+        tried.append((str(plan.load.rate), plan.load.seed))
+        return _queued(plan)
+
+    search = msgspec.structs.replace(SEARCH, resolution=Ratio(1.0))
+    searched = find_knee(_plan_at(SLO), search, BY_SLO, attempt=attempt, on_point=lambda knee: None)
+
+    assert searched.exit_code is ExitCode.PASS
+    assert tried == [("100/s", 1), ("400/s", 1), ("100/s", 2), ("400/s", 2)]
+
+
+@pytest.mark.slow
 def test_a_run_that_could_not_be_driven_ends_the_search_with_its_code_and_keeps_what_is_known() -> None:
     def attempt(plan: Plan) -> Attempt:
         tried = _queued(plan)
