@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import binom
 
 from harness.experiment.load import Arrivals
-from harness.record.request_writer import RequestWriter
+from harness.record.request_writer import RequestWriter, RowWords
 from tests.harness.load.null_server import null_server
 from tests.harness.load.offering import GETS, HOST, Offered, offer_in_new_folder, plan_of, seen_by, small_server
 
@@ -130,9 +130,26 @@ def shards(gets: Path, *, lasts_s: float) -> Line:
 def recorder(folder: Path) -> Line:
     writer = RequestWriter(folder / "requests-0.arrow")
     words = [
-        (
-            *("home", "GET /timeline/home", 2, "ok", "", 200, "us-east", "us-east", f"api-{number % 4}"),
-            *(number % 5, "redis", "", "", False, "a,b", "c", "", False),
+        RowWords(
+            operation="home",
+            route="GET /timeline/home",
+            priority=2,
+            outcome="ok",
+            error="",
+            status=200,
+            region_asked="us-east",
+            region_served="us-east",
+            served_by=f"api-{number % 4}",
+            level=number % 5,
+            cache="redis",
+            shed_reason="",
+            disabled_feature="",
+            banner=False,
+            features_on="a,b",
+            features_off="c",
+            change="",
+            whole=False,
+            attempt=1,
         )
         for number in range(200)
     ]
