@@ -15,7 +15,7 @@ from reference_system.data.dependency import (
     Told,
     nobody,
 )
-from reference_system.data.postgres import FAILURES, TIMEOUT_S, Postgres, Record
+from reference_system.data.postgres import FAILURES, TIMEOUT_S, Postgres, Record, UnfitError
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.resp import Command, RedisRefusedError, RedisReplyError, Reply
 from reference_system.policies import pool_shedding
@@ -52,6 +52,7 @@ class Backends:
         )
         self._postgres = Dependency(
             "postgres",
+            refusals=(UnfitError,),
             failures=FAILURES,
             probe=lambda: postgres.run("ping"),
             metrics=metrics,
@@ -90,7 +91,8 @@ class Backends:
         return await self._redis.call(self._redis_client.replies, *commands)
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Record]:
-        """One round trip, once a connection is free. Raises DependencyError; PoolBusyError: nothing was done."""
+        """One round trip, once a connection is free. Raises DependencyError; after PoolBusyError and RefusedCallError
+        nothing was done."""
         async with self._gate:
             return await self._postgres.call(self._postgres_client.run, statement, *arguments)
 

@@ -31,6 +31,10 @@ class DependencyError(Exception):
     """The dependency failed, or its breaker is open; `__cause__` has the failure."""
 
 
+class RefusedCallError(DependencyError):
+    """The dependency is well, and cannot do what this call asks for."""
+
+
 class ExpiredError(DependencyError):
     """Nobody waits for the answer any more, so it was not asked for, or not waited for."""
 
@@ -140,7 +144,7 @@ class Dependency:
             except self._refusals as error:
                 self._errors.inc()
                 self._ended(circuit_breaker.Observation.SUCCESS, period)
-                raise DependencyError(f"{self.name}: {error}") from error
+                raise RefusedCallError(f"{self.name}: {error}") from error
             except self._failures as error:
                 self._errors.inc()
                 self._ended(circuit_breaker.Observation.FAILURE, period)

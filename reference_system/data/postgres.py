@@ -26,10 +26,15 @@ FAILURES: tuple[type[Exception], ...] = (
     asyncpg.OperatorInterventionError,  # the server shuts down or starts
     asyncpg.InsufficientResourcesError,
 )
+UNFIT = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # a NUL in a text, a key too long for its index
 
 
 class OutcomeUnknownError(TimeoutError):
     """A statement that must not be done twice may have been done. As after any timeout, nobody tries again."""
+
+
+class UnfitError(Exception):
+    """Postgres is well, and cannot do the statement with these arguments; nothing was done."""
 
 
 class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
@@ -45,7 +50,8 @@ class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ship
 
 
 class Postgres:
-    """`await postgres.run("home", user)` gives the rows; raises one of FAILURES when that cannot be done in time."""
+    """`await postgres.run("home", user)` gives the rows; raises one of FAILURES when that cannot be done in time,
+    UnfitError when it never can."""
 
     def __init__(
         self,
@@ -100,6 +106,8 @@ class Postgres:
         try:
             rows: list[Record] = await connection.fetch(self._statements[name], *arguments)
             return rows
+        except UNFIT as error:
+            raise UnfitError(str(error)) from error
         except BaseException as error:  # whatever it was, a cancelled caller included, its answer may still come
             connection.terminate()
             if name in ONCE and isinstance(error, FAILURES):

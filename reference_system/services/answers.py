@@ -54,6 +54,7 @@ POOL_BUSY = Answer(
 EXPIRED = Answer(status=503, body={"error": "no capacity before the deadline"}, headers=((b"x-refused", b"expired"),))
 TOO_LATE = Answer(status=504, body={"error": "not done before the deadline"})
 STORAGE_DOWN = Answer(status=503, body={"error": "storage unavailable"})
+UNFIT = Answer(status=400, body={"error": "the database cannot take what was sent"})
 CRASHED = Answer(status=500, body={"error": "internal error"})
 # Of writes. The first two were certainly not done; nobody knows of the third.
 NO_REGION = Answer(

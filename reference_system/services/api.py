@@ -24,7 +24,7 @@ from reference_system.data import announcements
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.caught_up import CaughtUp
 from reference_system.data.connection_gate import PoolBusyError
-from reference_system.data.dependency import ExpiredError
+from reference_system.data.dependency import ExpiredError, RefusedCallError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import connect_when_ready
@@ -34,7 +34,7 @@ from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
 from reference_system.policies.regions import Region
 from reference_system.services import cacheability, deadlines
-from reference_system.services.answers import CRASHED, POOL_BUSY, STORAGE_DOWN, TOO_LATE, Answer, AnswerWriter
+from reference_system.services.answers import CRASHED, POOL_BUSY, STORAGE_DOWN, TOO_LATE, UNFIT, Answer, AnswerWriter
 from reference_system.services.forwarding import Forwarder
 from reference_system.services.handlers import Handlers
 from reference_system.services.log import Log
@@ -213,6 +213,9 @@ class Api:
             return POOL_BUSY
         except ExpiredError:
             return TOO_LATE
+        except RefusedCallError as error:  # the database's: without Redis there is always a way
+            self._log("unfit", operation=call.operation, error=str(error))
+            return UNFIT
         except DependencyError:
             return STORAGE_DOWN
         except Exception:  # a crash of one request must not take the replica down, and must be seen

@@ -12,7 +12,7 @@ import msgspec
 PATH = "/internal/exchange"
 BACKLOGS_PATH = "/internal/backlogs"
 FORGET_USER_PATH = "/internal/users/{user}/forget"  # of the worker
-USER = re.compile(r"[\w.-]{1,80}")
+ID = re.compile(r"[\w.-]{1,80}")  # of a user or a post
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

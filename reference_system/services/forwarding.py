@@ -213,7 +213,8 @@ class _Peer:
         except TimeoutError as error:
             raise httpx.PoolTimeout("every connection to the region is in use") from error
         try:
-            return await self._client.request(method, path, headers=headers, content=body)
+            as_they_came = httpx.Headers(headers, encoding="latin-1")
+            return await self._client.request(method, path, headers=as_they_came, content=body)
         finally:
             self._places.release()
 

@@ -15,13 +15,14 @@ from reference_system.data.writes import words_of
 from reference_system.policies.ranking import score
 from reference_system.services.answers import Answer, refusal
 from reference_system.services.cacheability import has_to_be_new
-from reference_system.services.operations import Call, Operation, subject_of
+from reference_system.services.operations import Call, Operation
 from reference_system.services.placing import READ_AFTER
-from reference_system.services.requests import RefusedError, caller
+from reference_system.services.requests import RefusedError, caller, subject
 from reference_system.services.tokens import Tokens
 from reference_system.services.writing import NO_SUCH_USER, WithCountAge, Writing
 
 T = TypeVar("T")
+LONGEST_SEARCH = 100  # characters
 
 
 class Handlers:
@@ -109,14 +110,13 @@ class Handlers:
         return self._with_count_age(Answer(body=body, cache=page.cache, age_s=page.age_s))
 
     async def _profile(self, call: Call) -> Answer:
-        path = call.connection.url.path
-        subject, viewer = subject_of(path), self._viewer(call)
-        fresh = subject == viewer or has_to_be_new(call)
-        read = self._reads.profiles.of(subject, fresh=fresh, past_caches=call.past_caches)
+        user, viewer = subject(call), self._viewer(call)
+        fresh = user == viewer or has_to_be_new(call)
+        read = self._reads.profiles.of(user, fresh=fresh, past_caches=call.past_caches)
         found, hidden = await self._for_viewer(call, read)
         if found is None:
             return NO_SUCH_USER
-        posts = _served(self._visible(path, found.posts, hidden), call)
+        posts = _served(self._visible(list_key(Kind.PROFILE, user), found.posts, hidden), call)
         answer = Answer(body={"user": found.user, "posts": posts}, cache=found.cache, age_s=found.age_s)
         if found.cache is Cache.DISK and READ_AFTER in call.connection.headers:
             answer = answer.also(b"x-stale", "token")
@@ -124,7 +124,7 @@ class Handlers:
 
     async def _posts(self, call: Call) -> Answer:
         """All of a user's, for whoever wants to know what this region's database has."""
-        listing = await self._reads.posts_of(subject_of(call.connection.url.path))
+        listing = await self._reads.posts_of(subject(call))
         posts = [served(post, previews=False) for post in listing.posts]
         return self._with_count_age(Answer(body={"posts": posts, "whole": listing.whole}))
 
@@ -144,7 +144,10 @@ class Handlers:
         return Answer(body={"unread": unread}, cache=found.cache, age_s=found.age_s)
 
     async def _search(self, call: Call) -> Answer:
-        words = words_of(call.connection.query_params.get("q", ""))
+        asked = call.connection.query_params.get("q", "")
+        if len(asked) > LONGEST_SEARCH or "\0" in asked:
+            return refusal(400, f"q has at most {LONGEST_SEARCH} characters, and no NUL")
+        words = words_of(asked)
         if len(words) != 1:
             return refusal(400, "q must be one word of at least three letters")
         found, hidden = await self._for_viewer(call, self._reads.search(words[0]))

@@ -6,7 +6,8 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from reference_system.services.answers import Answer, refusal
-from reference_system.services.operations import Call
+from reference_system.services.exchange import ID
+from reference_system.services.operations import Call, subject_of
 from reference_system.services.tokens import Bearer, Tokens
 
 T = TypeVar("T")
@@ -27,6 +28,14 @@ def caller(call: Call, tokens: Tokens) -> Bearer:
     return bearer
 
 
+def subject(call: Call) -> str:
+    """The id in the path."""
+    found = subject_of(call.connection.scope["path"])
+    if not ID.fullmatch(found):
+        raise RefusedError(refusal(400, "an id has at most 80 letters, digits, dots, dashes and underscores"))
+    return found
+
+
 async def raw_body(call: Call) -> bytes:
     """Empty for a WebSocket."""
     if not isinstance(call.connection, Request):
@@ -40,5 +49,5 @@ async def raw_body(call: Call) -> bytes:
 async def body(call: Call, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await raw_body(call), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # msgspec raises all three
         raise RefusedError(refusal(400, str(error))) from error

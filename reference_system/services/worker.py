@@ -155,7 +155,7 @@ class Worker:
     async def forget_user(self, request: Request) -> Response:
         """For operators: all that the region's caches have of a user, when that has to go at once."""
         user = request.path_params["user"]
-        if not exchange.USER.fullmatch(user):
+        if not exchange.ID.fullmatch(user):
             return Response(status_code=404)
         try:
             forgotten = await self._user_caches.forget(user)

@@ -16,12 +16,13 @@ from reference_system.policies import post_limit, write_token
 from reference_system.policies.regions import Region
 from reference_system.policies.write_token import WriteToken
 from reference_system.services.answers import Answer, refusal
-from reference_system.services.operations import Call, subject_of
-from reference_system.services.requests import body, caller
+from reference_system.services.operations import Call
+from reference_system.services.requests import body, caller, subject
 from reference_system.services.tokens import Tokens
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[\w.-]{1,40}\Z")]
 STORABLE = r"\A[^\x00]*\Z"  # Postgres' texts have no NUL, and a statement with one costs its connection
+LONGEST_KEY = 200  # an index of Postgres takes 2,704 bytes
 BUCKETS_KEPT = 20_000  # users whose posting is counted; older ones start anew
 NS_PER_US = 1_000
 
@@ -81,6 +82,8 @@ class Writing:
         key = call.connection.headers.get("idempotency-key")
         if not key:
             return refusal(400, "header Idempotency-Key is missing")
+        if len(key) > LONGEST_KEY or not key.isprintable():
+            return refusal(400, f"an Idempotency-Key has at most {LONGEST_KEY} characters, all printable")
         asked = await body(call, PostBody)
         if not self._may_post(author, call.arrived_s):
             return LIMITED
@@ -90,14 +93,14 @@ class Writing:
         return self._done(Answer(status=201, body={"id": post}), made_in=Region(region_of(post)))
 
     async def delete(self, call: Call) -> Answer:
-        author, post = caller(call, self._tokens).user, _subject(call)
+        author, post = caller(call, self._tokens).user, subject(call)
         if not await self._writes.delete(post, author=author, at_s=time.time()):
             return NO_SUCH_POST
         return self._done(Answer(body={"deleted": post}))
 
     async def like(self, call: Call) -> Answer:
         caller(call, self._tokens)
-        likes = await self._writes.like(_subject(call))
+        likes = await self._writes.like(subject(call))
         if likes is None:
             return NO_SUCH_POST
         return self._done(self._with_count_age(Answer(body={"likes": likes})))
@@ -122,7 +125,7 @@ class Writing:
 
     async def edit_profile(self, call: Call) -> Answer:
         user = caller(call, self._tokens).user
-        if _subject(call) != user:
+        if subject(call) != user:
             return refusal(403, "this is somebody else's profile")
         asked = await body(call, ProfileBody)
         if not await self._writes.edit_profile(user, asked.bio, at_s=time.time()):
@@ -131,7 +134,7 @@ class Writing:
 
     async def erase(self, call: Call) -> Answer:
         user = caller(call, self._tokens).user
-        if _subject(call) != user:
+        if subject(call) != user:
             return refusal(403, "this is somebody else's profile")
         posts = await self._writes.erase(user, at_s=time.time())
         if posts is None:
@@ -139,16 +142,16 @@ class Writing:
         return self._done(Answer(body={"erased": posts}))
 
     async def _set_following(self, call: Call, *, following: bool) -> Answer:
-        follower, followee = caller(call, self._tokens).user, _subject(call)
+        follower, followee = caller(call, self._tokens).user, subject(call)
         if not await self._writes.follow(follower, followee, following=following, at_s=time.time()):
             return NO_SUCH_USER
         return self._done(Answer(body={"following": following}))
 
     async def _set_filter(self, call: Call, kind: Filter, *, active: bool) -> Answer:
-        viewer, subject = caller(call, self._tokens).user, _subject(call)
-        if viewer == subject:
+        viewer, filtered = caller(call, self._tokens).user, subject(call)
+        if viewer == filtered:
             return refusal(400, "nobody can filter themselves")
-        if not await self._writes.filter(viewer, subject, kind, active=active, at_s=time.time()):
+        if not await self._writes.filter(viewer, filtered, kind, active=active, at_s=time.time()):
             return NO_SUCH_USER
         return self._done(Answer(body={_STATES[kind]: active}))
 
@@ -161,7 +164,3 @@ class Writing:
             self._buckets.clear()
         self._buckets[author], granted = post_limit.decide(self._buckets.get(author, post_limit.State()), now_s)
         return granted
-
-
-def _subject(call: Call) -> str:
-    return subject_of(call.connection.url.path)

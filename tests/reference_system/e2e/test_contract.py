@@ -1,5 +1,6 @@
 """What docs/contract.md promises of a replica, against the real thing."""
 
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,6 +134,7 @@ def test_sign_up_and_login(api: Client) -> None:
         ({"media": "x"}, {"Idempotency-Key": "k"}, 400),
         ({"text": "a\0b"}, {"Idempotency-Key": "k"}, 400),
         ({"text": "x", "media": "a\0b"}, {"Idempotency-Key": "k"}, 400),
+        ({"text": "x"}, {"Idempotency-Key": secrets.token_hex(2000)}, 400),
     ],
 )
 def test_bad_posts_are_the_clients_error(
@@ -141,6 +143,23 @@ def test_bad_posts_are_the_clients_error(
     answer = api.post("/tweets/create", headers={**api.user(5), **headers}, json=body)
 
     assert answer.status_code == status
+
+
+def test_what_no_statement_may_be_given_is_the_clients_error(api: Client) -> None:
+    paths = [
+        "/search/posts?q=abc%00",
+        f"/search/posts?q={'x' * 101}",
+        "/users/a%00b/profile",
+        f"/users/{'x' * 81}/posts",
+    ]
+    failed = api.metric('dependency_errors_total{dependency="postgres"')
+
+    answers = [api.get(path) for path in paths]
+    garbled = api.post("/auth/login", content=b'{"name":"a","password":"\xff"}')
+
+    assert [answer.status_code for answer in (*answers, garbled)] == [400] * 5
+    assert all(answer.json()["error"] for answer in answers)
+    assert api.metric('dependency_errors_total{dependency="postgres"') == failed
 
 
 def test_one_user_cannot_post_without_end(api: Client) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from reference_system.data.backends import Backends
-from reference_system.data.dependency import DependencyPolicies
+from reference_system.data.dependency import DependencyPolicies, RefusedCallError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.events import forget_profile
 from reference_system.data.flights import Flights
@@ -189,6 +190,27 @@ def test_what_was_changed_without_redis_is_taken_out_of_the_caches_by_the_worker
             return await backends.redis(("EXISTS", f"home_tl:{user}", f"profile_tl:{user}", version_key(user))) == [0]
 
         assert await until(all_gone, within_s=5)
+
+    with_timelines(use)
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("search", ("a\0b",)),
+        ("post", ("us-east", "user-91", "text", None, [], 1.0, secrets.token_hex(4000))),
+    ],
+)
+def test_what_the_database_cannot_take_is_refused_and_the_connection_is_kept(
+    with_timelines: With, statement: str, arguments: tuple[object, ...]
+) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        del timelines
+        for _ in range(9):  # more often than opens the breaker
+            with pytest.raises(RefusedCallError, match="postgres: "):
+                await backends.postgres(statement, *arguments)
+
+        assert await backends.postgres("posts_of", "user-91") is not None
 
     with_timelines(use)
 

@@ -19,7 +19,7 @@ def a_call(method: str, path: str, headers: Mapping[str, str] | None = None, bod
         "path": target,
         "raw_path": target.encode(),
         "query_string": query.encode(),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()],
     }
 
     async def receive() -> Message:

@@ -115,6 +115,18 @@ def test_a_write_arrives_with_what_it_needs_and_its_answer_is_handed_on() -> Non
     asyncio.run(use())
 
 
+def test_what_clients_say_in_other_letters_than_asciis_arrives_as_it_came() -> None:
+    async def use() -> None:
+        gateway = Gateway(CREATED)
+        async with forwarding(gateway) as forwarder:
+            answer = await forwarder.write(WEST, a_call("POST", "/tweets/create", {"Idempotency-Key": "é"}, BODY))
+
+        assert answer.status == 201
+        assert "idempotency-key: é" in gateway.requests[0].decode("latin-1").lower().split("\r\n")
+
+    asyncio.run(use())
+
+
 def test_connections_are_kept() -> None:
     async def use() -> None:
         gateway = Gateway(CREATED)
