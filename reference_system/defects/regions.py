@@ -38,8 +38,10 @@ def _read_where_it_was_written(
     return Reading(region=token.region, freshness=Freshness.PROVEN)
 
 
-def _write_here(datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None:
-    del datum, home, healthy
+def _write_here(
+    datum: Datum, *, home: Region, current: Region, writing: Set[Region], healthy: Set[Region]
+) -> Region | None:
+    del datum, home, writing, healthy
     return current
 
 
@@ -52,10 +54,14 @@ _WRONG_STAND_INS = {
 }
 
 
-def _write_in_the_wrong_stand_in(datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None:
-    region = data_placement.write_region(datum, home=home, current=current, healthy=healthy | set(Region))
-    candidates = () if region is None else (region, _WRONG_STAND_INS[region])
-    return next((candidate for candidate in candidates if candidate in healthy), None)
+def _write_in_the_wrong_stand_in(
+    datum: Datum, *, home: Region, current: Region, writing: Set[Region], healthy: Set[Region]
+) -> Region | None:
+    everywhere = set(Region)
+    region = data_placement.write_region(datum, home=home, current=current, writing=everywhere, healthy=everywhere)
+    if region is None or region in writing:
+        return region
+    return _WRONG_STAND_INS[region] if _WRONG_STAND_INS[region] in healthy else None
 
 
 def _sent_again(

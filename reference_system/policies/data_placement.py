@@ -46,25 +46,30 @@ PLACEMENTS: dict[Datum, Placement] = {
 assert set(PLACEMENTS) == set(Datum)
 
 
-def write_region(datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None:
+def write_region(
+    datum: Datum, *, home: Region, current: Region, writing: Set[Region], healthy: Set[Region]
+) -> Region | None:
     """The region that takes the write, or None: refuse it.
 
-    `home` is the owner's (see the table). For this question a region is healthy if it is up *and* takes its own users'
-    writes: one that has just come back does not, until `region_failover` says so.
+    `home` is the owner's (see the table). `writing` are the regions that are up and take their own users' writes: one
+    that has just come back does not, until `region_failover` says so. As a stand-in it only has to be up (`healthy`):
+    of two that stand in for each other and come back together, each takes the other one's writes.
     """
     match PLACEMENTS[datum].written_in:
         case WrittenIn.CURRENT_ONLY:
             return current
         case WrittenIn.CURRENT:
-            return _it_or_its_stand_in(current, healthy)
+            return _it_or_its_stand_in(current, writing, healthy)
         case WrittenIn.HOME:
-            return _it_or_its_stand_in(home, healthy)
+            return _it_or_its_stand_in(home, writing, healthy)
         case never:
             assert_never(never)
 
 
-def _it_or_its_stand_in(region: Region, healthy: Set[Region]) -> Region | None:
-    return next((candidate for candidate in (region, stand_in_of(region)) if candidate in healthy), None)
+def _it_or_its_stand_in(region: Region, writing: Set[Region], healthy: Set[Region]) -> Region | None:
+    if region in writing:
+        return region
+    return stand_in_of(region) if stand_in_of(region) in healthy else None
 
 
 class Freshness(StrEnum):

@@ -9,6 +9,7 @@ from reference_system.policies.regions import Region
 from reference_system.services.nginx import TEMPLATES, configuration, user_directive, write_caching
 
 CONNECTIONS_KEPT = 64  # to each gateway
+NONE = "none"  # of the regions; nginx does not send a header that is empty, and where one is missing it means all
 
 
 def write_files(
@@ -51,6 +52,8 @@ def decisions(routes: Mapping[Region, Route]) -> dict[str, str]:
     told["healthy"] = ",".join(region for region, route in routes.items() if route.healthy)
     told["metrics"] = metrics(routes)
     told["writing"] = ",".join(region for region, route in routes.items() if route.healthy and route.takes_writes)
+    if told["healthy"] and not told["writing"]:
+        told["writing"] = NONE
     return told
 
 

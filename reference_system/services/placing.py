@@ -34,7 +34,9 @@ Here = Callable[[Call], Awaitable[Answer]]
 
 
 class WriteRegion(Protocol):
-    def __call__(self, datum: Datum, *, home: Region, current: Region, healthy: Set[Region]) -> Region | None: ...
+    def __call__(
+        self, datum: Datum, *, home: Region, current: Region, writing: Set[Region], healthy: Set[Region]
+    ) -> Region | None: ...
 
 
 class ReadRegion(Protocol):
@@ -103,11 +105,10 @@ class Placing:
     async def _write(self, call: Call, datum: Datum, here: Here) -> Answer:
         bearer = self._tokens.bearer(call.connection.headers.get("authorization"))
         home = self._region if bearer is None else bearer.home  # who signs up is at home here
+        writing, healthy = self._said(call, WRITING), self._said(call, HEALTHY)
         if self._is_forwarded(call):
-            takers: Set[Region] = {self._region}  # never a third region, and never on from here
-        else:
-            takers = self._said(call, WRITING)
-        region = self._decisions.write_region(datum, home=home, current=self._region, healthy=takers)
+            writing = healthy = {self._region}  # never a third region, and never on from here
+        region = self._decisions.write_region(datum, home=home, current=self._region, writing=writing, healthy=healthy)
         if region is None:
             return NO_REGION
         if region is self._region:

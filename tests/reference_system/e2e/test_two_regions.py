@@ -156,10 +156,18 @@ def test_while_home_takes_no_writes_its_stand_in_does(east: Region, west: Region
     assert (away.status_code, away.headers["x-region"]) == (201, WEST)
 
 
+def test_of_two_that_have_just_come_back_each_takes_the_writes_of_the_other(east: Region) -> None:
+    easterner, westerner = User(east.client, next(_easterners)), User(east.client, next(_westerners))
+
+    written = [_post(east, user, **{"X-Writing-Regions": "none"}) for user in (easterner, westerner)]
+
+    assert [(answer.status_code, answer.headers["x-region"]) for answer in written] == [(201, WEST), (201, EAST)]
+
+
 def test_a_write_that_nobody_may_take_is_refused(east: Region) -> None:
     asian = User(east.client, next(_asians))
 
-    refused = _post(east, asian, **{"X-Writing-Regions": EAST})
+    refused = _post(east, asian, **{"X-Writing-Regions": EAST, "X-Healthy-Regions": EAST})
 
     assert (refused.status_code, refused.headers["x-refused"]) == (503, "no-region")
     assert refused.headers["x-region"] == EAST

@@ -36,7 +36,26 @@ def test_the_regions_are_those_of_the_specification() -> None:
 def test_what_has_an_owner_is_written_in_the_owners_home_region(
     *, datum: Datum, home: Region, current: Region, healthy: frozenset[Region], region: Region | None, why: str
 ) -> None:
-    assert write_region(datum, home=home, current=current, healthy=healthy) is region, why
+    found = write_region(datum, home=home, current=current, writing=healthy, healthy=healthy)
+
+    assert found is region, why
+
+
+@pytest.mark.parametrize(
+    ("home", "writing", "healthy", "region", "why"),
+    [
+        (US_EAST, {EUROPE, ASIA}, ALL, US_WEST, "both have just come back: each takes the other one's"),
+        (US_WEST, {EUROPE, ASIA}, ALL, US_EAST, "both have just come back: each takes the other one's"),
+        (EUROPE, {ASIA}, ALL, US_EAST, "a stand-in that has just come back, too"),
+        (EUROPE, {US_EAST, EUROPE}, {EUROPE}, EUROPE, "who takes them at home need not be asked for elsewhere"),
+        (EUROPE, {US_EAST, US_WEST}, ALL - {US_EAST}, None, "a stand-in that is down takes nothing"),
+        (ASIA, frozenset(), ALL, US_WEST, "nobody takes writes at home"),
+    ],
+)
+def test_a_stand_in_only_has_to_be_up(
+    *, home: Region, writing: frozenset[Region], healthy: frozenset[Region], region: Region | None, why: str
+) -> None:
+    assert write_region(Datum.TWEET, home=home, current=home, writing=writing, healthy=healthy) is region, why
 
 
 @pytest.mark.parametrize(
@@ -53,14 +72,14 @@ def test_what_has_an_owner_is_written_in_the_owners_home_region(
 def test_what_has_no_owner_is_written_where_the_user_is(
     datum: Datum, healthy: frozenset[Region], region: Region | None, why: str
 ) -> None:
-    assert write_region(datum, home=EUROPE, current=ASIA, healthy=healthy) is region, why
+    assert write_region(datum, home=EUROPE, current=ASIA, writing=healthy, healthy=healthy) is region, why
 
 
 @pytest.mark.parametrize("datum", list(Datum))
 @pytest.mark.parametrize("home", list(Region))
 def test_a_write_goes_to_a_healthy_home_or_stand_in_whenever_there_is_one(datum: Datum, home: Region) -> None:
     for healthy in ({home}, {stand_in_of(home)}, {home, stand_in_of(home)}):
-        assert write_region(datum, home=home, current=home, healthy=healthy) is not None
+        assert write_region(datum, home=home, current=home, writing=healthy, healthy=healthy) is not None
 
 
 TOKEN = WriteToken(region=US_EAST, at_us=1_000_000)

@@ -76,6 +76,10 @@ def at_home_in(region: Region) -> dict[str, str]:
     return {"Authorization": f"Bearer {TOKENS.issue('user-1', region)}"}
 
 
+def taken_by(regions: str) -> dict[str, str]:
+    return {"X-Writing-Regions": regions, "X-Healthy-Regions": regions}
+
+
 @pytest.mark.parametrize(
     ("route", "headers", "region", "why"),
     [
@@ -93,8 +97,11 @@ def at_home_in(region: Region) -> dict[str, str]:
         (POST, {**at_home_in(EUROPE), "X-Writing-Regions": "us-east,us-west"}, EAST, "here stands in for europe"),
         (POST, {**at_home_in(ASIA), "X-Writing-Regions": "us-east, us-west"}, WEST, "us-west for asia-pacific"),
         (POST, {**at_home_in(EAST), "X-Writing-Regions": "us-west"}, WEST, "here takes no writes yet"),
-        (POST, {**at_home_in(ASIA), "X-Writing-Regions": "us-east,europe"}, None, "neither home nor stand-in"),
-        (POST, {**at_home_in(EAST), "X-Writing-Regions": ""}, None, "nobody takes writes"),
+        (POST, {**at_home_in(ASIA), **taken_by("us-east,europe")}, None, "neither home nor stand-in"),
+        (POST, {**at_home_in(EAST), **taken_by("none")}, None, "nobody is well"),
+        (POST, {**at_home_in(EAST), "X-Writing-Regions": "none"}, WEST, "both are back, and each takes the other's"),
+        (POST, {**at_home_in(WEST), "X-Writing-Regions": "europe"}, EAST, "both are back, and each takes the other's"),
+        (LIKE, {**at_home_in(WEST), "X-Writing-Regions": "europe"}, WEST, "likes, too"),
         (POST, {**at_home_in(EUROPE), "X-Forwarded-Region": "europe"}, EAST, "what was forwarded stays, if here may"),
         (POST, {**at_home_in(ASIA), "X-Forwarded-Region": "europe"}, None, "no third region writes, whoever says so"),
         (LIKE, {**at_home_in(ASIA), "X-Forwarded-Region": "europe"}, EAST, "but any region counts"),
