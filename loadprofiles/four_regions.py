@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.errors import LoadError
 from harness.load.answer import Answer
-from harness.load.intent import adds, raises, removes
+from harness.load.intent import NOTHING, Intent, adds, raises, removes
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
 REGIONS = ("us-east", "us-west", "europe", "asia-pacific")
@@ -92,14 +92,14 @@ class Writer(Visitor):
         """What can be seen from here. First of all what its author has taken back without this region knowing: likes of
         that count for nothing, and must not bring it back. Before there is anything, a post from before the run."""
         if gone := still_there.pop(site.region, None):
-            site.post(f"/tweets/{gone.post}/like", {}, user=self.user)
+            _like(site, self.user, gone.post)
             return
         seen = [*shown[site.region].values()]
         if not seen:
-            site.post("/tweets/us-east-1/like", {}, user=self.user)
+            _like(site, self.user, "us-east-1")
             return
         posted = self.pick(seen)
-        site.post(f"/tweets/{posted.post}/like", {}, user=self.user, intent=raises(_likes_of(posted.key)))
+        _like(site, self.user, posted.post, intent=raises(_likes_of(posted.key)))
 
     @does("delete", route="DELETE /tweets/{id}", share=1, priority=3)
     def takes_back(self, site: Site) -> None:
@@ -236,8 +236,12 @@ def _post(site: Site, visitor: Visitor, key: str, *, text: str = "") -> None:
             deletable[user].append(posted)
 
 
+def _like(site: Site, user: int, post: str, *, intent: Intent = NOTHING) -> None:
+    _remember(site, site.post(f"/tweets/{post}/like", {}, user=user, intent=intent))
+
+
 def _remember(site: Site, answer: Answer) -> None:
-    """What proves later that a read shows this write."""
+    """What proves later that a read shows this write, and those before it in other regions: the target adds them up."""
     if token := answer.header("x-write-token"):
         site.carry({"X-Read-After": token})
 

@@ -5,7 +5,7 @@ as new as a write proves that a read from these caches sees it. Entries only gro
 from a database that has it. Without Redis reads are made from the database, and its heartbeats count.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from reference_system.data.backends import DependencyError
@@ -34,9 +34,9 @@ class CaughtUp:
         self._heartbeats = heartbeats
         self._known: dict[Region, int] = {}
 
-    async def proofs(self, token: WriteToken) -> Proofs:
-        """Asks Redis only if what is known does not prove the token's write."""
-        if self._known.get(token.region, -1) < token.at_us:
+    async def proofs(self, tokens: Collection[WriteToken]) -> Proofs:
+        """Asks Redis only if what is known does not prove the tokens' writes."""
+        if any(self._known.get(token.region, -1) < token.at_us for token in tokens):
             try:
                 (entries,) = await self._redis(("HGETALL", KEY))
             except DependencyError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -23,19 +23,20 @@ _COMMITTING: set[asyncio.Task[None]] = set()  # the loop alone would let them be
 
 
 def _read_here(
-    *, current: Region, token: WriteToken | None, heartbeats_us: Mapping[Region, int], healthy: Set[Region]
+    *, current: Region, tokens: Collection[WriteToken], heartbeats_us: Mapping[Region, int], healthy: Set[Region]
 ) -> Reading:
-    del token, heartbeats_us, healthy
+    del tokens, heartbeats_us, healthy
     return Reading(region=current, freshness=Freshness.PROVEN)
 
 
 def _read_where_it_was_written(
-    *, current: Region, token: WriteToken | None, heartbeats_us: Mapping[Region, int], healthy: Set[Region]
+    *, current: Region, tokens: Collection[WriteToken], heartbeats_us: Mapping[Region, int], healthy: Set[Region]
 ) -> Reading:
     del heartbeats_us
-    if token is None or token.region not in healthy:
+    last = max(tokens, key=lambda token: token.at_us, default=None)
+    if last is None or last.region not in healthy:
         return Reading(region=current, freshness=Freshness.EVENTUAL)
-    return Reading(region=token.region, freshness=Freshness.PROVEN)
+    return Reading(region=last.region, freshness=Freshness.PROVEN)
 
 
 def _write_here(

@@ -5,7 +5,7 @@ writers of the same user are then the most there can be while a region is away. 
 unless a token says that the user would miss their own write there. Forwards nothing; says only where to.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -76,8 +76,8 @@ class Freshness(StrEnum):
     """What a reader with a token may rely on."""
 
     EVENTUAL = "eventual"  # no token: whatever has been replicated
-    PROVEN = "proven"  # the answer contains the token's write
-    STALE = "stale"  # it may not, and says so: the region that has the write is out of reach
+    PROVEN = "proven"  # the answer contains the tokens' writes
+    STALE = "stale"  # it may not, and says so: no region that has one of those is in reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,19 +87,21 @@ class Reading:
 
 
 def read_region(
-    *, current: Region, token: WriteToken | None, heartbeats_us: Mapping[Region, int], healthy: Set[Region]
+    *, current: Region, tokens: Collection[WriteToken], heartbeats_us: Mapping[Region, int], healthy: Set[Region]
 ) -> Reading:
-    """Here, unless here lacks the token's write and its region can be asked.
+    """Here, unless here lacks a token's write and its region can be asked: of several, the one of the newest write.
 
     `heartbeats_us`: the times of the other regions' heartbeats as replicated to here. A link applies in commit order,
-    so a heartbeat as new as the token proves that the write is here. A caller that asked in vain decides again with
-    that region no longer among the healthy ones.
+    so a heartbeat as new as the token proves that the write is here. Whether the other region has all the rest it
+    finds out itself, by the same rule with nobody `healthy`; so does a caller that has asked it in vain.
     """
-    if token is None:
+    if not tokens:
         return Reading(region=current, freshness=Freshness.EVENTUAL)
-    heartbeat_us = heartbeats_us.get(token.region)
-    if token.region is current or (heartbeat_us is not None and heartbeat_us >= token.at_us):
+    elsewhere = [token for token in tokens if token.region is not current]
+    lacked = [token for token in elsewhere if heartbeats_us.get(token.region, -1) < token.at_us]
+    if not lacked:
         return Reading(region=current, freshness=Freshness.PROVEN)
-    if token.region in healthy:
-        return Reading(region=token.region, freshness=Freshness.PROVEN)
-    return Reading(region=current, freshness=Freshness.STALE)
+    to_be_had = [token for token in lacked if token.region in healthy]
+    if not to_be_had:
+        return Reading(region=current, freshness=Freshness.STALE)
+    return Reading(region=max(to_be_had, key=lambda token: token.at_us).region, freshness=Freshness.PROVEN)

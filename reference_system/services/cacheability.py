@@ -15,7 +15,7 @@ from reference_system.services.answers import Answer, HeaderList
 from reference_system.services.forwarding import FORWARDED_FOR
 from reference_system.services.operations import Call, Operation
 from reference_system.services.outcomes import Outcome
-from reference_system.services.placing import READ_AFTER
+from reference_system.services.requests import READ_AFTER
 
 FOUND = 200
 

@@ -29,7 +29,7 @@ from reference_system.services import deadlines, region_health
 from reference_system.services.answers import FIRST_SERVER_ERROR, NOT_ANSWERED, UNREACHABLE, Answer, refusal
 from reference_system.services.light_httpx import httpx
 from reference_system.services.operations import Call
-from reference_system.services.requests import raw_body
+from reference_system.services.requests import READ_AFTER, raw_body
 
 FORWARDED_FOR = "x-forwarded-region"  # the region that forwards, for its user
 REGION = "x-region"  # on every answer of a replica, on none of a gateway's own
@@ -37,7 +37,7 @@ CONNECT_WITHIN_S = 0.5
 CONNECTIONS = 64  # to a region
 KEPT_ALIVE_S = 30.0  # shorter than the gateway's 75 s: a write must not meet a connection that is being closed
 # All that a request needs in the other region. Not what is about this region's connection or its edge.
-REQUEST_HEADERS = ("authorization", "content-type", "idempotency-key", "x-forwarded-for")
+REQUEST_HEADERS = ("authorization", "content-type", "idempotency-key", READ_AFTER, "x-forwarded-for")
 ANSWER_HEADERS = ("content-type", "retry-after", "age", "cache-control")  # and every x-
 
 

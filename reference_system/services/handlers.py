@@ -16,8 +16,7 @@ from reference_system.policies.ranking import score
 from reference_system.services.answers import Answer, refusal
 from reference_system.services.cacheability import has_to_be_new
 from reference_system.services.operations import Call, Operation
-from reference_system.services.placing import READ_AFTER
-from reference_system.services.requests import RefusedError, caller, subject
+from reference_system.services.requests import READ_AFTER, RefusedError, caller, subject
 from reference_system.services.tokens import Tokens
 from reference_system.services.writing import NO_SUCH_USER, WithCountAge, Writing
 

@@ -5,30 +5,29 @@ of it on from a client: `X-Healthy-Regions` and `X-Writing-Regions` (the edge's)
 Whoever says the last one all the same is answered here: with reads that may be old, and with writes no further than the
 table allows, which is at home or in the stand-in.
 
-`X-Read-After` is the client's and not trusted. All that it can do is send a read of its sender's through the other
-region, which sheds by itself. A token of the future, which no write can have given, is none.
+`X-Read-After` is the client's and not trusted. All that it can do is send a read of its sender's through another
+region, which sheds by itself.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter
 
 from reference_system.data.caught_up import Proofs
-from reference_system.policies import data_placement, write_token
+from reference_system.policies import data_placement
 from reference_system.policies.data_placement import Datum, Freshness, Reading
 from reference_system.policies.regions import Region
-from reference_system.policies.write_token import US_PER_S, WriteToken
+from reference_system.policies.write_token import WriteToken
 from reference_system.services.answers import NO_REGION, Answer
 from reference_system.services.forwarding import FORWARDED_FOR
 from reference_system.services.operations import SHOW_OWN_WRITES, WRITES, Call
-from reference_system.services.requests import RefusedError
+from reference_system.services.requests import RefusedError, read_after
 from reference_system.services.tokens import Tokens
 
-HEALTHY, WRITING, READ_AFTER = "x-healthy-regions", "x-writing-regions", "x-read-after"
-AHEAD_US_AT_MOST = 2 * US_PER_S  # of our clock: regions' clocks differ by less
+HEALTHY, WRITING = "x-healthy-regions", "x-writing-regions"
+NOBODY: Set[Region] = frozenset()
 
 Here = Callable[[Call], Awaitable[Answer]]
 
@@ -44,7 +43,7 @@ class ReadRegion(Protocol):
         self,
         *,
         current: Region,
-        token: WriteToken | None,
+        tokens: Collection[WriteToken],
         heartbeats_us: Mapping[Region, int],
         healthy: Set[Region],
     ) -> Reading: ...
@@ -73,7 +72,7 @@ class Placing:
         region: Region,
         regions: Set[Region],
         tokens: Tokens,
-        proofs: Callable[[WriteToken], Awaitable[Proofs]],
+        proofs: Callable[[Collection[WriteToken]], Awaitable[Proofs]],
         others: OtherRegions,
         decisions: Decisions,
         registry: CollectorRegistry,
@@ -94,10 +93,8 @@ class Placing:
         try:
             if datum is not None:
                 return await self._write(call, datum, here)
-            if call.operation in SHOW_OWN_WRITES and not self._is_forwarded(call):
-                token = self._token(call)
-                if token is not None:
-                    return await self._read(call, token, here)
+            if call.operation in SHOW_OWN_WRITES and (tokens := self._tokens_of(call)):
+                return await self._read(call, tokens, here)
         except RefusedError as refused:
             return refused.answer
         return await here(call)
@@ -115,9 +112,10 @@ class Placing:
             return await here(call)
         return await self._others.write(region, call)
 
-    async def _read(self, call: Call, token: WriteToken, here: Here) -> Answer:
-        healthy, proofs = self._said(call, HEALTHY), await self._proofs(token)
-        reading = self._read_region(token, proofs, healthy)
+    async def _read(self, call: Call, tokens: Collection[WriteToken], here: Here) -> Answer:
+        healthy = NOBODY if self._is_forwarded(call) else self._said(call, HEALTHY)  # never on from here
+        proofs = await self._proofs(tokens)
+        reading = self._read_region(tokens, proofs, healthy)
         waited = False
         if reading.region is not self._region:
             answer = await self._others.read(reading.region, call)
@@ -125,27 +123,26 @@ class Placing:
                 self._reads.labels("forwarded").inc()
                 return answer
             waited = True
-            reading = self._read_region(token, proofs, healthy - {reading.region})
+            reading = self._read_region(tokens, proofs, NOBODY)
         self._reads.labels(reading.freshness).inc()
         past_caches = reading.freshness is Freshness.PROVEN and not proofs.of_caches
         answer = replace(await here(replace(call, past_caches=past_caches)), decided_elsewhere=waited)
         return answer.also(b"x-stale", "token") if reading.freshness is Freshness.STALE else answer
 
-    def _read_region(self, token: WriteToken, proofs: Proofs, healthy: Set[Region]) -> Reading:
+    def _read_region(self, tokens: Collection[WriteToken], proofs: Proofs, healthy: Set[Region]) -> Reading:
         return self._decisions.read_region(
-            current=self._region, token=token, heartbeats_us=proofs.at_us, healthy=healthy
+            current=self._region, tokens=tokens, heartbeats_us=proofs.at_us, healthy=healthy
         )
 
-    async def _proofs(self, token: WriteToken) -> Proofs:
-        return Proofs(at_us={}) if token.region is self._region else await self._proofs_for(token)
+    async def _proofs(self, tokens: Collection[WriteToken]) -> Proofs:
+        elsewhere = [token for token in tokens if token.region is not self._region]
+        return await self._proofs_for(elsewhere) if elsewhere else Proofs(at_us={})
 
-    def _token(self, call: Call) -> WriteToken | None:
-        parsed = write_token.parsed(call.connection.headers.get(READ_AFTER))
-        token = parsed.token
-        if parsed.malformed or (token is not None and token.at_us > time.time_ns() // 1000 + AHEAD_US_AT_MOST):
+    def _tokens_of(self, call: Call) -> Collection[WriteToken]:
+        parsed = read_after(call)
+        if parsed.malformed:
             self._malformed.inc()
-            return None
-        return token
+        return parsed.tokens
 
     def _said(self, call: Call, header: str) -> Set[Region]:
         """The regions in the edge's header; all where there is none."""

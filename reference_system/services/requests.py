@@ -1,16 +1,21 @@
 """What a request carries, or the refusal where it carries something else."""
 
+import time
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from reference_system.policies import write_token
+from reference_system.policies.write_token import Parsed
 from reference_system.services.answers import Answer, refusal
 from reference_system.services.exchange import ID
 from reference_system.services.operations import Call, subject_of
 from reference_system.services.tokens import Bearer, Tokens
 
 T = TypeVar("T")
+READ_AFTER = "x-read-after"
+NS_PER_US = 1_000
 
 
 class RefusedError(Exception):
@@ -34,6 +39,15 @@ def subject(call: Call) -> str:
     if not ID.fullmatch(found):
         raise RefusedError(refusal(400, "an id has at most 80 letters, digits, dots, dashes and underscores"))
     return found
+
+
+def read_after(call: Call) -> Parsed:
+    """The writes that the client wants to see."""
+    return write_token.parsed(call.connection.headers.get(READ_AFTER), now_us=now_us())
+
+
+def now_us() -> int:
+    return time.time_ns() // NS_PER_US
 
 
 async def raw_body(call: Call) -> bytes:

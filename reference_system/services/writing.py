@@ -1,6 +1,7 @@
 """What each write answers: accounts, posts, likes, follows and filters. What was done says where and when, as a token.
 
-The token's time is later than the answer of the database, so a heartbeat as new proves that the write has arrived.
+The token's time is later than the answer of the database, so a heartbeat as new proves that the write has arrived. With
+it go the tokens of what the client has written before in other regions, so that who sends the latest answer's says all.
 """
 
 import time
@@ -17,14 +18,13 @@ from reference_system.policies.regions import Region
 from reference_system.policies.write_token import WriteToken
 from reference_system.services.answers import Answer, refusal
 from reference_system.services.operations import Call
-from reference_system.services.requests import body, caller, subject
+from reference_system.services.requests import body, caller, now_us, read_after, subject
 from reference_system.services.tokens import Tokens
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[\w.-]{1,40}\Z")]
 STORABLE = r"\A[^\x00]*\Z"  # Postgres' texts have no NUL, and a statement with one costs its connection
 LONGEST_KEY = 200  # an index of Postgres takes 2,704 bytes
 BUCKETS_KEPT = 20_000  # users whose posting is counted; older ones start anew
-NS_PER_US = 1_000
 
 # The marker says that our application refused before writing, not a proxy on the way.
 LIMITED = Answer(status=429, body={"error": "too many posts: wait a second"}, headers=((b"x-rate-limited", b"user"),))
@@ -68,7 +68,7 @@ class Writing:
         if user is None:
             return refusal(409, "this name is taken")
         account = {"user": user, "token": self._tokens.issue(user, self._region)}
-        return self._done(Answer(status=201, body=account))
+        return self._done(call, Answer(status=201, body=account))
 
     async def login(self, call: Call) -> Answer:
         asked = await body(call, Credentials)
@@ -90,20 +90,20 @@ class Writing:
         new = NewPost(author=author, text=asked.text, media=asked.media, idempotency_key=self._key_taken(key))
         post = await self._writes.post(new, at_s=time.time())
         # Subtle: a repeated key may give a post of another region, whose link alone carries it to the others.
-        return self._done(Answer(status=201, body={"id": post}), made_in=Region(region_of(post)))
+        return self._done(call, Answer(status=201, body={"id": post}), made_in=Region(region_of(post)))
 
     async def delete(self, call: Call) -> Answer:
         author, post = caller(call, self._tokens).user, subject(call)
         if not await self._writes.delete(post, author=author, at_s=time.time()):
             return NO_SUCH_POST
-        return self._done(Answer(body={"deleted": post}))
+        return self._done(call, Answer(body={"deleted": post}))
 
     async def like(self, call: Call) -> Answer:
         caller(call, self._tokens)
         likes = await self._writes.like(subject(call))
         if likes is None:
             return NO_SUCH_POST
-        return self._done(self._with_count_age(Answer(body={"likes": likes})))
+        return self._done(call, self._with_count_age(Answer(body={"likes": likes})))
 
     async def follow(self, call: Call) -> Answer:
         return await self._set_following(call, following=True)
@@ -130,7 +130,7 @@ class Writing:
         asked = await body(call, ProfileBody)
         if not await self._writes.edit_profile(user, asked.bio, at_s=time.time()):
             return NO_SUCH_USER
-        return self._done(Answer(body={"bio": asked.bio}))
+        return self._done(call, Answer(body={"bio": asked.bio}))
 
     async def erase(self, call: Call) -> Answer:
         user = caller(call, self._tokens).user
@@ -139,13 +139,13 @@ class Writing:
         posts = await self._writes.erase(user, at_s=time.time())
         if posts is None:
             return NO_SUCH_USER
-        return self._done(Answer(body={"erased": posts}))
+        return self._done(call, Answer(body={"erased": posts}))
 
     async def _set_following(self, call: Call, *, following: bool) -> Answer:
         follower, followee = caller(call, self._tokens).user, subject(call)
         if not await self._writes.follow(follower, followee, following=following, at_s=time.time()):
             return NO_SUCH_USER
-        return self._done(Answer(body={"following": following}))
+        return self._done(call, Answer(body={"following": following}))
 
     async def _set_filter(self, call: Call, kind: Filter, *, active: bool) -> Answer:
         viewer, filtered = caller(call, self._tokens).user, subject(call)
@@ -153,11 +153,12 @@ class Writing:
             return refusal(400, "nobody can filter themselves")
         if not await self._writes.filter(viewer, filtered, kind, active=active, at_s=time.time()):
             return NO_SUCH_USER
-        return self._done(Answer(body={_STATES[kind]: active}))
+        return self._done(call, Answer(body={_STATES[kind]: active}))
 
-    def _done(self, answer: Answer, *, made_in: Region | None = None) -> Answer:
-        token = WriteToken(region=made_in or self._region, at_us=time.time_ns() // NS_PER_US + 1)
-        return answer.also(b"x-write-token", write_token.written(token))
+    def _done(self, call: Call, answer: Answer, *, made_in: Region | None = None) -> Answer:
+        token = WriteToken(region=made_in or self._region, at_us=now_us() + 1)
+        tokens = write_token.newest([*read_after(call).tokens, token])
+        return answer.also(b"x-write-token", write_token.written(tokens))
 
     def _may_post(self, author: str, now_s: float) -> bool:
         if len(self._buckets) > BUCKETS_KEPT:

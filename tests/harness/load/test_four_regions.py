@@ -100,6 +100,13 @@ def test_a_post_says_what_it_adds_and_its_token_goes_with_later_reads(profile: P
     assert site.carried == {"X-Read-After": "europe:1.000000"}
 
 
+def test_whoever_likes_carries_that_token_too(profile: Profile) -> None:
+    site = FixedSite(200, {"likes": 1}, x_write_token="europe:1.000000,us-east:2.000000")
+    perform(profile, "like", site)
+
+    assert site.carried == {"X-Read-After": "europe:1.000000,us-east:2.000000"}
+
+
 def test_a_write_without_a_token_changes_nothing_of_what_is_carried(profile: Profile) -> None:
     site = FixedSite(503, {"error": "no"})
     perform(profile, "post", site)

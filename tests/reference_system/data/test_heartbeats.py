@@ -147,11 +147,27 @@ def test_caches_have_what_the_worker_says(wanted: WriteToken, proves: bool, aske
     redis = Redis(us_west=50.0)
 
     async def ask() -> Proofs:
-        return await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs(wanted)
+        return await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs([wanted])
 
     proofs = asyncio.run(ask())
     assert (proofs.at_us.get(wanted.region, -1) >= wanted.at_us, redis.asked) == (proves, asked)
     assert proofs.of_caches
+
+
+def test_where_one_of_several_tokens_is_not_known_to_be_proven_redis_is_asked() -> None:
+    redis = Redis(us_west=50.0)
+
+    async def ask() -> None:
+        caught_up = CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST]))
+        await caught_up.proofs([token(WEST, 50_000_000)])
+        redis.entries["europe"] = 70.0
+
+        proofs = await caught_up.proofs([token(WEST, 50_000_000), token(EUROPE, 70_000_000)])
+
+        assert proofs.at_us == {WEST: 50_000_000, EUROPE: 70_000_000}
+
+    asyncio.run(ask())
+    assert redis.asked == 2
 
 
 def test_what_is_proven_is_not_asked_again_even_where_the_caches_have_been_lost_since() -> None:
@@ -159,11 +175,11 @@ def test_what_is_proven_is_not_asked_again_even_where_the_caches_have_been_lost_
 
     async def ask() -> None:
         caught_up = CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST]))
-        await caught_up.proofs(token(WEST, 50_000_000))
+        await caught_up.proofs([token(WEST, 50_000_000)])
         redis.entries = {}
-        assert (await caught_up.proofs(token(WEST, 40_000_000))).at_us == {WEST: 50_000_000}
+        assert (await caught_up.proofs([token(WEST, 40_000_000)])).at_us == {WEST: 50_000_000}
         assert redis.asked == 1
-        assert (await caught_up.proofs(token(WEST, 60_000_000))).at_us == {WEST: 50_000_000}
+        assert (await caught_up.proofs([token(WEST, 60_000_000)])).at_us == {WEST: 50_000_000}
 
     asyncio.run(ask())
 
@@ -174,7 +190,7 @@ def test_without_redis_the_databases_heartbeats_count(database_is_away: bool) ->
     redis.away, database.away = True, database_is_away
 
     async def ask() -> Proofs:
-        return await CaughtUp(redis.send, Heartbeats(database.run, others=[WEST])).proofs(token(WEST, 1))
+        return await CaughtUp(redis.send, Heartbeats(database.run, others=[WEST])).proofs([token(WEST, 1)])
 
     proofs = asyncio.run(ask())
     assert proofs == Proofs(at_us={} if database_is_away else {WEST: 100_000_001}, of_caches=False)
@@ -185,7 +201,7 @@ def test_what_the_worker_says_is_what_replicas_read() -> None:
 
     async def ask() -> None:
         await say(redis.send, {"us-west": 1_795_579_811.909921})
-        proofs = await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs(token(WEST, 1))
+        proofs = await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs([token(WEST, 1)])
 
         assert proofs.at_us[WEST] in (1_795_579_811_909_920, 1_795_579_811_909_921)
 

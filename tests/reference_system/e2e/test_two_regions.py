@@ -239,6 +239,24 @@ def test_users_see_what_they_wrote_while_it_has_not_arrived(
         assert post in _ids(_read(west, path, user, after=posted)), "also from the caches of the region"
 
 
+def test_who_likes_something_elsewhere_does_not_lose_sight_of_an_own_post(both: TwoRegions, west: Region) -> None:
+    user = User(west.client, next(_easterners))
+    both.cut_data()
+    posted = _post(west, user)
+    after = {"X-Read-After": posted.headers["x-write-token"]}
+
+    liked = west.client.post("/tweets/us-east-1/like", headers={**ALL, **user.headers, **after})
+    seen = _read(west, "/timeline/home", user, after=liked)
+
+    assert (posted.headers["x-region"], liked.headers["x-region"]) == (EAST, WEST)
+    assert [token.partition(":")[0] for token in liked.headers["x-write-token"].split(",")] == [EAST, WEST]
+    assert posted.json()["id"] in _ids(seen)
+    assert (seen.headers["x-region"], seen.headers["x-stale"]) == (EAST, "token"), "the like has not arrived there"
+    both.heal()
+    _until(functools.partial(_is_answered_there, west, "/timeline/home", user, liked))
+    assert posted.json()["id"] in _ids(_read(west, "/timeline/home", user, after=liked))
+
+
 def test_an_edit_and_a_follow_are_seen_at_once_and_by_the_other_regions_caches_soon(
     both: TwoRegions, east: Region, west: Region
 ) -> None:

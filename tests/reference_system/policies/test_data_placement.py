@@ -82,14 +82,16 @@ def test_a_write_goes_to_a_healthy_home_or_stand_in_whenever_there_is_one(datum:
         assert write_region(datum, home=home, current=home, writing=healthy, healthy=healthy) is not None
 
 
-TOKEN = WriteToken(region=US_EAST, at_us=1_000_000)
+TOKEN = [WriteToken(region=US_EAST, at_us=1_000_000)]
+LIKED_HERE = [*TOKEN, WriteToken(region=EUROPE, at_us=2_000_000)]  # after something was posted at home
+MOVED = [*TOKEN, WriteToken(region=US_WEST, at_us=500_000)]  # before that
 
 
 @pytest.mark.parametrize(
-    ("current", "token", "heartbeat_us", "healthy", "region", "freshness", "why"),
+    ("current", "tokens", "heartbeat_us", "healthy", "region", "freshness", "why"),
     [
-        (EUROPE, None, None, ALL, EUROPE, Freshness.EVENTUAL, "no token: here, always"),
-        (EUROPE, None, None, frozenset(), EUROPE, Freshness.EVENTUAL, "health matters only to a token"),
+        (EUROPE, [], None, ALL, EUROPE, Freshness.EVENTUAL, "no token: here, always"),
+        (EUROPE, [], None, frozenset(), EUROPE, Freshness.EVENTUAL, "health matters only to a token"),
         (US_EAST, TOKEN, None, ALL, US_EAST, Freshness.PROVEN, "this region took the write"),
         (EUROPE, TOKEN, 1_000_000, ALL, EUROPE, Freshness.PROVEN, "a heartbeat exactly as new is enough"),
         (EUROPE, TOKEN, 1_000_001, frozenset(), EUROPE, Freshness.PROVEN, "proven here, whoever is down"),
@@ -97,12 +99,19 @@ TOKEN = WriteToken(region=US_EAST, at_us=1_000_000)
         (EUROPE, TOKEN, None, ALL, US_EAST, Freshness.PROVEN, "no heartbeat has ever come"),
         (EUROPE, TOKEN, 999_999, ALL - {US_EAST}, EUROPE, Freshness.STALE, "nobody to ask: here, and say so"),
         (EUROPE, TOKEN, None, ALL - {US_EAST}, EUROPE, Freshness.STALE, "nobody to ask: here, and say so"),
+        (EUROPE, LIKED_HERE, 999_999, ALL, US_EAST, Freshness.PROVEN, "what came later here proves nothing of it"),
+        (EUROPE, LIKED_HERE, 1_000_000, ALL, EUROPE, Freshness.PROVEN, "both are here"),
+        (US_EAST, LIKED_HERE, None, frozenset(), US_EAST, Freshness.STALE, "asked by the other region, and says so"),
+        (EUROPE, MOVED, None, ALL, US_EAST, Freshness.PROVEN, "both are lacked: who took the newer one"),
+        (EUROPE, MOVED, None, ALL - {US_EAST}, US_WEST, Freshness.PROVEN, "or the one that can be asked"),
+        (EUROPE, MOVED, 1_000_000, ALL, US_WEST, Freshness.PROVEN, "only the older one is lacked"),
+        (EUROPE, MOVED, None, frozenset(), EUROPE, Freshness.STALE, "nobody to ask: here, and say so"),
     ],
 )
 def test_a_read_stays_here_unless_a_token_says_that_here_is_too_old(
     *,
     current: Region,
-    token: WriteToken | None,
+    tokens: list[WriteToken],
     heartbeat_us: int | None,
     healthy: frozenset[Region],
     region: Region,
@@ -110,6 +119,6 @@ def test_a_read_stays_here_unless_a_token_says_that_here_is_too_old(
     why: str,
 ) -> None:
     heartbeats_us = {ASIA: 9_000_000} if heartbeat_us is None else {US_EAST: heartbeat_us}
-    reading = read_region(current=current, token=token, heartbeats_us=heartbeats_us, healthy=healthy)
+    reading = read_region(current=current, tokens=tokens, heartbeats_us=heartbeats_us, healthy=healthy)
 
     assert (reading.region, reading.freshness) == (region, freshness), why

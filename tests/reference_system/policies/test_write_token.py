@@ -4,7 +4,14 @@ from hypothesis import strategies as st
 
 from reference_system.policies import write_token
 from reference_system.policies.regions import Region
-from reference_system.policies.write_token import Parsed, WriteToken
+from reference_system.policies.write_token import AHEAD_US_AT_MOST, MOST, Parsed, WriteToken
+
+EAST, EUROPE = Region.US_EAST, Region.EUROPE
+LAST_US = 10**17 - 1  # the last microsecond that a token can name
+
+
+def parsed(text: str | None, *, now_us: int = LAST_US) -> Parsed:
+    return write_token.parsed(text, now_us=now_us)
 
 
 @pytest.mark.parametrize(
@@ -13,18 +20,34 @@ from reference_system.policies.write_token import Parsed, WriteToken
         ("us-east:1795579811.909921", 1_795_579_811_909_921),
         ("us-east:1795579811.000001", 1_795_579_811_000_001),
         ("us-east:0.000000", 0),
-        ("us-east:99999999999.999999", 99_999_999_999_999_999),
+        ("us-east:99999999999.999999", LAST_US),
     ],
 )
 def test_a_token_keeps_every_microsecond(text: str, at_us: int) -> None:
-    token = WriteToken(region=Region.US_EAST, at_us=at_us)
+    token = WriteToken(region=EAST, at_us=at_us)
 
-    assert write_token.parsed(text) == Parsed(token=token)
-    assert write_token.written(token) == text
+    assert parsed(text) == Parsed(tokens=(token,))
+    assert write_token.written([token]) == text
 
 
 def test_no_token_is_not_a_malformed_one() -> None:
-    assert write_token.parsed(None) == Parsed()
+    assert parsed(None) == Parsed()
+
+
+@pytest.mark.parametrize(
+    ("text", "at_us", "why"),
+    [
+        ("us-east:1.000000,europe:2.000000", {EAST: 1_000_000, EUROPE: 2_000_000}, "one of each region"),
+        ("us-east:1.000000, europe:2.000000", {EAST: 1_000_000, EUROPE: 2_000_000}, "as proxies join headers"),
+        ("us-east:2.000000,us-east:1.000000", {EAST: 2_000_000}, "of one region the newest"),
+        (",".join(["us-east:1.000000"] * MOST), {EAST: 1_000_000}, "as many as there may be"),
+    ],
+)
+def test_there_may_be_a_token_of_each_region(text: str, at_us: dict[Region, int], why: str) -> None:
+    found = parsed(text)
+
+    assert {token.region: token.at_us for token in found.tokens} == at_us, why
+    assert len(found.tokens) == len(at_us), why
 
 
 @pytest.mark.parametrize(
@@ -46,22 +69,32 @@ def test_no_token_is_not_a_malformed_one() -> None:
         "US-EAST:1795579811.909921",
         "mars-north:1795579811.909921",
         "us-east:١٧٩.000000",
-        "us-east:1795579811.909921,europe:1795579811.909921",
+        "us-east:1795579811.909921,",
+        "us-east:1795579811.909921,europe",
+        "us-east:1795579811.909921;europe:1795579811.909921",
+        ",".join(["us-east:1.000000"] * (MOST + 1)),
     ],
 )
 def test_a_malformed_token_is_no_token_and_is_reported(text: str) -> None:
-    assert write_token.parsed(text) == Parsed(malformed=True)
+    assert parsed(text) == Parsed(malformed=True)
 
 
-@given(st.text("us-eatropcif:.0123456789", max_size=40))
+@pytest.mark.parametrize(("ahead_us", "malformed"), [(AHEAD_US_AT_MOST, False), (AHEAD_US_AT_MOST + 1, True)])
+def test_a_token_of_the_future_is_one_that_nobody_can_have_given(ahead_us: int, malformed: bool) -> None:
+    text = "us-east:1.000000,europe:60.000000"
+
+    assert parsed(text, now_us=60_000_000 - ahead_us).malformed is malformed
+
+
+@given(st.text("us-eatropcif:.0123456789,", max_size=60))
 def test_no_header_can_make_it_fail(text: str) -> None:
-    parsed = write_token.parsed(text)
+    found = parsed(text)
 
-    assert parsed.malformed == (parsed.token is None)
+    assert found.malformed == (not found.tokens)
 
 
-@given(st.sampled_from(Region), st.integers(0, 10**17 - 1))
-def test_what_is_written_can_be_read(region: Region, at_us: int) -> None:
-    token = WriteToken(region=region, at_us=at_us)
+@given(st.dictionaries(st.sampled_from(Region), st.integers(0, LAST_US), min_size=1))
+def test_what_is_written_can_be_read(at_us: dict[Region, int]) -> None:
+    tokens = [WriteToken(region=region, at_us=at) for region, at in at_us.items()]
 
-    assert write_token.parsed(write_token.written(token)).token == token
+    assert set(parsed(write_token.written(tokens)).tokens) == set(tokens)

@@ -29,6 +29,7 @@ HEADERS = {
     "Connection": "keep-alive",
     "X-Forwarded-For": "192.0.2.1",
     "X-Healthy-Regions": "us-east",
+    "X-Read-After": "us-east:1.000000",
     "Cookie": "mine",
 }
 CREATED = (
@@ -103,6 +104,7 @@ def test_a_write_arrives_with_what_it_needs_and_its_answer_is_handed_on() -> Non
         assert lines[0] == "post /tweets/create?a=b%20c http/1.1"
         assert {"authorization: bearer me", "idempotency-key: key", "content-type: application/json"} <= set(lines)
         assert {"x-forwarded-region: us-east", "x-forwarded-for: 192.0.2.1", "content-length: 16"} <= set(lines)
+        assert "x-read-after: us-east:1.000000" in lines
         assert not {"cookie", "x-healthy-regions"} & {line.partition(":")[0] for line in lines}
         assert body == BODY
         assert (answer.status, answer.passed_on) == (201, b'{"id":"x"}')

@@ -1,7 +1,7 @@
 """Where a request is answered, with other regions that only say that they were asked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -21,7 +21,7 @@ from tests.reference_system.services.calls import a_call
 EAST, WEST, EUROPE, ASIA = Region
 TOKENS = Tokens("secret")
 HERE = Answer(body={"answered": "here"})
-PAST = "1000.000000"
+PAST, LATER = "1000.000000", "1001.000000"
 FUTURE = "99999999999.000000"  # the last second that a token can name
 POST, LIKE, HOME = ("POST", "/tweets/create"), ("POST", "/tweets/us-east-1/like"), ("GET", "/timeline/home")
 
@@ -34,7 +34,8 @@ class Others:
     asked: list[Region] = field(default_factory=list)
 
     async def read(self, region: Region, call: Call) -> Answer | None:
-        return None if self.silent else await self.write(region, call)
+        answer = await self.write(region, call)
+        return None if self.silent else answer
 
     async def write(self, region: Region, call: Call) -> Answer:
         del call
@@ -67,8 +68,8 @@ class Replica:
         self.calls.append(call)
         return HERE
 
-    async def _proofs(self, token: WriteToken) -> Proofs:
-        del token
+    async def _proofs(self, tokens: Collection[WriteToken]) -> Proofs:
+        assert EAST not in {token.region for token in tokens}, "what was written here needs no proof"
         return self.proven
 
 
@@ -131,6 +132,10 @@ def test_a_write_is_done_where_the_table_says(
         (f"us-east:{PAST}", "", 0, EAST, False, "taken here"),
         ("us-west:yesterday", "us-west", 0, EAST, False, "malformed is as good as none"),
         (f"us-west:{FUTURE}", "us-west", 0, EAST, False, "and so is one that nobody can have given"),
+        (f"us-west:{PAST},us-east:{LATER}", "us-west", 0, WEST, False, "whatever was written here since"),
+        (f"us-west:{PAST},us-east:{LATER}", "us-west", 1_000_000_000, EAST, False, "unless both are here"),
+        (f"us-west:{PAST},europe:{LATER}", "europe", 0, EUROPE, False, "of two writes the newer one"),
+        (f"us-west:{PAST},europe:{LATER}", "us-west", 0, WEST, False, "or the one that can be had"),
     ],
 )
 def test_a_read_with_a_token_is_answered_where_its_write_is(
@@ -154,12 +159,29 @@ def test_where_the_other_region_does_not_answer_the_read_is_answered_here_and_sa
     assert answer == replace(HERE, headers=((b"x-stale", b"token"),), decided_elsewhere=True)
 
 
-def test_what_came_from_another_region_is_not_sent_on() -> None:
+def test_a_silent_region_is_the_only_one_that_is_asked() -> None:
+    replica = Replica(others=Others(silent=True))
+
+    answer = replica.answers(HOME, {"X-Read-After": f"us-west:{PAST},europe:{LATER}"})
+
+    assert (replica.others.asked, answer.body) == ([EUROPE], HERE.body)
+    assert (b"x-stale", b"token") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("read_after", "stale", "why"),
+    [
+        (f"us-east:{PAST}", False, "what was written here is here"),
+        (f"us-east:{PAST},us-west:{LATER}", True, "what was written elsewhere may not be"),
+    ],
+)
+def test_what_came_from_another_region_is_not_sent_on(read_after: str, stale: bool, why: str) -> None:
     replica = Replica()
 
-    answer = replica.answers(HOME, {"X-Read-After": f"us-west:{PAST}", "X-Forwarded-Region": "europe"})
+    answer = replica.answers(HOME, {"X-Read-After": read_after, "X-Forwarded-Region": "europe"})
 
-    assert (answer, replica.others.asked) == (HERE, [])
+    assert (answer.body, replica.others.asked) == (HERE.body, [])
+    assert ((b"x-stale", b"token") in answer.headers) == stale, why
 
 
 def test_what_only_the_database_proves_is_read_past_the_caches() -> None:
