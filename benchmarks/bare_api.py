@@ -36,7 +36,7 @@ def application(redis_url: str) -> Starlette:
 
     async def home(request: Request) -> Response:
         user = request.headers["authorization"].removeprefix("Bearer ").partition(SEPARATOR)[0]
-        (ids,) = await client.run(("LRANGE", f"home_tl:{user}", 0, KEEP - 1))
+        (ids,) = await client.run(("ZREVRANGE", f"home_tl:{user}", 0, KEEP - 1))
         (blobs,) = await client.run(("MGET", *(f"tweet:{post.decode()}" for post in ids)))
         newest = post_codec.newest_first(map(post_codec.decoded, blobs))[:PAGE]
         ranked = sorted(newest, key=lambda post: score(post.id, post.likes), reverse=True)

@@ -47,7 +47,7 @@ class Delivery:
         commands: list[Command] = [] if self.announced else _announcement(self.post)
         if self.how is How.PULL:
             commands.append(pulled.pull(self.post, now_s=now_s))
-        return Turn(readers, [*commands, push_to_many(Kind.HOME, readers, self.post.id)])
+        return Turn(readers, [*commands, push_to_many(readers, self.post)])
 
     def took(self, turn: Turn, replies: Sequence[Reply]) -> None:
         """The turn was done, with these replies to its commands. Who pulls needs no push."""
@@ -72,4 +72,4 @@ def mentioned_in(post: Post) -> list[str]:
 def _announcement(post: Post) -> list[Command]:
     """What is done for a post whoever follows its author; nobody else does, where it comes from another region."""
     outdated: list[Command] = [command for user in mentioned_in(post) for command in forget_notifications(user)]
-    return [keep_tweets([post]), *pushes(Kind.PROFILE, post.author, post.id), *outdated]
+    return [keep_tweets([post]), *pushes(Kind.PROFILE, post.author, post), *outdated]

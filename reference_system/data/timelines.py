@@ -1,9 +1,10 @@
-"""Timelines in Redis: lists of post ids by user, read in two round trips, built from Postgres on a miss.
+"""Timelines in Redis: post ids by user and time, read in two round trips, built from Postgres on a miss.
 
 `home_tl:{user}` lives at most 60 s, `profile_tl:{user}` 300 s. A list that is built while somebody posts could miss
 that post for its whole life; so every push raises a generation, and a built list is stored only if the generation is
-still the one seen before the build. A deleted post stays in lists; the tweet cache says that it is deleted, and readers
-leave it out. Which order and which parts of a post are shown is not decided here.
+still the one seen before the build. A post finds its place by its time, however late it comes and however often: what
+arrives when a link has healed pushes nothing newer out. A deleted post stays in lists; the tweet cache says that it is
+deleted, and readers leave it out. Which order and which parts of a post are shown is not decided here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,16 +23,16 @@ from reference_system.data.posts import Post
 from reference_system.data.resp import Command, Reply
 from reference_system.data.statements import PAGE
 
-KEEP = 40  # ids in a list: pushes arrive slightly out of order and more than once, a page needs PAGE of them
+KEEP = 40  # ids in a list: a page needs PAGE of them, and deleted ones are among them
 TWEET_TTL_S = 3600  # longer than any list lives, so a deleted post's mark outlasts the lists that it is in
 DELETED = b""  # in the place of the post
 
 # KEYS: generation, list, and a key to be stored along with it, if any. ARGV: generation seen, TTL in milliseconds, that
-# key's value, ids newest first.
+# key's value, times and ids by turns.
 _STORE_UNLESS_OUTDATED = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-redis.call('RPUSH', KEYS[2], unpack(ARGV, 4))
+redis.call('ZADD', KEYS[2], unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 if KEYS[3] then redis.call('PSETEX', KEYS[3], ARGV[2], ARGV[3]) end
 return 1
@@ -46,20 +47,31 @@ end
 return 1
 """
 
-# KEYS: none, they follow from the readers. ARGV: kind, TTL, ids kept, post, readers. The same as `pushes` for each.
-# Gives the readers whose list refused it, with Redis' reason; one that does is no reason to leave the others out.
+# KEYS: list. ARGV: time, post, ids kept. May be done twice.
+_ADD_IF_CACHED = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[3] - 1)
+return 1
+"""
+
+# KEYS: none, they follow from the readers. ARGV: TTL, ids kept, time, post, readers. The same as `pushes` for each of
+# their home timelines. Gives the readers whose list refused it, with Redis' reason; one that does is no reason to leave
+# the others out.
 _PUSH_TO_MANY = """
 local refused = {}
 for n = 5, #ARGV do
-  local generation, list = ARGV[1] .. '_gen:' .. ARGV[n], ARGV[1] .. '_tl:' .. ARGV[n]
+  local generation, list = 'home_gen:' .. ARGV[n], 'home_tl:' .. ARGV[n]
   redis.call('INCR', generation)
-  redis.call('EXPIRE', generation, 2 * ARGV[2])
-  local pushed = redis.pcall('LPUSHX', list, ARGV[4])
-  if type(pushed) == 'table' then
-    refused[#refused + 1] = ARGV[n]
-    refused[#refused + 1] = pushed.err
-  else
-    redis.call('LTRIM', list, 0, ARGV[3] - 1)
+  redis.call('EXPIRE', generation, 2 * ARGV[1])
+  if redis.call('EXISTS', list) == 1 then
+    local added = redis.pcall('ZADD', list, ARGV[3], ARGV[4])
+    if type(added) == 'table' then
+      refused[#refused + 1] = ARGV[n]
+      refused[#refused + 1] = added.err
+    else
+      redis.call('ZREMRANGEBYRANK', list, 0, -ARGV[2] - 1)
+    end
   end
 end
 return refused
@@ -108,7 +120,7 @@ class Timelines:
         key = list_key(kind, user)
         asked: tuple[Command, ...] = (
             *seen_generation(_generation_key(kind, user), lives_s=2 * TTL_S[kind]),
-            ("LRANGE", key, 0, KEEP - 1),
+            ("ZREVRANGE", key, 0, KEEP - 1),
             ("PTTL", key),
             *extra,
         )
@@ -119,7 +131,7 @@ class Timelines:
                 self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
-        found = [post.decode() for post in dict.fromkeys(ids)]
+        found = [post.decode() for post in ids]
         return Looked(found, generation, age_s(key, TTL_S[kind], left_ms), replies)
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
@@ -144,7 +156,8 @@ class Timelines:
         keys, value = [_generation_key(kind, user), list_key(kind, user)], b""
         if also is not None:
             keys, value = [*keys, also[0]], also[1]
-        values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *(post.id for post in page))
+        timed = (word for post in page for word in (repr(post.created_at), post.id))
+        values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *timed)
         store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, len(keys), *keys, *values)
         self._backends.background.run(self._backends.redis(keep_tweets(page), store))
 
@@ -161,22 +174,21 @@ def _generation_key(kind: Kind, user: str) -> str:
     return f"{kind}_gen:{user}"
 
 
-def pushes(kind: Kind, user: str, post_id: str) -> tuple[Command, ...]:
-    """The commands that put a new post on top of a list, if that is cached, and outdate builds under way."""
+def pushes(kind: Kind, user: str, post: Post) -> tuple[Command, ...]:
+    """The commands that put a post into a list, if that is cached, and outdate builds under way."""
     generation, key = _generation_key(kind, user), list_key(kind, user)
     return (
         ("INCR", generation),
         ("EXPIRE", generation, 2 * TTL_S[kind]),
-        ("LPUSHX", key, post_id),
-        ("LTRIM", key, 0, KEEP - 1),
+        ("EVAL", _ADD_IF_CACHED, 1, key, repr(post.created_at), post.id, KEEP),
         *told(kind, user),
     )
 
 
-def push_to_many(kind: Kind, readers: Sequence[str], post_id: str) -> Command:
-    """`pushes` for many readers, as one command; the reply is for `refused_of`. Redis does nothing else meanwhile:
-    about two milliseconds for 500."""
-    return ("EVAL", _PUSH_TO_MANY, 0, kind, TTL_S[kind], KEEP, post_id, *readers)
+def push_to_many(readers: Sequence[str], post: Post) -> Command:
+    """`pushes` to many home timelines, as one command; the reply is for `refused_of`. Redis does nothing else
+    meanwhile: about two milliseconds for 500."""
+    return ("EVAL", _PUSH_TO_MANY, 0, TTL_S[Kind.HOME], KEEP, repr(post.created_at), post.id, *readers)
 
 
 def refused_of(reply: list[bytes]) -> dict[str, str]:

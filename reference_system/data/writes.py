@@ -50,7 +50,7 @@ class Writes:
             return str(known["id"])
         post = Post(rows[0]["id"], new.author, new.text, at_s, 0, new.media)
         # The next read finds the post in the caches, or builds from Postgres, which has it.
-        lists = (*pushes(Kind.HOME, post.author, post.id), *pushes(Kind.PROFILE, post.author, post.id))
+        lists = (*pushes(Kind.HOME, post.author, post), *pushes(Kind.PROFILE, post.author, post))
         await self._tell_caches(keep_tweets([post]), *lists)
         return post.id
 

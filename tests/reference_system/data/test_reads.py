@@ -35,7 +35,7 @@ class Stores:
     async def redis(self, *commands: Command) -> list[Any]:
         await asyncio.sleep(0)
         self.asked.append("redis")
-        said = {"GET": b"1", "LRANGE": self._list, "PTTL": 30_000, "EVAL": [], "MGET": [None]}
+        said = {"GET": b"1", "ZREVRANGE": self._list, "PTTL": 30_000, "EVAL": [], "MGET": [None]}
         return [said.get(str(command[0])) for command in commands]
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Any]:

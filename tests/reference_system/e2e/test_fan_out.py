@@ -134,7 +134,7 @@ def test_followers_find_a_post_in_their_cached_timeline(in_a_region: In, author:
         post = await region.post(author)
         before = await region.shows(reader, post)
         done = await region.drain()
-        list_of_ids = await region.backends.redis(("LRANGE", f"home_tl:{reader}", 0, -1))
+        list_of_ids = await region.backends.redis(("ZREVRANGE", f"home_tl:{reader}", 0, -1))
 
         assert not before
         assert await region.shows(reader, post)

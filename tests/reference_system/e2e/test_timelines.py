@@ -21,7 +21,7 @@ from reference_system.data.posts import Post
 from reference_system.data.reads import TRENDS, Listing, Reads, fall_back
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.statements import LISTED
-from reference_system.data.timelines import Kind, Timelines, keep_tweets, push_to_many, pushes, withdraw
+from reference_system.data.timelines import KEEP, Kind, Timelines, keep_tweets, push_to_many, pushes, withdraw
 from reference_system.data.values import Values
 from reference_system.data.writes import NewPost, Writes
 from tests.reference_system.mesh import until
@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _users = (f"reader-{n}" for n in itertools.count())
 OLD = [Post("us-east-2", "user-1", "b", 2.0, 0), Post("us-east-1", "user-1", "a", 1.0, 5)]
+NEW = Post("us-east-3", "user-1", "c", 1795579811.909921, 0)
+LATE = [Post(f"europe-{n}", "user-2", "d", 1.5 + n / 1000, 0) for n in range(50)]
 
 Use = Callable[[Backends, Timelines], Awaitable[None]]
 With = Callable[[Use], None]
@@ -84,7 +86,7 @@ def test_a_list_built_while_somebody_posted_is_not_stored(with_timelines: With) 
     async def use(backends: Backends, timelines: Timelines) -> None:
         reader = next(_users)
         looked = await timelines.look(Kind.HOME, reader)
-        await backends.redis(*pushes(Kind.HOME, reader, "us-east-3"))
+        await backends.redis(*pushes(Kind.HOME, reader, NEW))
         timelines.fill(Kind.HOME, reader, OLD, looked)
         await _filled(backends)
 
@@ -105,7 +107,7 @@ def test_what_was_built_before_redis_forgot_everything_is_neither_stored_nor_sha
             return found
 
         looked, first = await timelines.look(Kind.HOME, reader), await asked()
-        await backends.redis(*pushes(Kind.HOME, reader, "us-east-3"), *forget_value(f"words:{reader}"))
+        await backends.redis(*pushes(Kind.HOME, reader, NEW), *forget_value(f"words:{reader}"))
         await _filled(backends)
         keys = (f"home_gen:{reader}", f"words:{reader}", f"gen:words:{reader}")
         await backends.redis(("DEL", *keys))  # all that Redis knows of it
@@ -126,13 +128,29 @@ def test_a_push_goes_on_top_of_a_cached_list_and_makes_none(with_timelines: With
         timelines.fill(Kind.HOME, cached, OLD, await timelines.look(Kind.HOME, cached))
         await _filled(backends)
         if many:
-            await backends.redis(push_to_many(Kind.HOME, [cached, uncached], "us-east-3"))
+            await backends.redis(push_to_many([cached, uncached], NEW))
         else:
-            await backends.redis(*pushes(Kind.HOME, cached, "us-east-3"), *pushes(Kind.HOME, uncached, "us-east-3"))
+            await backends.redis(*pushes(Kind.HOME, cached, NEW), *pushes(Kind.HOME, uncached, NEW))
 
         assert (await timelines.look(Kind.HOME, cached)).ids == ["us-east-3", "us-east-2", "us-east-1"]
         assert (await timelines.look(Kind.HOME, uncached)).ids == []
         assert int((await timelines.look(Kind.HOME, uncached)).generation) == int(before) + 1
+
+    with_timelines(use)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_comes_late_or_twice_finds_its_place_among_the_others(with_timelines: With, many: bool) -> None:
+    async def use(backends: Backends, timelines: Timelines) -> None:
+        reader = next(_users)
+        timelines.fill(Kind.HOME, reader, OLD, await timelines.look(Kind.HOME, reader))
+        await _filled(backends)
+        for post in (NEW, *LATE, NEW):
+            push = [push_to_many([reader], post)] if many else pushes(Kind.HOME, reader, post)
+            await backends.redis(*push)
+
+        newest_late = [post.id for post in LATE[: -(KEEP - 2) - 1 : -1]]
+        assert (await timelines.look(Kind.HOME, reader)).ids == ["us-east-3", "us-east-2", *newest_late]
 
     with_timelines(use)
 
