@@ -55,16 +55,22 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[3] - 1)
 return 1
 """
 
-# KEYS: none, they follow from the readers. ARGV: TTL, ids kept, time, post, readers. The same as `pushes` for each of
-# their home timelines. Gives the readers whose list refused it, with Redis' reason; one that does is no reason to leave
-# the others out.
+# KEYS: none, they follow from the readers. ARGV: TTL, ids kept, time, post, author, readers. The same as `pushes` for
+# each of their home timelines, except where a list is of somebody who follows the author no more: who the readers are
+# was asked when the post's turn came, and a list is built together with whom its reader follows (`pulled.py`). Gives
+# the readers whose list refused it, with Redis' reason; one that does is no reason to leave the others out.
 _PUSH_TO_MANY = """
-local refused = {}
-for n = 5, #ARGV do
+local author, refused = ARGV[5], {}
+local function wants(reader)
+  if reader == author then return true end
+  local follows = redis.call('GET', 'home_follows:' .. reader)
+  return not follows or string.find(',' .. follows .. ',', ',' .. author .. ',', 1, true)
+end
+for n = 6, #ARGV do
   local generation, list = 'home_gen:' .. ARGV[n], 'home_tl:' .. ARGV[n]
   redis.call('INCR', generation)
   redis.call('EXPIRE', generation, 2 * ARGV[1])
-  if redis.call('EXISTS', list) == 1 then
+  if redis.call('EXISTS', list) == 1 and wants(ARGV[n]) then
     local added = redis.pcall('ZADD', list, ARGV[3], ARGV[4])
     if type(added) == 'table' then
       refused[#refused + 1] = ARGV[n]
@@ -186,9 +192,9 @@ def pushes(kind: Kind, user: str, post: Post) -> tuple[Command, ...]:
 
 
 def push_to_many(readers: Sequence[str], post: Post) -> Command:
-    """`pushes` to many home timelines, as one command; the reply is for `refused_of`. Redis does nothing else
-    meanwhile: about two milliseconds for 500."""
-    return ("EVAL", _PUSH_TO_MANY, 0, TTL_S[Kind.HOME], KEEP, repr(post.created_at), post.id, *readers)
+    """`pushes` to the home timelines of those who follow the author, as one command; the reply is for `refused_of`.
+    Redis does nothing else meanwhile: about two milliseconds for 500."""
+    return ("EVAL", _PUSH_TO_MANY, 0, TTL_S[Kind.HOME], KEEP, repr(post.created_at), post.id, post.author, *readers)
 
 
 def refused_of(reply: list[bytes]) -> dict[str, str]:

@@ -198,6 +198,22 @@ def test_with_everybody_pulled_the_page_is_the_same(in_a_region: In) -> None:
     in_a_region(play)
 
 
+def test_a_post_under_way_is_not_pushed_to_who_has_unfollowed_meanwhile(in_a_region: In) -> None:
+    async def play(region: Region) -> None:
+        still, no_longer = await region.reader(), await region.reader()  # the last ones to be pushed to
+        post = await region.post(WELL_KNOWN)
+        await region.fan_out.run_once(limit=USUAL, now_s=time.time())
+        before = await region.shows(still, post)
+        await region.writes.follow(no_longer, WELL_KNOWN, following=False, at_s=time.time())
+        await region.cached_home(no_longer)
+        await region.drain()
+
+        assert not before
+        assert (await region.shows(still, post), await region.shows(no_longer, post)) == (True, False)
+
+    in_a_region(play)
+
+
 def test_a_limit_that_falls_while_a_post_is_pushed_lets_the_rest_pull_it(in_a_region: In) -> None:
     async def play(region: Region) -> None:
         reader = await region.reader()  # the last one to follow, so the last one to be pushed to
