@@ -20,6 +20,6 @@ def test_a_post_is_put_where_its_time_is_and_not_where_others_came_before_it() -
     (to_one,) = (command for command in pushes(Kind.HOME, "bob", late) if command[0] == "EVAL")
     to_many = push_to_many(["bob", "cid"], late)
 
-    assert to_one[3:] == ("home_tl:bob", "1795579811.909921", "europe-1", KEEP)
-    assert to_many[5:] == ("1795579811.909921", "europe-1", "ann", "bob", "cid")
+    assert to_one[3:] == ("home_tl:bob", 1_795_579_811_909_921, "europe-1", KEEP)
+    assert to_many[5:] == (1_795_579_811_909_921, "europe-1", "ann", "bob", "cid")
     assert all("'ZADD'" in str(command[1]) for command in (to_one, to_many))
