@@ -26,6 +26,8 @@ from reference_system.data.timelines import Cache, Kind, Looked, Timelines, list
 from reference_system.data.values import OnCacheLoss
 
 IN_PROCESS_S = 30.0  # specification, section 2
+NOBODY = b"nobody"  # in the place of the version: there is no such user; whoever comes to be one has it forgotten
+NOBODY_LIVES_S = 30.0
 IN_PROCESS_AT_MOST = 500  # profiles: a few megabytes, and more than are hot
 
 
@@ -113,6 +115,8 @@ class Profiles:
         looked = None
         try:
             looked = await self._timelines.look(Kind.PROFILE, user, ("GET", version_key(user)))
+            if looked.extra == [NOBODY]:
+                return None
             known = await self._known(user, looked)
             if known is not None:
                 return known
@@ -138,7 +142,7 @@ class Profiles:
 
     async def _known(self, user: str, looked: Looked) -> Profile | None:
         (version,) = looked.extra
-        if not looked.ids or not version:
+        if not looked.cached or not version:
             return None
         data = await self._disk.get(data_key(user, version.decode()), User)
         if data is None:
@@ -163,6 +167,9 @@ class Profiles:
         rows = await self._backends.postgres("profile", user)
         self._backends.builds.labels(Kind.PROFILE).inc()
         if not rows:
+            if looked is not None:
+                nobody = (version_key(user), NOBODY)
+                self._timelines.fill(Kind.PROFILE, user, [], looked, also=nobody, lives_s=NOBODY_LIVES_S)
             return None
         first = rows[0]
         data = User(first["user_id"], first["name"], first["bio"], first["home_region"])

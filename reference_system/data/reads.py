@@ -105,7 +105,7 @@ class Reads:
         try:
             looked = await self._timelines.look(Kind.HOME, user, pulled.look(user))
             (fetched,) = looked.extra
-            if looked.ids and fetched is not None:
+            if looked.cached and fetched is not None:
                 ids = dict.fromkeys([*looked.ids, *(post.decode() for post in fetched)])
                 posts, cache = await self._timelines.page([*ids], *_analytics(event))
                 return Page(posts, cache, looked.age_s if cache is Cache.REDIS else None)

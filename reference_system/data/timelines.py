@@ -27,6 +27,7 @@ from reference_system.policies.write_token import US_PER_S
 KEEP = 40  # ids in a list: a page needs PAGE of them, and deleted ones are among them
 TWEET_TTL_S = 3600  # longer than any list lives, so a deleted post's mark outlasts the lists that it is in
 DELETED = b""  # in the place of the post
+NOTHING = "-"  # in a list that would be empty, since Redis keeps none of those; readers leave it out
 
 # KEYS: generation, list, and a key to be stored along with it, if any. ARGV: generation seen, TTL in milliseconds, that
 # key's value, times and ids by turns.
@@ -108,9 +109,11 @@ class Cache(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The first round trip: the list's ids, generation and age, and replies to what the caller asked along with it."""
+    """The first round trip: the list's ids, generation and age, and replies to what the caller asked along with it.
+    `cached`: the list is there, if only to say that it is empty."""
 
     ids: list[str]
+    cached: bool
     generation: bytes
     age_s: float | None
     extra: list[Reply]
@@ -138,11 +141,15 @@ class Timelines:
                 self._counters["unavailable"].inc()
             raise
         self._counters["hit" if ids else "miss"].inc()
-        found = [post.decode() for post in ids]
-        return Looked(found, generation, age_s(key, TTL_S[kind], left_ms), replies)
+        found = [post.decode() for post in ids if post != NOTHING.encode()]
+        return Looked(found, bool(ids), generation, age_s(key, TTL_S[kind], left_ms), replies)
 
     async def page(self, ids: Sequence[str], *extra: Command) -> tuple[list[Post], Cache]:
         """The newest posts among the ids, from the tweet cache; those it lacks come from Postgres."""
+        if not ids:
+            if extra:
+                await self._backends.redis(*extra)
+            return [], Cache.REDIS
         blobs, *_ = await self._backends.redis(("MGET", *map(tweet_key, ids)), *extra)
         known = [post_codec.decoded(blob) for blob in blobs if blob]
         missing = [post for post, blob in zip(ids, blobs, strict=True) if blob is None]
@@ -155,18 +162,25 @@ class Timelines:
         return post_codec.newest_first(known + found)[:PAGE], Cache.BUILT
 
     def fill(
-        self, kind: Kind, user: str, page: Sequence[Post], looked: Looked, also: tuple[str, bytes] | None = None
+        self,
+        kind: Kind,
+        user: str,
+        page: Sequence[Post],
+        looked: Looked,
+        also: tuple[str, bytes] | None = None,
+        *,
+        lives_s: float | None = None,
     ) -> None:
-        """Store a built list and its posts, in the background. `also`: a key and its value, outdated with the list."""
-        if not page:
-            return
+        """Store a built list and its posts, in the background; an empty one, too. `also`: a key and its value, outdated
+        with the list. `lives_s`: instead of the kind's time."""
         keys, value = [_generation_key(kind, user), list_key(kind, user)], b""
         if also is not None:
             keys, value = [*keys, also[0]], also[1]
-        timed = (word for post in page for word in (_at_us(post), post.id))
-        values: Command = (looked.generation, ttl_ms(keys[1], TTL_S[kind]), value, *timed)
+        timed = [word for post in page for word in (_at_us(post), post.id)] or [0, NOTHING]
+        values: Command = (looked.generation, ttl_ms(keys[1], lives_s or TTL_S[kind]), value, *timed)
         store: Command = ("EVAL", _STORE_UNLESS_OUTDATED, len(keys), *keys, *values)
-        self._backends.background.run(self._backends.redis(keep_tweets(page), store))
+        posts = (keep_tweets(page),) if page else ()
+        self._backends.background.run(self._backends.redis(*posts, store))
 
 
 def list_key(kind: Kind, user: str) -> str:

@@ -106,7 +106,11 @@ class Writes:
             # Taken, perhaps by our own first attempt whose answer was lost: the salt tells.
             known = await self._backends.postgres("password", name)
             rows = [row for row in known if row["password"] == hashed]
-        return str(rows[0]["id"]) if rows else None
+        if not rows:
+            return None
+        user = str(rows[0]["id"])
+        await self._tell_caches(*self._forgets[Event.EDITED](user))  # they may say that there is no such user
+        return user
 
     async def login(self, name: str, password: str) -> Account | None:
         """None if name or password is wrong."""

@@ -1,7 +1,7 @@
 """What reads do when a store refuses, against stores that answer as they are told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,28 +14,35 @@ from reference_system.data.connection_gate import PoolBusyError
 from reference_system.data.dependency import DependencyError, ExpiredError
 from reference_system.data.disk_cache import DiskCache
 from reference_system.data.flights import Flights
-from reference_system.data.reads import Reads
+from reference_system.data.profiles import NOBODY, Profile
+from reference_system.data.reads import Page, Reads
 from reference_system.data.resp import Command
+from reference_system.data.timelines import NOTHING
 
 USER_1 = {"user:user-1:data:1": {"id": "user-1", "name": "a", "bio": "", "home_region": "us-east"}}
 
 
 class Stores:
-    """Redis has a list of one post and lacks the post. Postgres raises what it is told to, or has nothing."""
+    """Redis has a list of one post, or what it is told to, and lacks the post. Postgres raises what it is told to, or
+    has nothing."""
 
-    def __init__(self, fails: DependencyError | None = None, *, has_a_list: bool = True) -> None:
+    def __init__(
+        self, fails: DependencyError | None = None, *, ids: Sequence[bytes] = (b"us-east-1",), version: bytes = b"1"
+    ) -> None:
         self.registry = CollectorRegistry()
         self.cache_requests = Counter("cache_requests", "", ["layer", "result"], registry=self.registry)
         self.builds = Counter("cache_builds", "", ["kind"], registry=self.registry)
         self.background = Background()
         self.asked: list[str] = []
         self._fails = fails
-        self._list = [b"us-east-1"] if has_a_list else []
+        self.commands: list[Command] = []
+        self._ids, self._version = [*ids], version
 
     async def redis(self, *commands: Command) -> list[Any]:
         await asyncio.sleep(0)
         self.asked.append("redis")
-        said = {"GET": b"1", "ZREVRANGE": self._list, "PTTL": 30_000, "EVAL": [], "MGET": [None]}
+        self.commands += commands
+        said = {"GET": self._version, "ZREVRANGE": self._ids, "PTTL": 30_000, "EVAL": [], "MGET": [None]}
         return [said.get(str(command[0])) for command in commands]
 
     async def postgres(self, statement: str, *arguments: Any) -> list[Any]:
@@ -47,11 +54,17 @@ class Stores:
         return []
 
 
-async def _home(reads: Reads) -> object:
+async def _settled() -> None:
+    """What is stored in the background is stored."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def _home(reads: Reads) -> Page:
     return await reads.home("user-1", event=None)
 
 
-async def _profile(reads: Reads) -> object:
+async def _profile(reads: Reads) -> Profile | None:
     return await reads.profiles.of("user-1", fresh=True)
 
 
@@ -88,7 +101,7 @@ def test_where_only_the_database_is_new_enough_redis_is_not_asked(what: str, tmp
 
 
 def test_a_home_timeline_is_never_in_the_memory_of_a_process(tmp_path: Path) -> None:
-    stores = Stores(has_a_list=False)
+    stores = Stores(ids=[])
 
     async def use(reads: Reads) -> None:
         for _ in range(2):
@@ -96,6 +109,68 @@ def test_a_home_timeline_is_never_in_the_memory_of_a_process(tmp_path: Path) -> 
 
     asyncio.run(_used(stores, tmp_path, [], use))
     assert stores.asked.count("home") == 2
+
+
+@pytest.mark.parametrize("read", [_home, _profile])
+def test_a_page_without_posts_is_in_the_cache_as_others_are(
+    read: Callable[[Reads], Awaitable[Page | Profile | None]], tmp_path: Path
+) -> None:
+    stores = Stores(ids=[NOTHING.encode()])
+
+    async def use(reads: Reads) -> None:
+        page = await read(reads)
+
+        assert page is not None
+        assert (page.posts, page.cache) == ([], "redis")
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    assert set(stores.asked) == {"redis"}
+
+
+def test_an_event_is_noted_though_there_is_no_post_to_ask_for(tmp_path: Path) -> None:
+    stores = Stores(ids=[NOTHING.encode()])
+
+    async def use(reads: Reads) -> None:
+        await reads.home("user-1", event="e-1")
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    assert ("LPUSH", "analytics", "e-1") in stores.commands
+
+
+def test_a_home_timeline_without_posts_is_stored(tmp_path: Path) -> None:
+    stores = Stores(ids=[])
+
+    async def use(reads: Reads) -> None:
+        await reads.home("user-1", event=None)
+        await _settled()
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    stored = next(command for command in stores.commands if "home_tl:user-1" in command and command[0] == "EVAL")
+    assert stored[-2:] == (0, NOTHING)
+
+
+def test_whom_there_is_not_is_stored_for_a_short_while(tmp_path: Path) -> None:
+    stores = Stores(ids=[])
+
+    async def use(reads: Reads) -> None:
+        assert await reads.profiles.of("nobody-1") is None
+        await _settled()
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    (stored,) = (command for command in stores.commands if "profile_tl:nobody-1" in command and command[0] == "EVAL")
+    lives_ms, version, *ids = stored[7:]
+    assert (version, ids) == (NOBODY, [0, NOTHING])
+    assert int(lives_ms) <= 30_000
+
+
+def test_whom_there_is_not_the_database_is_not_asked_for_again(tmp_path: Path) -> None:
+    stores = Stores(ids=[NOTHING.encode()], version=NOBODY)
+
+    async def use(reads: Reads) -> None:
+        assert await reads.profiles.of("nobody-1") is None
+
+    asyncio.run(_used(stores, tmp_path, [], use))
+    assert stores.asked == ["redis"]
 
 
 @pytest.mark.parametrize("past_caches", [False, True])

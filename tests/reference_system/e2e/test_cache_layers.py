@@ -81,6 +81,45 @@ def test_a_profile_is_built_then_in_redis_and_then_in_the_memory_of_each_replica
     assert layer_of(first, 2101, {"X-Read-After": "us-east:1.000000"}) == "redis"
 
 
+def test_a_user_without_posts_is_in_the_caches_and_a_first_post_is_seen_at_once(replicas: list[Client]) -> None:
+    api = replicas[0]
+    account = api.post("/auth/signup", json={"name": "says-nothing", "password": "secret"}).json()
+    path, own = f"/users/{account['user']}/profile", {"Authorization": f"Bearer {account['token']}"}
+    assert posts_of(api.get(path, headers=own)) == []
+    until(lambda: api.get(path, headers=own).headers["x-cache"] == "redis")
+    assert posts_of(api.get(path, headers=own)) == []
+
+    posted = api.post("/tweets/create", headers={**own, "Idempotency-Key": "first"}, json={"text": "hello"})
+
+    assert posts_of(api.get(path, headers=own)) == [posted.json()["id"]]
+    until_all(replicas, lambda replica: posts_of(replica.get(path)) == [posted.json()["id"]])
+
+
+def test_whom_there_is_not_costs_the_database_one_question_and_is_found_after_signing_up(
+    replicas: list[Client],
+) -> None:
+    api = replicas[0]
+    before = api.post("/auth/signup", json={"name": "comes-before", "password": "secret"}).json()["user"]
+    region, _, number = before.rpartition("-")
+    path = f"/users/{region}-{int(number) + 1}/profile"
+
+    def builds() -> float:
+        return sum(replica.metric('cache_builds_total{kind="profile"}') for replica in replicas)
+
+    made = builds()
+    assert api.get(path).status_code == 404
+    until(lambda: builds() == made + 1)
+    time.sleep(0.2)  # it is stored in the background
+    for replica in replicas:
+        assert replica.get(path).status_code == 404
+    assert builds() == made + 1
+
+    account = api.post("/auth/signup", json={"name": "comes-after", "password": "secret"}).json()
+
+    assert path == f"/users/{account['user']}/profile"
+    assert [replica.get(path).status_code for replica in replicas] == [200, 200]
+
+
 def test_an_answer_from_a_cache_says_how_old_it_is(replicas: list[Client]) -> None:
     profile(replicas[0], 102)
     time.sleep(1.1)
