@@ -150,9 +150,11 @@ class Replica:
         return self.served_lately(instruction.window_s, now_s)
 
     def live(self) -> asyncio.Event:
-        """Registers an open WebSocket; the event is set when live updates go off."""
+        """Registers an open WebSocket; the event is set when live updates go off, or did while it was being opened."""
         off = asyncio.Event()
         self._live.add(off)
+        if not self._is_live():
+            off.set()
         return off
 
     def not_live(self, off: asyncio.Event) -> None:
@@ -179,9 +181,12 @@ class Replica:
     def _take_level(self, level: int) -> None:
         self.level = level
         self._metrics.show_level(level, self._parts.features_reported_off(level))
-        if "real_time_updates" in self.off(level):
+        if not self._is_live():
             for off in self._live:
                 off.set()
+
+    def _is_live(self) -> bool:
+        return "real_time_updates" not in self.off(self.level)
 
 
 def _left_alone(handling: asyncio.Task[Answer]) -> None:

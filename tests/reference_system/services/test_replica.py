@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from reference_system.data import errands
 from reference_system.data.dependency import DependencyError, DependencyMetrics
 from reference_system.data.errands import Errand
+from reference_system.policies.degradation import Level
 from reference_system.services.answers import EXPIRED, TOO_LATE, Answer
+from reference_system.services.exchange import Instruction
 from reference_system.services.handlers import Handlers
 from reference_system.services.operations import Call
 from reference_system.services.parts import ApiParts
@@ -143,3 +145,23 @@ def test_stores_are_told_for_whom_and_until_when(route: tuple[str, str], priorit
 
     assert (told[0].priority, told[0].writes) == (priority, writes)
     assert before_s + 3.0 <= told[0].deadline_s <= time.monotonic() + 3.0
+
+
+@pytest.mark.parametrize(
+    ("level", "off", "why"),
+    [(Level.WARNING, False, "live updates are on"), (Level.CRITICAL, True, "they went off while it was being opened")],
+)
+def test_a_socket_that_was_being_opened_when_live_updates_went_off_is_closed(level: Level, off: bool, why: str) -> None:
+    replica = Bench(at_once).replica
+    replica.exchange(Instruction(level=level, window_s=1.0), time.monotonic())
+
+    assert replica.live().is_set() is off, why
+
+
+def test_sockets_that_are_open_are_closed_when_live_updates_go_off() -> None:
+    replica = Bench(at_once).replica
+    open_one = replica.live()
+    before = open_one.is_set()
+    replica.exchange(Instruction(level=Level.CRITICAL, window_s=1.0), time.monotonic())
+
+    assert (before, open_one.is_set()) == (False, True)
