@@ -1,11 +1,15 @@
-"""Up to when a region's caches have everything that another region wrote, as its worker says (Redis hash `caught_up`).
+"""Up to when a region's caches have everything that a region wrote, as its worker says (Redis hash `caught_up`).
 
-The worker reads the heartbeats, brings all that is queued to the caches, and then writes what it had read: so an entry
-as new as a write proves that a read from these caches sees it. Entries only grow: what the caches lose is built again
-from a database that has it. Without Redis reads are made from the database, and its heartbeats count.
+The worker reads the other regions' heartbeats and the time, brings all that is queued to the caches, and then writes
+what it had read: so an entry as new as a write proves that a read from these caches sees it. Entries only grow: what
+the caches lose is built again from a database that has it. Without Redis reads are made from the database, and its
+heartbeats count.
+
+What was written here the caches have from the answer on, except where Redis could not be told: then the entry of the
+region itself proves it.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reference_system.data.backends import DependencyError
@@ -27,9 +31,10 @@ class Proofs:
 
 
 class CaughtUp:
-    """`redis` sends commands, as `Backends.redis`."""
+    """Of `region`. `redis` sends commands, as `Backends.redis`."""
 
-    def __init__(self, redis: Send, heartbeats: Heartbeats) -> None:
+    def __init__(self, redis: Send, heartbeats: Heartbeats, *, region: Region) -> None:
+        self._region = region
         self._redis = redis
         self._heartbeats = heartbeats
         self._known: dict[Region, int] = {}
@@ -43,6 +48,14 @@ class CaughtUp:
                 return await self._proofs_of_the_database()
             self._learn(entries)
         return Proofs(at_us=self._known)
+
+    async def were_told(self, tokens: Iterable[WriteToken]) -> bool:
+        """Whether the caches have what was written here, as far as the tokens go."""
+        untold = [token for token in tokens if token.region is self._region and not token.told]
+        if not untold:
+            return True
+        proofs = await self.proofs(untold)
+        return proofs.of_caches and all(proofs.at_us.get(token.region, -1) >= token.at_us for token in untold)
 
     def _learn(self, entries: list[bytes]) -> None:
         for name, at in zip(entries[::2], entries[1::2], strict=True):

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, kw_only=True)
 class Errand:
-    """`deadline_s` is a time of the loop. `begun`: the database was asked, and may have done something."""
+    """`deadline_s` is a time of the loop. `begun`: the database was asked, and may have done something. `untold`: it
+    has done something, and the caches could not be told."""
 
     priority: int = 1
     deadline_s: float = math.inf
     writes: bool = False
     begun: bool = False
+    untold: bool = False
 
     @property
     def left_s(self) -> float:

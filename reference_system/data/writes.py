@@ -2,12 +2,13 @@
 this region are right before the answer.
 
 A post is one statement that also queues its fan-out, and it may be repeated with the same idempotency key. Other users'
-caches, and other regions', are the worker's. Losing Redis does not fail a write: the worker repeats what was lost.
+caches, and other regions', are the worker's. Losing Redis does not fail a write: the worker repeats what was lost, and
+until then the acting user reads past the caches (`caught_up.py`).
 """
 
-import contextlib
 from dataclasses import dataclass
 
+from reference_system.data import errands
 from reference_system.data.backends import Backends, DependencyError
 from reference_system.data.events import FORGETS, Event, Forgets
 from reference_system.data.filters import Filter
@@ -120,8 +121,10 @@ class Writes:
         return None
 
     async def _tell_caches(self, *commands: Command) -> None:
-        with contextlib.suppress(DependencyError):  # the worker does the same, as soon as Redis is back
+        try:
             await self._backends.redis(*commands)
+        except DependencyError:
+            errands.current().untold = True  # the worker does the same, as soon as Redis is back
 
 
 def words_of(text: str) -> list[str]:

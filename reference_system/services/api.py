@@ -93,8 +93,10 @@ class Api:
             on_lost=reads.changes_are_not_heard,
             chance=random.Random(f"{settings.seed} {place.service} changes"),
         )
+        caught_up = CaughtUp(self._backends.redis, self._heartbeats, region=region)
         self._handlers = Handlers(
             reads=reads,
+            were_told=caught_up.were_told,
             visible=parts.visible,
             writing=Writing(
                 writes=Writes(self._backends, region=region, forgets=parts.forgets),
@@ -121,7 +123,7 @@ class Api:
             region=region,
             regions=frozenset({region, *settings.peers}),
             tokens=tokens,
-            proofs=CaughtUp(self._backends.redis, self._heartbeats).proofs,
+            proofs=caught_up.proofs,
             others=self._forwarder,
             decisions=parts.decisions,
             registry=registry,

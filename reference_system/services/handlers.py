@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TypeVar
@@ -13,19 +13,22 @@ from reference_system.data.reads import Reads
 from reference_system.data.timelines import Cache, Kind, list_key
 from reference_system.data.writes import words_of
 from reference_system.policies.ranking import score
+from reference_system.policies.write_token import WriteToken
 from reference_system.services.answers import Answer, refusal
 from reference_system.services.cacheability import has_to_be_new
 from reference_system.services.operations import Call, Operation
-from reference_system.services.requests import READ_AFTER, RefusedError, caller, subject
+from reference_system.services.requests import READ_AFTER, RefusedError, caller, read_after, subject
 from reference_system.services.tokens import Tokens
 from reference_system.services.writing import NO_SUCH_USER, WithCountAge, Writing
 
 T = TypeVar("T")
+WereTold = Callable[[Iterable[WriteToken]], Awaitable[bool]]  # whether this region's caches were, of such writes
 LONGEST_SEARCH = 100  # characters
 
 
 class Handlers:
-    """What is read; `writing` answers what is written. `visible` takes out of a page what its viewer filters."""
+    """What is read; `writing` answers what is written. `visible` takes out of a page what its viewer filters, and
+    `were_told` knows whether the caches have what a token stands for."""
 
     def __init__(
         self,
@@ -36,8 +39,10 @@ class Handlers:
         service: str,
         visible: Visible,
         with_count_age: WithCountAge,
+        were_told: WereTold,
     ) -> None:
         self._reads = reads
+        self._were_told = were_told
         self._visible = visible
         self._tokens = tokens
         self._service = service
@@ -70,8 +75,8 @@ class Handlers:
 
     async def answer(self, call: Call) -> Answer:
         """Raises DependencyError when storage is down."""
-        if has_to_be_new(call) and not self._reads.hearing.redis_is_believed:
-            call = replace(call, past_caches=True)  # the write may not have been brought to Redis yet
+        if has_to_be_new(call) and not await self._is_in_redis(call):
+            call = replace(call, past_caches=True)
         try:
             return await self._table[call.operation](call)
         except RefusedError as refused:
@@ -162,6 +167,10 @@ class Handlers:
         user = caller(call, self._tokens).user
         found = await self._reads.suggestions(user, past_caches=call.past_caches)
         return Answer(body={"users": found.value}, cache=found.cache, age_s=found.age_s)
+
+    async def _is_in_redis(self, call: Call) -> bool:
+        """What whoever asks has written; otherwise it may not have been brought there yet."""
+        return self._reads.hearing.redis_is_believed and await self._were_told(read_after(call).tokens)
 
     def _viewer(self, call: Call) -> str | None:
         bearer = self._tokens.bearer(call.connection.headers.get("authorization"))

@@ -124,9 +124,11 @@ class Worker:
             await asyncio.sleep(every_s)
 
     async def _deliver(self) -> None:
-        """Bring to the caches what was queued, then say so: up to the heartbeats that were there before."""
+        """Bring to the caches what was queued, then say so: up to when it was looked, and for the other regions up to
+        the heartbeats that were there before."""
         heard = {} if self._links is None else await self._links.heartbeats()
         before = await self.fan_out.measure()
+        heard[self._region] = before.as_of_s
         more = before.waiting > 0
         for _ in range(ROUNDS_A_TURN):
             more = more and await self.fan_out.run_once()
@@ -134,7 +136,7 @@ class Worker:
                 pass
             if not more:
                 break
-        if heard and (await self.fan_out.measure()).has_all_from_before(before):
+        if (await self.fan_out.measure()).has_all_from_before(before):
             await caught_up.say(self._backends.redis, self._parts.caught_up(heard))
 
     async def _compare(self) -> None:

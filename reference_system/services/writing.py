@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from reference_system.data import errands
 from reference_system.data.filters import Filter
 from reference_system.data.posts import region_of
 from reference_system.data.writes import NewPost, Writes
@@ -156,7 +157,8 @@ class Writing:
         return self._done(call, Answer(body={_STATES[kind]: active}))
 
     def _done(self, call: Call, answer: Answer, *, made_in: Region | None = None) -> Answer:
-        token = WriteToken(region=made_in or self._region, at_us=now_us() + 1)
+        told = not errands.current().untold
+        token = WriteToken(region=made_in or self._region, at_us=now_us() + 1, told=told)
         tokens = write_token.newest([*read_after(call).tokens, token])
         return answer.also(b"x-write-token", write_token.written(tokens))
 

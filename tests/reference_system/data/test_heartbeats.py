@@ -1,5 +1,6 @@
 import asyncio
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,10 @@ class Redis:
 
 def token(region: Region, at_us: int) -> WriteToken:
     return WriteToken(region=region, at_us=at_us)
+
+
+def caught_up_of(redis: Redis, database: Database) -> CaughtUp:
+    return CaughtUp(redis.send, Heartbeats(database.run, others=[WEST]), region=EAST)
 
 
 def test_many_who_ask_at_once_cost_one_query() -> None:
@@ -147,7 +152,7 @@ def test_caches_have_what_the_worker_says(wanted: WriteToken, proves: bool, aske
     redis = Redis(us_west=50.0)
 
     async def ask() -> Proofs:
-        return await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs([wanted])
+        return await caught_up_of(redis, Database(ROWS)).proofs([wanted])
 
     proofs = asyncio.run(ask())
     assert (proofs.at_us.get(wanted.region, -1) >= wanted.at_us, redis.asked) == (proves, asked)
@@ -158,7 +163,7 @@ def test_where_one_of_several_tokens_is_not_known_to_be_proven_redis_is_asked() 
     redis = Redis(us_west=50.0)
 
     async def ask() -> None:
-        caught_up = CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST]))
+        caught_up = caught_up_of(redis, Database(ROWS))
         await caught_up.proofs([token(WEST, 50_000_000)])
         redis.entries["europe"] = 70.0
 
@@ -174,7 +179,7 @@ def test_what_is_proven_is_not_asked_again_even_where_the_caches_have_been_lost_
     redis = Redis(us_west=50.0)
 
     async def ask() -> None:
-        caught_up = CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST]))
+        caught_up = caught_up_of(redis, Database(ROWS))
         await caught_up.proofs([token(WEST, 50_000_000)])
         redis.entries = {}
         assert (await caught_up.proofs([token(WEST, 40_000_000)])).at_us == {WEST: 50_000_000}
@@ -184,13 +189,49 @@ def test_what_is_proven_is_not_asked_again_even_where_the_caches_have_been_lost_
     asyncio.run(ask())
 
 
+UNTOLD = WriteToken(region=EAST, at_us=50_000_000, told=False)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "caught_up_s", "told", "asked", "why"),
+    [
+        ([], 0.0, True, 0, "nothing was written"),
+        ([token(EAST, 50_000_000)], 0.0, True, 0, "the caches were told before the answer"),
+        ([replace(UNTOLD, region=WEST)], 0.0, True, 0, "another region's caches, which are nobody's business here"),
+        ([UNTOLD], 49.999999, False, 1, "the worker has not told them yet"),
+        ([UNTOLD], 50.0, True, 1, "by now it has"),
+        ([UNTOLD, token(EAST, 60_000_000)], 50.0, True, 1, "what was written later they were told of"),
+        ([UNTOLD, token(EAST, 60_000_000)], 49.0, False, 1, "which proves nothing of what came before"),
+    ],
+)
+def test_where_the_caches_were_not_told_of_a_write_the_worker_says_when_they_are(
+    *, tokens: list[WriteToken], caught_up_s: float, told: bool, asked: int, why: str
+) -> None:
+    redis = Redis(us_east=caught_up_s)
+
+    async def ask() -> bool:
+        return await caught_up_of(redis, Database(ROWS)).were_told(tokens)
+
+    assert (asyncio.run(ask()), redis.asked) == (told, asked), why
+
+
+def test_while_nobody_says_what_the_caches_have_they_were_not_told() -> None:
+    redis = Redis(us_east=99.0)
+    redis.away = True
+
+    async def ask() -> bool:
+        return await caught_up_of(redis, Database(ROWS)).were_told([UNTOLD])
+
+    assert asyncio.run(ask()) is False
+
+
 @pytest.mark.parametrize("database_is_away", [False, True])
 def test_without_redis_the_databases_heartbeats_count(database_is_away: bool) -> None:
     redis, database = Redis(us_west=50.0), Database(ROWS)
     redis.away, database.away = True, database_is_away
 
     async def ask() -> Proofs:
-        return await CaughtUp(redis.send, Heartbeats(database.run, others=[WEST])).proofs([token(WEST, 1)])
+        return await caught_up_of(redis, database).proofs([token(WEST, 1)])
 
     proofs = asyncio.run(ask())
     assert proofs == Proofs(at_us={} if database_is_away else {WEST: 100_000_001}, of_caches=False)
@@ -201,7 +242,7 @@ def test_what_the_worker_says_is_what_replicas_read() -> None:
 
     async def ask() -> None:
         await say(redis.send, {"us-west": 1_795_579_811.909921})
-        proofs = await CaughtUp(redis.send, Heartbeats(Database(ROWS).run, others=[WEST])).proofs([token(WEST, 1)])
+        proofs = await caught_up_of(redis, Database(ROWS)).proofs([token(WEST, 1)])
 
         assert proofs.at_us[WEST] in (1_795_579_811_909_920, 1_795_579_811_909_921)
 

@@ -322,6 +322,29 @@ def asked_of(redis_url: str) -> dict[str, int]:
     return {name.removeprefix("cmdstat_"): figures["calls"] for name, figures in stats.items()}
 
 
+def test_what_redis_was_not_told_of_is_read_past_it_until_the_worker_has_told_it(
+    replicas: list[Client], redis_url: str, postgres_dsn: str, tmp_path: Path
+) -> None:
+    redis = link_to(httpx.URL(redis_url))
+    addresses = {"REDIS_URL": f"redis://{servers.HOST}:{redis.port}", "POSTGRES_DSN": postgres_dsn}
+
+    def home(**headers: str) -> httpx.Response:
+        return replicas[0].get("/timeline/home", headers={**author, **headers})
+
+    with contextlib.closing(redis), started(tmp_path, addresses) as api:
+        author = api.user(2180)
+        until(lambda: home().headers["x-cache"] == "redis")
+        redis.cut(Mode.REFUSES)
+        posted = api.post("/tweets/create", headers={**author, "Idempotency-Key": "untold"}, json={"text": "quietly"})
+        token = posted.headers["x-write-token"]
+        seen = home(**{"X-Read-After": token})
+
+    assert token.endswith("!")
+    assert posted.json()["id"] in posts_of(seen)
+    until(lambda: home(**{"X-Read-After": token}).headers["x-cache"] == "redis")
+    assert posted.json()["id"] in posts_of(home())
+
+
 # --- many who miss at once ---
 
 

@@ -30,6 +30,19 @@ def test_a_token_keeps_every_microsecond(text: str, at_us: int) -> None:
     assert write_token.written([token]) == text
 
 
+def test_a_token_says_where_the_caches_were_not_told() -> None:
+    token = WriteToken(region=EAST, at_us=1_000_000, told=False)
+
+    assert write_token.written([token]) == "us-east:1.000000!"
+    assert parsed("us-east:1.000000!") == Parsed(tokens=(token,))
+
+
+def test_what_the_caches_were_not_told_of_is_not_forgotten_for_a_newer_write() -> None:
+    text = "us-east:3.000000,us-east:1.000000!,us-east:2.000000!"
+
+    assert write_token.written(parsed(text).tokens) == "us-east:2.000000!,us-east:3.000000"
+
+
 def test_no_token_is_not_a_malformed_one() -> None:
     assert parsed(None) == Parsed()
 
@@ -71,6 +84,7 @@ def test_there_may_be_a_token_of_each_region(text: str, at_us: dict[Region, int]
         "us-east:١٧٩.000000",
         "us-east:1795579811.909921,",
         "us-east:1795579811.909921,europe",
+        "us-east:1795579811.909921!!",
         "us-east:1795579811.909921;europe:1795579811.909921",
         ",".join(["us-east:1.000000"] * (MOST + 1)),
     ],
@@ -86,15 +100,15 @@ def test_a_token_of_the_future_is_one_that_nobody_can_have_given(ahead_us: int, 
     assert parsed(text, now_us=60_000_000 - ahead_us).malformed is malformed
 
 
-@given(st.text("us-eatropcif:.0123456789,", max_size=60))
+@given(st.text("us-eatropcif:.0123456789,!", max_size=60))
 def test_no_header_can_make_it_fail(text: str) -> None:
     found = parsed(text)
 
     assert found.malformed == (not found.tokens)
 
 
-@given(st.dictionaries(st.sampled_from(Region), st.integers(0, LAST_US), min_size=1))
-def test_what_is_written_can_be_read(at_us: dict[Region, int]) -> None:
-    tokens = [WriteToken(region=region, at_us=at) for region, at in at_us.items()]
+@given(st.dictionaries(st.tuples(st.sampled_from(Region), st.booleans()), st.integers(0, LAST_US), min_size=1))
+def test_what_is_written_can_be_read(at_us: dict[tuple[Region, bool], int]) -> None:
+    tokens = [WriteToken(region=region, at_us=at, told=told) for (region, told), at in at_us.items()]
 
     assert set(parsed(write_token.written(tokens)).tokens) == set(tokens)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import pytest
@@ -13,6 +13,7 @@ from reference_system.data.filters import visible
 from reference_system.data.reads import Reads
 from reference_system.data.writes import Writes
 from reference_system.policies.regions import Region
+from reference_system.policies.write_token import WriteToken
 from reference_system.services.admission import Desk
 from reference_system.services.answers import Answer
 from reference_system.services.api import Api
@@ -48,6 +49,12 @@ def _as_it_is(answer: Answer) -> Answer:
     return answer
 
 
+async def _told(tokens: Iterable[WriteToken]) -> bool:
+    del tokens
+    await asyncio.sleep(0)
+    return True
+
+
 def _answer(route: tuple[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
     writes = cast(Writes, _Untouched())
     writing = Writing(writes=writes, tokens=TOKENS, region=EAST, key_taken=lambda key: key, with_count_age=_as_it_is)
@@ -58,6 +65,7 @@ def _answer(route: tuple[str, str], headers: Mapping[str, str], body: bytes) -> 
         service="us-east-api-1",
         visible=visible,
         with_count_age=_as_it_is,
+        were_told=_told,
     )
     return asyncio.run(handlers.answer(a_call(*route, headers, body)))
 

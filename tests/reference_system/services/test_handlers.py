@@ -1,6 +1,7 @@
 """What a handler asks of the caches for who has just written something."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import cast
 
 import pytest
@@ -12,6 +13,7 @@ from reference_system.data.reads import Page, Reads
 from reference_system.data.timelines import Cache
 from reference_system.data.writes import Writes
 from reference_system.policies.regions import Region
+from reference_system.policies.write_token import WriteToken
 from reference_system.services.answers import Answer
 from reference_system.services.handlers import Handlers
 from reference_system.services.tokens import Tokens
@@ -48,19 +50,31 @@ def _as_it_is(answer: Answer) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("heard_for_s", "headers", "past_caches"),
+    ("heard_for_s", "told", "headers", "past_caches"),
     [
-        (None, WROTE, True),
-        (None, {"X-Forwarded-Region": "us-west"}, True),
-        (hearing.BROUGHT_WITHIN_S - 0.1, WROTE, True),
-        (hearing.BROUGHT_WITHIN_S, WROTE, False),
-        (None, {}, False),
+        (None, True, WROTE, True),
+        (None, True, {"X-Forwarded-Region": "us-west"}, True),
+        (hearing.BROUGHT_WITHIN_S - 0.1, True, WROTE, True),
+        (hearing.BROUGHT_WITHIN_S, True, WROTE, False),
+        (hearing.BROUGHT_WITHIN_S, False, WROTE, True),
+        (None, True, {}, False),
     ],
 )
 def test_a_write_is_looked_for_in_the_database_while_redis_may_not_have_been_told(
-    heard_for_s: float | None, headers: dict[str, str], past_caches: bool, monkeypatch: pytest.MonkeyPatch
+    *,
+    heard_for_s: float | None,
+    told: bool,
+    headers: dict[str, str],
+    past_caches: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reads = _Reads()
+    reads, asked = _Reads(), list[WriteToken]()
+
+    async def were_told(tokens: Iterable[WriteToken]) -> bool:
+        await asyncio.sleep(0)
+        asked.extend(tokens)
+        return told
+
     writing = Writing(
         writes=cast(Writes, None), tokens=TOKENS, region=EAST, key_taken=lambda key: key, with_count_age=_as_it_is
     )
@@ -71,6 +85,7 @@ def test_a_write_is_looked_for_in_the_database_while_redis_may_not_have_been_tol
         service="us-east-api-1",
         visible=visible,
         with_count_age=_as_it_is,
+        were_told=were_told,
     )
 
     async def read() -> None:
@@ -82,3 +97,4 @@ def test_a_write_is_looked_for_in_the_database_while_redis_may_not_have_been_tol
 
     asyncio.run(read())
     assert reads.went_past == [past_caches]
+    assert asked in ([], [WriteToken(region=EAST, at_us=1_000_000)])
