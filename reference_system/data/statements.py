@@ -122,12 +122,6 @@ STATEMENTS: dict[str, str] = {
     "set_bio": "SELECT set_bio($1, $2, false, $3, $4) AS known",
     # User, Unix seconds, region. The user's posts, all deleted now; null: no such user here.
     "erase": "SELECT erase($1, $2, $3) AS posts",
-    "seen": """
-        WITH unseen AS (
-            DELETE FROM notifications WHERE recipient = $1 AND NOT seen RETURNING id, recipient, actor, text, created_at
-        )
-        INSERT INTO notifications (id, recipient, actor, text, created_at, seen)
-        SELECT id, recipient, actor, text, created_at, true FROM unseen""",
     # The worker's.
     # Authors and posts that are under way already, how many. Authors take turns: of each the oldest post. The index
     # leads from author to author, so that a long queue costs no more than the authors in it.
