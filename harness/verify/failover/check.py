@@ -17,7 +17,7 @@ from harness.verify.failover.outage import NOBODY_TELLS, RECOVERY_TIME, of_outag
 from harness.verify.failover.routes import Routes
 from harness.verify.failover.story import Story, stories_of
 from harness.verify.failover.writers import Strays, strays_of
-from harness.verify.figures import bounded, unknown
+from harness.verify.figures import bounded, say, unknown
 from harness.verify.verdict import Figure, Outcome, Verdict
 
 
@@ -76,19 +76,31 @@ def _named(figure: Figure, fault: str) -> Figure:
 
 
 def _shares(check: FailoverCheck, story: Story) -> list[Figure]:
-    """Errors after the recovery, while users returned, and of everybody else."""
-    own, until_s, limit = [story.cohort.cohort], story.stretch.until_s, check.error_ratio
-    recovered, returned, found = story.cohort.marks.recovered, story.returned, []
+    """Errors, and what was refused or late, after the recovery and while users returned; errors of everybody else."""
+    until_s, recovered, returned, found = story.stretch.until_s, story.cohort.marks.recovered, story.returned, []
     if recovered is not None and recovered.at_s < until_s:
-        found.append(_errors("error ratio since recovered", own, (recovered.at_s, until_s), limit))
+        found += _own(check, story, "since recovered", (recovered.at_s, until_s))
     if returned is not None:
-        window = (returned.began.earliest_s, returned.until_s)
-        found.append(_errors("error ratio while users returned", own, window, limit))
+        found += _own(check, story, "while users returned", (returned.began.earliest_s, returned.until_s))
     if check.others_error_ratio is not None:
         others = [row.cohort for row in story.others]
         window = (story.stretch.began.at_s, until_s)
         found.append(_errors("error ratio of everybody else", others, window, check.others_error_ratio))
     return found
+
+
+def _own(check: FailoverCheck, story: Story, when: str, window: tuple[float, float]) -> list[Figure]:
+    cohort, most = story.cohort.cohort, story.cohort.unserved_ratio
+    inside = (cohort.scheduled_s >= window[0]) & (cohort.scheduled_s < window[1])
+    many, offered = int((cohort.refused_or_late & inside).sum()), int(inside.sum())
+    reason = f"{many:,} of {offered:,} requests were refused or took longer than {say(check.within, 's')}"
+    return [
+        _errors(f"error ratio {when}", [cohort], window, check.error_ratio),
+        figures.rarely(
+            f"refused or late {when}", many, offered, passes_at=most, fails_above=figures.FAR_BEYOND * most,
+            reason=reason,
+        ),
+    ]  # fmt: skip
 
 
 def _errors(name: str, cohorts: list[Cohort], window: tuple[float, float], limit: float) -> Figure:

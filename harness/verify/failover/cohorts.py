@@ -18,6 +18,7 @@ from harness.verify.slo import BAD, GIVEN_UP
 from harness.verify.windows import Bools, Floats, Window, column, is_word
 
 BLOCK_S = 1.0
+GOODPUT_SHARE = 0.95  # of the baseline's, as for a recovery: with less all is not well again
 Ints = NDArray[np.int64]
 Words = NDArray[np.object_]
 
@@ -48,6 +49,12 @@ class Cohort:
         result: Bools = self.ok & (self.latency_s <= self.within_s)
         return result
 
+    @property
+    def refused_or_late(self) -> Bools:
+        """Neither bad nor good."""
+        result: Bools = ~self.bad & ~self.good
+        return result
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harm:
@@ -56,6 +63,7 @@ class Harm:
 
     offered: int
     bad: int
+    refused_or_late: int
     longest_gap: tuple[float, float]  # from, to: without any success
     bad_blocks: Bools  # from the outage on: whether more was bad in this second than the objective allows
     goodput_lost: float | None
@@ -122,24 +130,30 @@ def blocks_of(cohort: Cohort, hits: Bools, from_s: float, until_s: float) -> Flo
     return np.bincount(inside, minlength=count).astype(np.float64)
 
 
-def first_good_window(offered: Floats, bad: Floats, *, blocks: int, error_ratio: float) -> int | None:
+def first_good_window(offered: Floats, limits: Sequence[tuple[Floats, float]], *, blocks: int) -> int | None:
     """The first block that is itself good and begins a stretch of `blocks` blocks that is good as a whole.
 
-    Good: something was offered, and at most that share of it was bad.
+    Good: something was offered, and of each of the counts in `limits` there was at most that share of it.
     """
-    most = error_ratio + 1e-12
-    sums = [np.concatenate(([0.0], np.cumsum(each))) for each in (offered, bad)]
-    for start in np.flatnonzero((offered > 0) & (bad <= most * offered)):
-        end = start + blocks
-        if end > len(offered):
+    good = offered > 0
+    for count, most in limits:
+        good &= _at_most(count, offered, most)
+    for start in np.flatnonzero(good):
+        stretch = slice(start, start + blocks)
+        if stretch.stop > len(offered):
             return None
-        if sums[1][end] - sums[1][start] <= most * (sums[0][end] - sums[0][start]):
+        if all(_at_most(count[stretch].sum(), offered[stretch].sum(), most) for count, most in limits):
             return int(start)
     return None
 
 
+def _at_most(count: Floats, offered: Floats, share: float) -> Bools:
+    result: Bools = count <= (share + 1e-12) * offered
+    return result
+
+
 def bad_blocks(offered: Floats, bad: Floats, error_ratio: float) -> Bools:
-    result: Bools = (offered > 0) & (bad > (error_ratio + 1e-12) * offered)
+    result: Bools = (offered > 0) & ~_at_most(bad, offered, error_ratio)
     return result
 
 
@@ -168,6 +182,7 @@ def harm_of(cohort: Cohort, baseline: Window | None, *, from_s: float, until_s: 
     return Harm(
         offered=int(inside.sum()),
         bad=int(hurt.sum()),
+        refused_or_late=int((cohort.refused_or_late & inside).sum()),
         longest_gap=longest_gap(cohort.finished_s[cohort.ok], from_s, until_s),
         bad_blocks=bad_blocks(offered, bad, error_ratio),
         goodput_lost=None if lost is None else float(lost),
@@ -192,6 +207,12 @@ def good_share(cohort: Cohort, baseline: Window | None) -> float | None:
         return None
     inside = baseline.holds(cohort.scheduled_s)
     return float((cohort.good & inside).sum() / inside.sum()) if inside.any() else None
+
+
+def unserved_ratio(cohort: Cohort, baseline: Window | None) -> float:
+    """The share of requests that may go without a good answer where all is well; without a baseline everything was."""
+    usual = good_share(cohort, baseline)
+    return 1 - GOODPUT_SHARE * (1.0 if usual is None else usual)
 
 
 def latency_p99(cohort: Cohort, from_s: float, until_s: float) -> tuple[float | None, int]:

@@ -2,7 +2,9 @@
 
 T0 the fault was there, T1 the first request failed, T2 the region was found to be unhealthy, T3 it was decided to send
 its users elsewhere, T4 they were, T5 the first of them was answered by another region, T6 the first stretch began in
-which all was well for them again. Users' marks are what counts; the router's only say where the time went.
+which all was well for them again: hardly anything failed, and as much was answered in time as before. Who refuses
+everybody, or answers all of them late, has taken nobody over. Users' marks are what counts; the router's only say where
+the time went.
 """
 
 from dataclasses import dataclass
@@ -50,7 +52,8 @@ class Stretch:
         return self.until_s - self.began.at_s
 
 
-def marks_of(cohort: Cohort, routes: Routes | None, stretch: Stretch) -> Marks:
+def marks_of(cohort: Cohort, routes: Routes | None, stretch: Stretch, *, unserved_ratio: float) -> Marks:
+    """All is well where at most the share `unserved_ratio` of the cohort's requests goes without a good answer."""
     began, until_s = stretch.began, stretch.until_s
     routed = None if routes is None else routes.left(began, until_s)
     elsewhere = _served_elsewhere(cohort, routed or began, until_s)
@@ -61,7 +64,7 @@ def marks_of(cohort: Cohort, routes: Routes | None, stretch: Stretch) -> Marks:
         decided=None if routes is None else routes.decided(began, until_s),
         routed=routed,
         succeeded=Moment.exactly(float(cohort.finished_s[elsewhere].min()), "requests") if elsewhere.any() else None,
-        recovered=_recovered(cohort, stretch),
+        recovered=_recovered(cohort, stretch, unserved_ratio),
         taken_over_by=_most(cohort, elsewhere),
     )
 
@@ -86,13 +89,16 @@ def _most(cohort: Cohort, chosen: Bools) -> str:
     return str(regions[int(many.argmax())]) if len(regions) else ""
 
 
-def _recovered(cohort: Cohort, stretch: Stretch) -> Moment | None:
+def _recovered(cohort: Cohort, stretch: Stretch, unserved_ratio: float) -> Moment | None:
     """The start of the first good window lies in the block before the one that was found, or at its end."""
     from_s = stretch.began.at_s
-    offered = blocks_of(cohort, np.ones(len(cohort), dtype=bool), from_s, stretch.until_s)
-    bad = blocks_of(cohort, cohort.bad, from_s, stretch.until_s)
+    offered, bad, unserved = (
+        blocks_of(cohort, which, from_s, stretch.until_s)
+        for which in (np.ones(len(cohort), dtype=bool), cohort.bad, ~cohort.good)
+    )
     blocks = max(1, round(stretch.holds_s / BLOCK_S))
-    first = first_good_window(offered, bad, blocks=blocks, error_ratio=stretch.error_ratio)
+    limits = [(bad, stretch.error_ratio), (unserved, unserved_ratio)]
+    first = first_good_window(offered, limits, blocks=blocks)
     if first is None:
         return None
     at_s = from_s + first * BLOCK_S

@@ -39,10 +39,21 @@ def _recovery(check: FailoverCheck, story: Story) -> Figure:
     marks, samples = story.cohort.marks, story.cohort.harm.offered
     if marks.recovered is not None:
         return moments.timed(RECOVERY_TIME, lapse(marks.began, marks.recovered), check.rto, samples=samples)
-    why = f"users of {check.cohort} were never again within their objective for {say(check.holds, 's')} on end"
+    why = (
+        f"users of {check.cohort} were never again within their objective for {say(check.holds, 's')} on end: "
+        f"{_in_the_end(check, story)}"
+    )
     # No later than this could such a stretch have begun.
     watched_s = story.stretch.watched_s - check.holds
     return moments.never_within(RECOVERY_TIME, check.rto, watched_s=watched_s, samples=samples, why=why)
+
+
+def _in_the_end(check: FailoverCheck, story: Story) -> str:
+    cohort, until_s = story.cohort.cohort, story.stretch.until_s
+    last = (cohort.scheduled_s >= until_s - check.holds) & (cohort.scheduled_s < until_s)
+    bad, slighted = int((cohort.bad & last).sum()), int((cohort.refused_or_late & last).sum())
+    asked, limit = int(last.sum()), say(check.within, "s")
+    return f"of the last {asked:,} requests {bad:,} failed and {slighted:,} were refused or took longer than {limit}"
 
 
 def _first_success(check: FailoverCheck, story: Story) -> list[Figure]:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.record.reader import Run
 from harness.verify import windows
-from harness.verify.failover.cohorts import Cohort, Harm, cohort_of, harm_of, latency_p99, regions_asked
+from harness.verify.failover.cohorts import (
+    Cohort,
+    Harm,
+    cohort_of,
+    harm_of,
+    latency_p99,
+    regions_asked,
+    unserved_ratio,
+)
 from harness.verify.failover.faults import Outage, outages_of
 from harness.verify.failover.lag import Lag, lags_of_its_own, lags_of_others
 from harness.verify.failover.loss import Loss, loss_of
@@ -17,11 +25,13 @@ from harness.verify.windows import Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A cohort, when what happened to it, and how much it was hurt."""
+    """A cohort, when what happened to it, and how much it was hurt. Where all is well for it at most the share
+    `unserved_ratio` of its requests goes without a good answer."""
 
     cohort: Cohort
     marks: Marks
     harm: Harm
+    unserved_ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +139,9 @@ def _row(cohort: Cohort, routes: Routes | None, stretch: Stretch, baseline: Wind
     harm = harm_of(
         cohort, baseline, from_s=stretch.began.at_s, until_s=stretch.until_s, error_ratio=stretch.error_ratio
     )
-    return Row(cohort=cohort, marks=marks_of(cohort, routes, stretch), harm=harm)
+    most = unserved_ratio(cohort, baseline)
+    marks = marks_of(cohort, routes, stretch, unserved_ratio=most)
+    return Row(cohort=cohort, marks=marks, harm=harm, unserved_ratio=most)
 
 
 def _spared(row: Row) -> Row:

@@ -30,7 +30,12 @@ def told(story: Story) -> str:
 def _hurt(row: Row) -> str:
     users, harm = f"Users of {row.cohort.region}", row.harm
     if harm.users_hurt == 0:
-        return f"{users} noticed nothing"
+        return f"{users} met no error, but {_slighted(row)}" if harm.refused_or_late else f"{users} noticed nothing"
+    return f"{_failed(users, row)}, and {_slighted(row)}" if _is_slighted(row) else _failed(users, row)
+
+
+def _failed(users: str, row: Row) -> str:
+    harm = row.harm
     if harm.bad_seconds == 0:
         return f"{users} hardly noticed: {_many(harm.users_hurt, 'user')} met an error"
     if harm.longest_gap_s < BLOCK_S:
@@ -38,6 +43,15 @@ def _hurt(row: Row) -> str:
     if row.marks.recovered is None:
         return f"{users} could not be served properly any more ({harm.bad_seconds} s with errors)"
     return f"{users} could not be served for {_say(harm.longest_gap_s)}"
+
+
+def _is_slighted(row: Row) -> bool:
+    return row.harm.refused_or_late > row.unserved_ratio * row.harm.offered
+
+
+def _slighted(row: Row) -> str:
+    many = row.harm.refused_or_late
+    return f"{many:,} of {row.harm.offered:,} requests {'was' if many == 1 else 'were'} refused or late"
 
 
 def _taken_over(story: Story) -> str:
@@ -50,15 +64,20 @@ def _taken_over(story: Story) -> str:
 
 
 def _others(others: Iterable[Row]) -> str:
-    hurt = [row for row in others if row.harm.users_hurt]
+    hurt = [row for row in others if row.harm.users_hurt or _is_slighted(row)]
     if not hurt:
         return "nobody else noticed"
-    said = [
-        f"{_many(row.harm.users_hurt, 'user')} of {row.cohort.region} "
-        f"({_many(row.harm.bad_seconds, 'second')} with errors)"
-        for row in hurt
-    ]
+    said = [_other(row) for row in hurt]
     return "so did " + _listed(said) if len(said) == 1 else "others noticed: " + _listed(said)
+
+
+def _other(row: Row) -> str:
+    who, harm = f"users of {row.cohort.region}", row.harm
+    if not harm.users_hurt:
+        return f"{who} ({_slighted(row)})"
+    slighted = f", {_slighted(row)}" if _is_slighted(row) else ""
+    many = _many(harm.users_hurt, "user")
+    return f"{many} of {row.cohort.region} ({_many(harm.bad_seconds, 'second')} with errors{slighted})"
 
 
 def _home(story: Story) -> list[str]:

@@ -201,6 +201,17 @@ def failed(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, outcome: str = "fa
     return frame.assign(**{column: frame[column].mask(chosen, word) for column, word in words.items()})
 
 
+def refused(frame: pd.DataFrame, chosen: "pd.Series[bool]") -> pd.DataFrame:
+    """Whoever was asked answered these with 503 and the reason."""
+    words = {"outcome": "shed", "shed_reason": "overload"}
+    return frame.assign(**{column: frame[column].mask(chosen, word) for column, word in words.items()})
+
+
+def answered_late(frame: pd.DataFrame, chosen: "pd.Series[bool]", *, by_s: float = 7.0) -> pd.DataFrame:
+    columns = ("finished_s", "latency_s", "service_s")
+    return frame.assign(**{column: frame[column] + by_s * chosen for column in columns})
+
+
 def _lagging(
     frame: pd.DataFrame, link: str, lag_s: float, *, grows: bool = True, until_s: float = END_S
 ) -> pd.DataFrame:

@@ -19,7 +19,9 @@ from tests.harness.verify.a_failover import (
     STRUCK_S,
     Failover,
     a_failover,
+    answered_late,
     failed,
+    refused,
 )
 from tests.harness.verify.a_full_run import figure, guilty
 
@@ -195,6 +197,75 @@ def test_never_well_again_is_a_fail_if_that_was_watched_for_long_enough() -> Non
     verdict = _judged(lost, FailoverCheck(cohort="us-east", rto=Seconds(60.0)))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "the run ended too early" in verdict.sentence
+
+
+# --- refused, and answered late -------------------------------------------------------------------------------------
+
+
+def _from_us_east(frame: pd.DataFrame, from_s: float, to_s: float, *, every: int = 1) -> "pd.Series[bool]":
+    mine = (frame["region_asked"] == "us-east") & frame["scheduled_s"].between(from_s, to_s)
+    return mine & (mine.cumsum() % every == 0)
+
+
+NEVER_FAILING = replace(a_failover(), failing=())
+USERS_ONLY = FailoverCheck(cohort="us-east", rto=Seconds(5.0), holds=Seconds(10.0))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "change"),
+    [
+        ("all are refused", lambda frame: refused(frame, _from_us_east(frame, STRUCK_S, 999.0))),
+        ("all are answered late", lambda frame: answered_late(frame, _from_us_east(frame, STRUCK_S, 999.0))),
+        ("every eighth is refused", lambda frame: refused(frame, _from_us_east(frame, STRUCK_S, 999.0, every=8))),
+    ],
+)
+def test_who_refuses_users_or_answers_them_late_has_taken_nobody_over(
+    mistake: str, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    verdict = _judged(NEVER_FAILING.altering(change), USERS_ONLY)
+
+    told = figure(verdict, "recovery time")
+    assert (verdict.outcome, told.outcome, told.value) == (Outcome.FAIL, Outcome.FAIL, None), mistake
+    assert "requests 0 failed and " in told.reason
+    assert "were refused or took longer than 1 s" in told.reason
+    assert verdict.sentence.startswith("Users of us-east met no error, but ")
+
+
+def test_recovered_is_since_no_more_was_refused_than_before() -> None:
+    early = NEVER_FAILING.altering(lambda frame: refused(frame, _from_us_east(frame, STRUCK_S, 33.9)))
+    late = NEVER_FAILING.altering(lambda frame: refused(frame, _from_us_east(frame, STRUCK_S, 41.9)))
+
+    assert _value(_judged(early, USERS_ONLY), "recovery time") == 4.0
+    assert guilty(_judged(late, USERS_ONLY)) == ["recovery time"]
+    assert _value(_judged(late, USERS_ONLY), "recovery time") == 12.0
+
+
+def test_what_was_refused_in_the_baseline_may_be_refused_again() -> None:
+    """A tenth of all, and a twentieth of the rest may be missing."""
+    always = NEVER_FAILING.altering(lambda frame: refused(frame, _from_us_east(frame, 0.0, 999.0, every=10)))
+
+    assert _judged(always, USERS_ONLY).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("every", "outcome"), [(25, Outcome.PASS), (14, Outcome.INCONCLUSIVE), (8, Outcome.FAIL), (1, Outcome.FAIL)]
+)
+def test_who_was_taken_over_may_not_be_refused_later(every: int, outcome: Outcome) -> None:
+    """In the seconds in which users return."""
+    failover = a_failover().altering(lambda frame: refused(frame, _from_us_east(frame, 66.0, 88.0, every=every)))
+    verdict = _judged(failover, USERS_ONLY)
+
+    assert _value(verdict, "recovery time") == 2.0
+    assert figure(verdict, "refused or late while users returned").outcome is outcome
+
+
+def test_others_who_are_refused_are_said_to_have_noticed() -> None:
+    failover = a_failover().altering(
+        lambda frame: refused(frame, (frame["region_asked"] == "europe") & (frame["scheduled_s"] > STRUCK_S))
+    )
+
+    sentence = _judged(failover, USERS_ONLY).sentence
+    assert "so did users of europe (2,046 of 2,046 requests were refused or late)" in sentence
 
 
 # --- planted mistakes -----------------------------------------------------------------------------------------------

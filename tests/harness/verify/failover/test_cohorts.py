@@ -51,9 +51,18 @@ def test_the_longest_gap_is_the_one_that_trying_all_finds() -> None:
 def test_the_first_stretch_in_which_all_is_well(
     case: str, offered: list[float], bad: list[float], first: int | None
 ) -> None:
-    found = first_good_window(np.array(offered, float), np.array(bad, float), blocks=3, error_ratio=0.01)
+    found = first_good_window(np.array(offered, float), [(np.array(bad, float), 0.01)], blocks=3)
 
     assert found == first, case
+
+
+def test_each_limit_has_to_be_kept_by_the_first_second_and_by_the_whole_stretch() -> None:
+    offered, nothing = np.full(8, 20.0), np.zeros(8)
+    refused = np.array([20.0, 2, 1, 0, 20, 0, 1, 1])
+
+    assert first_good_window(offered, [(nothing, 0.01), (refused, 0.05)], blocks=3) == 5
+    assert first_good_window(offered, [(refused, 0.05), (nothing, 0.01)], blocks=3) == 5
+    assert first_good_window(offered, [(nothing, 0.01), (refused, 0.01)], blocks=3) is None
 
 
 def test_the_first_good_stretch_is_the_one_that_trying_all_finds() -> None:
@@ -67,7 +76,7 @@ def test_the_first_good_stretch_is_the_one_that_trying_all_finds() -> None:
             if offered[start] > 0 == bad[start] and bad[start : start + 4].sum() == 0
         ]
 
-        assert first_good_window(offered, bad, blocks=4, error_ratio=0.0) == (good[0] if good else None)
+        assert first_good_window(offered, [(bad, 0.0)], blocks=4) == (good[0] if good else None)
 
 
 @pytest.mark.parametrize(
