@@ -200,7 +200,9 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
     """Exact in the end in every region, and never a number on the way that nothing can explain."""
     finally_judged = min((each.finally_judged for each in found.values()), default=0)
     broken = {region: len({*each.wrong, *each.above, *each.below}) for region, each in found.items()}
-    occasion = any(each.finally_judged or each.undecided for each in found.values())
+    occasion = any(broken.values()) or any(
+        each.finally_judged or each.undecided or each.unread for each in found.values()
+    )
     promised = stated is Counting.EXACT or (stated is None and occasion)
     rows = tuple(
         Guarantee(name="counters", cohort=region, promised=promised, observed=each.judged, violations=broken[region])
@@ -210,9 +212,11 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
     if not promised:
         return Part(guarantees=rows, scenes=_scenes("counters", witnesses, promised=False))
     unread = {counter for each in found.values() for counter in each.unread}
+    off = sum(broken.values())
+    samples = max(each.judged for each in found.values()) if off else finally_judged  # one region is enough to show it
     told = [
         figures.at_most(
-            "counters off", sum(broken.values()), finally_judged, allowed=0, reason=_first(witnesses),
+            "counters off", off, samples, allowed=0, reason=_first(witnesses),
             nothing="no counter was read in every region in the end",
         )
     ]  # fmt: skip

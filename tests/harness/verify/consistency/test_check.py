@@ -59,6 +59,31 @@ def test_a_counter_of_which_nobody_can_tell_whether_it_is_right_is_inconclusive(
     assert guilty(verdict) == ["counters off", "counters that nobody can tell"]
 
 
+def test_counters_that_nobody_read_in_the_end_are_no_pass() -> None:
+    on_the_way = counted(11, 1.0, at_s=3.0)
+    verdict = judged(*posts(), added(10, 1.0, at_s=2.0), on_the_way)
+
+    assert (verdict.outcome, guilty(verdict)) == (
+        Outcome.INCONCLUSIVE,
+        ["counters off", "counters not read in the end"],
+    )
+    assert "no counter was read in every region in the end" in verdict.sentence
+
+
+@pytest.mark.parametrize("shown", [7.0, 0.0])
+def test_an_impossible_number_on_the_way_is_a_fail_though_nobody_read_it_in_the_end(shown: float) -> None:
+    verdict = judged(*posts(), added(10, 1.0, at_s=2.0), counted(11, shown, at_s=3.0))
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.FAIL, ["counters off", "counters not read in the end"])
+    assert verdict.sentence.startswith("counters off: expected 0, measured 1 (n = 1): likes shows ")
+
+
+def test_a_number_that_nothing_was_added_to_can_be_impossible_too() -> None:
+    verdict = judged(*posts(), counted(11, 7.0, at_s=3.0))
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.FAIL, ["counters off"])
+
+
 @pytest.mark.parametrize(
     ("rpo", "outcome", "red"),
     [(Seconds(2.0), Outcome.PASS, []), (Seconds(1.0), Outcome.FAIL, ["lost"]), (None, Outcome.FAIL, ["lost"])],
