@@ -8,6 +8,8 @@ beyond the promise is counted, shown, and not held against the system.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from harness.experiment.expectations.consistency import ConsistencyCheck, Counting, Reach
 from harness.verify import figures, statistics
 from harness.verify.consistency.counters import CountedAtRegion
@@ -255,8 +257,26 @@ def staleness(found: Mapping[tuple[str, str], Staleness], *, limit_s: float, alp
 
 
 def _stale(name: str, found: Staleness, *, limit_s: float, alpha: float) -> Figure:
+    """Kept if it is by the longest that writes can have been missing, and broken if it is by the shortest; where nobody
+    looked in between, nobody knows. The value is the shortest, which is what staleness means."""
     reason = _first((*found.witnesses, *found.stalest))
-    return figures.late(name, found.with_lost_s, QUANTILE, limit_s=limit_s, alpha=alpha, what="writes", reason=reason)
+    surely, possibly = (
+        figures.late(
+            name, found.with_lost(ordered_s), QUANTILE, limit_s=limit_s, alpha=alpha, what="writes", reason=reason
+        )
+        for ordered_s in (found.staleness_s, found.at_most_s)
+    )
+    if surely.outcome is not Outcome.PASS:
+        return surely
+    assert surely.interval is not None
+    assert possibly.interval is not None
+    bar = msgspec.structs.replace(possibly.interval, low=surely.interval.low)
+    told = msgspec.structs.replace(possibly, value=surely.value, interval=bar)
+    if possibly.outcome is Outcome.PASS:
+        return told
+    unseen = int((found.at_most_s > limit_s).sum() - (found.staleness_s > limit_s).sum())
+    why = f"for {unseen:,} of {found.judged:,} writes nobody looked in time"
+    return msgspec.structs.replace(told, outcome=Outcome.INCONCLUSIVE, reason=why)
 
 
 # --- told -----------------------------------------------------------------------------------------------------------

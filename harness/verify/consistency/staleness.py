@@ -7,9 +7,10 @@ object at the reader's region that had to show it, it is
     lost     a read that began after it was known and after the last sighting missed it
     never read, otherwise
 
-The staleness of a stable item is the time from when it was known to when the last read that missed it began. Its
-visibility delay lies between that of the last miss before the first sighting and the end of that sighting. A page that
-had no room for the item neither shows nor misses it.
+The staleness of a stable item is the time from when it was known to when the last read that missed it began. It was
+surely there only when the first read was over that began after that one and showed it; between the two nobody looked.
+Its visibility delay lies between that of the last miss before the first sighting and the end of that sighting. A page
+that had no room for the item neither shows nor misses it.
 """
 
 from collections.abc import Mapping
@@ -30,9 +31,10 @@ QUANTILES = (0.5, 0.95, 0.99)
 class Staleness:
     """From one region (the writer's) to another (the reader's). All times are sorted, in seconds.
 
-    `staleness_s` has one value for each stable item, 0 if no read missed it after it was known. `shown_within_s` has
-    one for each item that was ever shown there, an upper bound of its delay, and `missed_until_s` the lower bounds;
-    `unshown` items were missed by reads after they were known and never shown.
+    `staleness_s` has one value for each stable item, 0 if no read missed it after it was known, and `at_most_s` the
+    longest that it can have been missing. `shown_within_s` has one for each item that was ever shown there, an upper
+    bound of its delay, and `missed_until_s` the lower bounds; `unshown` items were missed by reads after they were
+    known and never shown.
     """
 
     stable: int
@@ -41,6 +43,7 @@ class Staleness:
     never_read: int
     unshown: int
     staleness_s: Floats
+    at_most_s: Floats
     shown_within_s: Floats
     missed_until_s: Floats
     lost_items: tuple[str, ...]
@@ -51,10 +54,9 @@ class Staleness:
     def judged(self) -> int:
         return self.stable + self.lost
 
-    @property
-    def with_lost_s(self) -> Floats:
-        """The staleness of all that was judged, sorted; lost items are staler than any."""
-        return np.concatenate([self.staleness_s, np.full(self.lost, np.inf)])
+    def with_lost(self, ordered_s: Floats) -> Floats:
+        """The same of all that was judged, sorted; lost items are staler than any."""
+        return np.concatenate([ordered_s, np.full(self.lost, np.inf)])
 
     @property
     def staleness(self) -> tuple["Quantile", ...]:
@@ -107,6 +109,7 @@ class _Last:
 
     shown: Ints
     shown_first_s: Floats  # end of the first sighting
+    shown_since_s: Floats  # of the first one after the last miss
     missed: Ints
     missed_known: Ints  # of those that began after the item was known
     missed_before: Ints  # and before the first sighting began
@@ -121,16 +124,16 @@ def _shown_items(answers: Answers) -> _Last:
     seen = Pairs(read=answers.seen.read[own], item=answers.seen.item[own])
     absent = answers.absent.chosen(history.served[answers.absent.read] != UNKNOWN)
     known = absent.chosen(history.invoked_s[absent.read] >= items.known_s[absent.item])
-    place = _places(answers, seen)
-    first_s = np.full(shape, np.inf)
-    np.minimum.at(first_s.reshape(-1), place, history.completed_s[seen.read])
+    place, missed = _places(answers, seen), _latest(answers, absent, shape)
+    since = seen.chosen(seen.read > missed.reshape(-1)[place])
     first = np.full(shape, len(history), dtype=np.int64)
     first.reshape(-1)[place[::-1]] = seen.read[::-1]  # they are in order, and the last one stays
     before = known.chosen(known.read < first.reshape(-1)[_places(answers, known)])
     return _Last(
         shown=_latest(answers, seen, shape),
-        shown_first_s=first_s,
-        missed=_latest(answers, absent, shape),
+        shown_first_s=_first_over_s(answers, seen, shape),
+        shown_since_s=_first_over_s(answers, since, shape),
+        missed=missed,
         missed_known=_latest(answers, known, shape),
         missed_before=_latest(answers, before, shape),
     )
@@ -140,6 +143,13 @@ def _latest(answers: Answers, pairs: Pairs, shape: tuple[int, int]) -> Ints:
     latest = np.full(shape, UNKNOWN, dtype=np.int64)
     latest.reshape(-1)[_places(answers, pairs)] = pairs.read  # they are in order, and the last one stays
     return latest
+
+
+def _first_over_s(answers: Answers, pairs: Pairs, shape: tuple[int, int]) -> Floats:
+    """The end of the read that was over first; infinite where there is none."""
+    over_s = np.full(shape, np.inf)
+    np.minimum.at(over_s.reshape(-1), _places(answers, pairs), answers.history.completed_s[pairs.read])
+    return over_s
 
 
 def _places(answers: Answers, pairs: Pairs) -> Ints:
@@ -157,6 +167,7 @@ def _between(answers: Answers, last: _Last, source: int, reader: int) -> Stalene
     stale = stable & (missed_known != UNKNOWN)
     lost = missed_known > shown
     stale_s = _since_known_s(answers, some, missed_known)
+    at_most_s = np.maximum(last.shown_since_s[reader, some] - items.known_s[some], stale_s)
     ever = shown != UNKNOWN
     shown_s = np.maximum(last.shown_first_s[reader, some[ever]] - items.known_s[some[ever]], 0.0)
     missed_s = _since_known_s(answers, some[ever], last.missed_before[reader, some[ever]])
@@ -168,6 +179,7 @@ def _between(answers: Answers, last: _Last, source: int, reader: int) -> Stalene
         never_read=int((~stable & ~lost).sum()),
         unshown=int((~ever & (missed_known != UNKNOWN)).sum()),
         staleness_s=np.sort(stale_s[stable]),
+        at_most_s=np.sort(at_most_s[stable]),
         shown_within_s=np.sort(shown_s),
         missed_until_s=np.sort(missed_s),
         lost_items=tuple(items.name[item] for item in some[lost]),

@@ -265,16 +265,19 @@ def test_a_scene_is_never_crowded() -> None:
 # --- staleness ------------------------------------------------------------------------------------------------------
 
 
-def stale(late: int, of: int, late_s: float = 2.0) -> list[Operation]:
-    """Posts in us-east, each looked for in europe at once and again much later; `late` of them are missing at first."""
+def stale(late: int, of: int, *, unseen: int = 0) -> list[Operation]:
+    """Posts in us-east, each looked for in europe half a second later and again much later. The first `late` of them
+    are missing at 2 s, too, and for the last `unseen` nobody looks before 50 s."""
     operations: list[Operation] = []
     for number in range(of):
         name, user, at_s = f"p{number}", f"posts of user-{number}", 1.0 + number * 0.01
-        first = () if number < late else (name,)
+        looks = [(0.5, ()), (2.0, ())] if number < late else [(0.5, (name,))] if number < of - unseen else []
         operations += [
             wrote(number, name, at_s=at_s, object=user, lasts_s=0.001),
-            saw(of + number, *first, at_s=at_s + late_s, region="europe", object=user, lasts_s=0.001),
-            saw(of + number, name, at_s=at_s + 50.0, region="europe", object=user, lasts_s=0.001),
+            *(
+                saw(of + number, *names, at_s=at_s + after_s, region="europe", object=user, lasts_s=0.001)
+                for after_s, names in [*looks, (50.0, (name,))]
+            ),
         ]
     return operations
 
@@ -295,6 +298,29 @@ def test_staleness_is_judged_by_order_statistics_for_each_pair(late: int, of: in
     assert (told.outcome, told.samples) == (outcome, of)
     assert figure(verdict, "staleness p99 europe→us-east").outcome is Outcome.INCONCLUSIVE
     assert (told.needed_samples == 299) is (of < 299)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "outcome"), [(0, Outcome.PASS), (8, Outcome.INCONCLUSIVE), (400, Outcome.INCONCLUSIVE)]
+)
+def test_what_nobody_looked_for_in_time_was_not_shown_to_be_there(unseen: int, outcome: Outcome) -> None:
+    """Each of them is found, and nobody knows since when."""
+    verdict = judged(*stale(0, 400, unseen=unseen), check=ConsistencyCheck(staleness_p99=Seconds(1.0)))
+
+    told = figure(verdict, "staleness p99 us-east→europe")
+    assert (told.outcome, told.value) == (outcome, 0.0)
+    assert told.interval is not None
+    assert told.interval.high == pytest.approx(0.5 if outcome is Outcome.PASS else 50.0, abs=0.01)
+    if unseen:
+        assert told.reason == f"for {unseen} of 400 writes nobody looked in time"
+
+
+def test_what_was_surely_missing_for_too_long_is_a_fail_whatever_nobody_looked_for() -> None:
+    verdict = judged(*stale(40, 400, unseen=300), check=ConsistencyCheck(staleness_p99=Seconds(1.0)))
+
+    told = figure(verdict, "staleness p99 us-east→europe")
+    assert (told.outcome, told.value) == (Outcome.FAIL, pytest.approx(2.0, abs=0.01))
+    assert "is missing in europe" in told.reason
 
 
 # --- reported, and not judged ---------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ def test_an_item_is_stale_until_the_last_read_that_missed_it() -> None:
 
     assert (found.stable, found.stale, found.lost) == (1, 1, 0)
     assert found.staleness_s.tolist() == pytest.approx([0.4])
+    assert found.at_most_s.tolist() == pytest.approx([1.0])
     assert found.missed_until_s.tolist() == pytest.approx([0.4])
     assert found.shown_within_s.tolist() == pytest.approx([1.0])
     assert [step.part for step in found.stalest[0].steps] == ["wrote p1", "missed p1"]
@@ -44,6 +45,7 @@ def test_a_relapse_is_as_stale_as_its_end_though_it_was_shown_early() -> None:
     )[PAIR]
 
     assert found.staleness_s.tolist() == pytest.approx([4.0])
+    assert found.at_most_s.tolist() == pytest.approx([5.0])
     assert found.shown_within_s.tolist() == pytest.approx([0.2])
 
 
@@ -53,6 +55,22 @@ def test_a_read_that_began_before_it_was_known_cannot_be_stale() -> None:
 
     assert (found.stable, found.stale) == (1, 0)
     assert found.staleness_s.tolist() == [0.0]
+    assert found.at_most_s.tolist() == pytest.approx([1.0])
+
+
+def test_what_a_reader_saw_before_it_was_acknowledged_was_never_missing() -> None:
+    early = saw(2, "p1", at_s=1.05, region="europe", lasts_s=0.01)
+    found = staleness(told(wrote(1, "p1", at_s=1.0), early, saw(2, "p1", at_s=9.0, region="europe")))[PAIR]
+
+    assert (found.staleness_s.tolist(), found.at_most_s.tolist()) == ([0.0], [0.0])
+
+
+def test_where_nobody_looked_it_may_have_been_missing_until_somebody_did() -> None:
+    late = saw(2, "p1", at_s=31.1, region="europe", lasts_s=0.1)
+    found = staleness(told(wrote(1, "p1", at_s=1.0), late, saw(2, "p1", at_s=40.0, region="europe")))[PAIR]
+
+    assert found.staleness_s.tolist() == [0.0]
+    assert found.at_most_s.tolist() == pytest.approx([30.1])
 
 
 def test_who_misses_it_last_lost_it_and_who_never_asked_knows_nothing() -> None:
