@@ -45,7 +45,8 @@ def _never_shed(frame: pd.DataFrame, promise: SheddingPromise, shed: Bools, for_
         mine = answered & (priority == value)
         hits = mine & (shed if value == HIGHEST_PRIORITY else for_overload)
         reason = _first(frame.loc[hits])
-        yield figures.never(f"priority {int(value)} shed", int(hits.sum()), int(mine.sum()), reason=reason)
+        name = f"priority {int(value)} shed"
+        yield figures.invariant(figures.never(name, int(hits.sum()), int(mine.sum()), reason=reason))
 
 
 def _of_unknown_load(run: Run, check: SheddingCheck, lost: Bools) -> Iterator[Figure]:

@@ -1,7 +1,8 @@
 """Whether something else used the machine so much that the system may have been slow for no reason of its own.
 
-What it kept in spite of that, it kept; what it broke may be the other's doing, so that is taken back. A system that
-keeps its own machine so busy that it waits for itself is slow by its own doing.
+What it kept in spite of that, it kept; what it broke may be the other's doing, so that is taken back. Not taken back is
+what no wait for a CPU brings about: it makes a system late, and loses nothing. A system that keeps its own machine so
+busy that it waits for itself is slow by its own doing.
 """
 
 from dataclasses import dataclass
@@ -33,9 +34,14 @@ class Crowding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:
     since_s: float
+    until_s: float
     waited: float
     service: str
     others: float
+
+    @property
+    def spoils(self) -> bool:
+        return self.waited > MAX_WAITED and self.others > MAX_OTHERS
 
 
 def crowding_of(run: Run) -> Crowding:
@@ -44,7 +50,7 @@ def crowding_of(run: Run) -> Crowding:
     if not spans:
         return Crowding()
     longest, most = max(spans, key=lambda span: span.waited), max(spans, key=lambda span: span.others)
-    spoilt = [span for span in spans if span.waited > MAX_WAITED and span.others > MAX_OTHERS]
+    spoilt = [span for span in spans if span.spoils]
     worst = max(spoilt, key=lambda span: span.waited) if spoilt else longest
     return Crowding(
         figures=(
@@ -54,6 +60,11 @@ def crowding_of(run: Run) -> Crowding:
         sentence=_sentence(worst) if worst.waited > MAX_WAITED else "",
         spoils=bool(spoilt),
     )
+
+
+def crowded_s(run: Run) -> float:
+    """For how long in all: nothing was held up for longer than that."""
+    return sum(span.until_s - span.since_s for span in _spans(run) if span.spoils)
 
 
 def _sentence(span: _Span) -> str:
@@ -78,5 +89,7 @@ def _spans(run: Run) -> list[_Span]:
         ]
         if since_s >= 0 and waits and event.others_ratio is not None:
             waited, service = max(waits)
-            spans.append(_Span(since_s=since_s, waited=waited, service=service, others=event.others_ratio))
+            spans.append(
+                _Span(since_s=since_s, until_s=until_s, waited=waited, service=service, others=event.others_ratio)
+            )
     return spans

@@ -82,11 +82,13 @@ def _level_figures(run: Run, check: DegradationCheck, seen: _Seen) -> list[Figur
 
 def _follows(seen: _Seen) -> Figure:
     deviations = seen.comparison.deviations
-    return figures.never(
-        "evaluations with another level than promised",
-        len(deviations),
-        seen.comparison.evaluations,
-        reason=_deviation_in_words(seen, 0) if deviations else "",
+    return figures.invariant(
+        figures.never(
+            "evaluations with another level than promised",
+            len(deviations),
+            seen.comparison.evaluations,
+            reason=_deviation_in_words(seen, 0) if deviations else "",
+        )
     )
 
 

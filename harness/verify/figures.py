@@ -7,6 +7,8 @@ counts of things that must never happen are no hypotheses and are decided alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from harness.experiment.expectations.caching import CachingCheck
 from harness.experiment.expectations.check import Check
 from harness.experiment.expectations.consistency import ConsistencyCheck
@@ -221,6 +223,11 @@ def late(
 def _finite(value: float | None) -> float | None:
     """None for what never came."""
     return None if value is None or value == float("inf") else value
+
+
+def invariant(figure: Figure) -> Figure:
+    """The same of something that no want of CPU can break, as what becomes of data and who is shown what."""
+    return msgspec.structs.replace(figure, invariant=True)
 
 
 def verdict_of(

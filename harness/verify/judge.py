@@ -9,7 +9,8 @@ What happens to an expectation where the run itself is in doubt:
   cannot pass, since validity is inconclusive itself. A fail stays a fail, since what the system broke is its own doing;
   only checks that compare with the baseline lose their ground and become inconclusive.
 - The machine was *crowded* (something else used it while the system waited for a CPU): a pass stays a pass, a fail
-  becomes inconclusive, since a system that is kept from working is not to blame.
+  becomes inconclusive, since a system that is kept from working is not to blame. But whoever waits is late and no more
+  than that: a fail of an invariant (a lost write, something shown to who must not see it) stays one.
 - The generator was late in *one window* only: the same, for what latency decides there (`lateness.py`, in the checks).
 
 So the rule at the end is only "the worst wins". A check that throws is inconclusive and names the exception. There is
@@ -138,8 +139,17 @@ def _weighed(check: Check, verdict: Verdict, validity: Validity) -> Verdict:
     if not validity.was_steady and isinstance(check, COMPARES_WITH_BASELINE):
         return _taken_back(verdict, f"There was no steady state to compare with: {validity.verdict.sentence}")
     if validity.crowded and verdict.outcome is Outcome.FAIL:
-        return _taken_back(verdict, validity.crowded)
+        return _excused(verdict, validity.crowded)
     return verdict
+
+
+def _excused(verdict: Verdict, crowded: str) -> Verdict:
+    """Taken back, unless something is broken that a crowded machine does not explain."""
+    broken = [figure.name for figure in verdict.figures if figure.outcome is Outcome.FAIL and figure.invariant]
+    if not broken:
+        return _taken_back(verdict, crowded)
+    sentence = f"{verdict.sentence} {crowded} That does not explain: {', '.join(broken)}."
+    return msgspec.structs.replace(verdict, sentence=sentence)
 
 
 def _taken_back(verdict: Verdict, why: str) -> Verdict:

@@ -28,7 +28,8 @@ def figures_of(answers: Answers) -> list[Figure]:
     if not answers.shed.any():
         return []
     unmarked = answers.shed & ~(answers.marked & np.isin(answers.status, REFUSING_STATUS))
-    found = [figures.never("refusals without marker or status 503", int(unmarked.sum()), int(answers.shed.sum()))]
+    name = "refusals without marker or status 503"
+    found = [figures.invariant(figures.never(name, int(unmarked.sum()), int(answers.shed.sum())))]
     if not answers.ok.any():
         return found
     return [*found, _cheap(answers)]

@@ -5,7 +5,8 @@ not shown to bite or to be gone; then nothing can be concluded from the run, in 
 system was not healthy before it was disturbed, or a part of it died by itself; then it cannot pass, but what it broke
 it broke.
 
-And one about the machine (`crowding.py`): where something else used it, what the system broke may not be its own doing.
+And one about the machine (`crowding.py`): where something else used it, what the system broke may not be its own doing,
+as far as a want of CPU explains it.
 """
 
 from dataclasses import dataclass

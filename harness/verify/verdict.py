@@ -33,7 +33,8 @@ class Interval(_Strict, frozen=True, kw_only=True):
 class Figure(_Strict, frozen=True, kw_only=True):
     """One measured quantity: what it is, its value and error bar, how many samples, and what would have been accepted.
 
-    `outcome` is this figure's own; `needed_samples` is how many would decide an inconclusive one.
+    `outcome` is this figure's own; `needed_samples` is how many would decide an inconclusive one. An `invariant` is
+    what no want of CPU can break: on a crowded machine it stays broken.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Figure(_Strict, frozen=True, kw_only=True):
     outcome: Outcome
     reason: str = ""
     needed_samples: int | None = None
+    invariant: bool = False
 
 
 class Evidence(_Strict, frozen=True, kw_only=True):

@@ -28,7 +28,9 @@ def figures_of(run: Run, promise: CachingPromise, evidence: list[Evidence]) -> I
         told = zip(*(asked[column].head(SHOWN) for column in ("at_s", "service", "count")), strict=True)
         evidence += [_witness(command, *values) for values in told]
         reason = f"first seen at {at(float(asked['at_s'].iloc[0]))}" if len(asked) else ""
-        yield figures.never(name, int(asked["count"].sum()), int(counted["count"].sum()), reason=reason)
+        yield figures.invariant(
+            figures.never(name, int(asked["count"].sum()), int(counted["count"].sum()), reason=reason)
+        )
 
 
 def _witness(command: str, at_s: float, service: str, count: int) -> Evidence:

@@ -25,7 +25,7 @@ def figures_of(run: Run, promise: CachingPromise, evidence: list[Evidence]) -> I
         evidence += [_witness(kind, *values) for values in told]
         reason = f"first at {at(float(hits['finished_s'].min()))}" if len(hits) else ""
         name = f"{kind} answered from {', '.join(others)}"
-        yield figures.never(name, len(hits), int(asked.sum()), reason=reason)
+        yield figures.invariant(figures.never(name, len(hits), int(asked.sum()), reason=reason))
 
 
 _TOLD = ("finished_s", "operation", "cache")

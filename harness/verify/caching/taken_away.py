@@ -7,6 +7,9 @@ for when the answer to the removal had arrived.
 
 That nobody saw it proves nothing where nobody looked. So what counts as looking is a page that had shown the id before
 and was read again when it had to be gone; where the id was only ever shown to who took it away, by that user.
+
+On a crowded machine caches may hear of it late, but by no more than the machine was crowded. What is shown for longer
+than is allowed and that is broken by the system itself, and so is what may never be shown.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,6 +26,7 @@ from harness.record.reader import Run
 from harness.record.rows import Change
 from harness.record.rows import Outcome as Ending
 from harness.verify import figures
+from harness.verify.crowding import crowded_s
 from harness.verify.figures import at, say
 from harness.verify.verdict import Evidence, Figure, Outcome
 
@@ -60,12 +64,15 @@ class Finding:
 def figures_of(run: Run, check: CachingCheck, evidence: list[Evidence]) -> Iterator[Figure]:
     allowed_s = {operation: float(allowed) for operation, allowed in check.still_shown.items()}
     findings = findings_of(run.requests, allowed_s) if allowed_s else []
+    late_s = crowded_s(run) if allowed_s else 0.0
     for operation, limit_s in allowed_s.items():
         mine = [finding for finding in findings if finding.removal.operation == operation]
-        yield _figure(operation, limit_s, mine, evidence)
+        yield _figure(operation, limit_s, mine, evidence, excused_s=late_s)
 
 
-def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: list[Evidence]) -> Figure:
+def _figure(
+    operation: str, allowed_s: float, mine: list[Finding], evidence: list[Evidence], *, excused_s: float
+) -> Figure:
     name = f"{operation}: longest that what it took away was still shown"
     accept = f"at most {say(allowed_s, 's')}" if allowed_s else "never"
     looked = sum(finding.looked for finding in mine)
@@ -77,10 +84,13 @@ def _figure(operation: str, allowed_s: float, mine: list[Finding], evidence: lis
     late = sorted((each for each in shown if _is_owed(each[0], allowed_s)), key=lambda each: each[2].sent_s)
     evidence += [_witness(finding, page) for _, finding, page in late[:SHOWN]]
     reason = f"{len(late):,} pages showed it later, the first was asked for at {at(late[0][2].sent_s)}" if late else ""
-    return figures.stated(
-        name, max((after_s for after_s, _, _ in shown), default=0.0), unit="s", samples=looked, accept=accept,
-        outcome=Outcome.FAIL if late else Outcome.PASS, reason=reason,
+    longest_s = max((after_s for after_s, _, _ in shown), default=0.0)
+    figure = figures.stated(
+        name, longest_s, unit="s", samples=looked, accept=accept, outcome=Outcome.FAIL if late else Outcome.PASS,
+        reason=reason,
     )  # fmt: skip
+    is_own_doing = _is_owed(longest_s, allowed_s + excused_s if allowed_s else 0.0)
+    return figures.invariant(figure) if is_own_doing else figure
 
 
 def _is_owed(after_s: float, allowed_s: float) -> bool:

@@ -130,7 +130,7 @@ def _counted(name: str, stated: int | None, places: Sequence[tuple[str, int, Cau
     nothing = NO_OCCASION.get(name, "no answer showed anything")
     samples = max(many for _, many, _ in places) if names else judged  # one region is enough to show a loss
     told = figures.at_most(name, len(names), samples, allowed=stated or 0, reason=reason, nothing=nothing)
-    return _told(name, told, rows, witnesses)
+    return _told(name, figures.invariant(told), rows, witnesses)
 
 
 def _where(places: Sequence[tuple[str, int, Caught]]) -> str:
@@ -173,7 +173,7 @@ def _in_cohort(name: str, cohort: Cohort, tally: Tally, *, promised: bool, state
     told = figures.at_most(
         f"{name}, {cohort}", many, tally.judged, allowed=0, reason=_first(tally.witnesses), nothing=nothing
     )
-    return _told(name, told, (row,), tally.witnesses)
+    return _told(name, figures.invariant(told), (row,), tally.witnesses)
 
 
 def _reported(name: str, many: int, judged: int) -> Figure:
@@ -217,9 +217,11 @@ def counters(stated: Counting | None, found: Mapping[str, CountedAtRegion]) -> P
     off = sum(broken.values())
     samples = max(each.judged for each in found.values()) if off else finally_judged  # one region is enough to show it
     told = [
-        figures.at_most(
-            "counters off", off, samples, allowed=0, reason=_first(witnesses),
-            nothing="no counter was read in every region in the end",
+        figures.invariant(
+            figures.at_most(
+                "counters off", off, samples, allowed=0, reason=_first(witnesses),
+                nothing="no counter was read in every region in the end",
+            )
         )
     ]  # fmt: skip
     if unread:

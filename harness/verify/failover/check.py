@@ -123,7 +123,7 @@ def _writers(check: FailoverCheck, strays: Strays | None) -> list[Figure]:
         why = NOBODY_TELLS if strays is None else "nothing was written"
         return [unknown(name, unit="", accept=f"at most {allowed}", reason=why)]
     why = strays.found[0].sentence if strays.found else ""
-    return [bounded(name, len(strays.found), allowed, unit="", samples=strays.judged, reason=why)]
+    return [figures.invariant(bounded(name, len(strays.found), allowed, unit="", samples=strays.judged, reason=why))]
 
 
 def _flaps(check: FailoverCheck, routes: Routes | None) -> list[Figure]:

@@ -1,7 +1,9 @@
 """Something else uses the machine: what the system broke meanwhile may not be its own doing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from harness.experiment.expectations.slo import SloCheck
@@ -9,13 +11,15 @@ from harness.experiment.faults import KillFault
 from harness.record import rows
 from harness.record.reader import Run
 from harness.units import Seconds
-from harness.verify.crowding import OTHERS, WAITED, crowding_of
+from harness.verify.crowding import OTHERS, WAITED, crowded_s, crowding_of
 from harness.verify.judge import judge
 from harness.verify.validity import check_validity
-from harness.verify.verdict import Outcome
+from harness.verify.verdict import Outcome, Verdict
 from tests.harness.a_run import a_run
 from tests.harness.simulation import REPLICAS, at
-from tests.harness.verify.a_full_run import CHECKS, a_full_run, figure
+from tests.harness.verify.a_failover import AWAY, a_failover
+from tests.harness.verify.a_full_run import CHECKS, a_full_run, figure, guilty
+from tests.harness.verify.failover.test_check import CHECK, wherever_they_are
 
 Events = list[rows.Event]
 
@@ -90,6 +94,41 @@ def test_a_fail_becomes_inconclusive_and_a_pass_stays_one() -> None:
     assert beside.verdicts[-1].sentence.startswith("Something else used this machine: from T+40.0 s")
     assert "It would have been a fail" in beside.verdicts[-1].sentence
     assert "Something else used this machine" in beside.verdicts[0].sentence, "and validity says so where all passed"
+
+
+def test_how_long_the_machine_was_crowded_is_counted_in_all() -> None:
+    run = a_full_run().altering_events(machine(waited=0.9, others=0.6, from_s=20, to_s=35))
+
+    assert crowded_s(run.built()) == pytest.approx(15.0)
+    assert crowded_s(a_full_run().built()) == 0.0
+
+
+def test_what_no_want_of_cpu_can_break_stays_broken() -> None:
+    unmarked = a_full_run().altering_requests(lambda frame: frame.assign(shed_reason=""))
+    verdicts = judge(unmarked.altering_events(machine(waited=0.9, others=0.6)).expecting(*CHECKS, STRICT).built())
+    shedding, strict = (verdicts.verdicts[place] for place in (3, -1))
+
+    assert (verdicts.outcome, shedding.outcome, strict.outcome) == (Outcome.FAIL, Outcome.FAIL, Outcome.INCONCLUSIVE)
+    assert shedding.sentence.startswith("refusals without marker or status 503: expected 0, measured ")
+    assert "Something else used this machine: from T+40.0 s" in shedding.sentence
+    assert shedding.sentence.endswith("That does not explain: refusals without marker or status 503.")
+
+
+@pytest.mark.slow
+def test_two_regions_that_write_are_no_matter_of_time_though_all_else_was_late() -> None:
+    late = a_failover().sent_away_at(AWAY.at_s + 8.0)
+
+    def judged(run: Run) -> Verdict:
+        events = machine(waited=0.9, others=0.6, from_s=20, to_s=25)([*run.events])
+        return judge(
+            replace(run, plan=msgspec.structs.replace(run.plan, expect=(CHECK,)), events=tuple(events))
+        ).verdicts[1]
+
+    assert judged(late.built()).outcome is Outcome.INCONCLUSIVE
+    verdict = judged(late.altering(wherever_they_are).built())
+    assert guilty(verdict)[0] == "recovery time"
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.sentence.endswith("That does not explain: writes by more than one region.")
 
 
 def test_a_system_that_waits_for_itself_is_to_blame() -> None:

@@ -19,6 +19,7 @@ from tests.harness.a_run import a_run
 from tests.harness.simulation import REPLICAS
 from tests.harness.verify.a_full_run import figure, guilty
 from tests.harness.verify.caching.a_cached_system import CHECK, EMPTIED_AT_S, REDIS, TAKEN_AT_S, Caches
+from tests.harness.verify.test_crowding import machine
 
 SOUND = Caches()
 
@@ -83,6 +84,26 @@ def test_each_broken_promise_turns_its_own_figure_red(caches: Caches, red: list[
 
     assert verdict.outcome is Outcome.FAIL
     assert guilty(verdict) == red
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("operation", "for_s", "crowded_s", "own_doing"),
+    [
+        ("block", 3.0, 0, True),
+        ("block", 3.0, 20, True),  # which may never be shown, however long anybody waits
+        ("unfollow", 30.0, 10, True),
+        ("unfollow", 8.0, 20, False),
+    ],
+)
+def test_what_is_shown_for_longer_than_the_machine_was_crowded_is_the_caches_own_doing(
+    operation: str, for_s: float, crowded_s: int, *, own_doing: bool
+) -> None:
+    run = shown(operation, for_s).run()
+    events = machine(waited=0.9, others=0.6, from_s=5, to_s=5 + crowded_s)([*run.events])
+    told = figure(check_caching(replace(run, events=tuple(events)), CHECK), operation)
+
+    assert (told.outcome, told.invariant) == (Outcome.FAIL, own_doing)
 
 
 @pytest.mark.slow

@@ -133,6 +133,7 @@ def test_each_mutation_turns_the_figure_red_that_it_breaks(why: str, change: Cha
         assert verdict.outcome is Outcome.INCONCLUSIVE
     else:
         assert verdict.outcome is Outcome.FAIL
+        assert all(each.invariant for each in verdict.figures if each.outcome is Outcome.FAIL)
         assert verdict.scenes[0].promised
         assert verdict.evidence[0].sentence in {scene.sentence for scene in verdict.scenes}
 
@@ -295,7 +296,7 @@ def test_staleness_is_judged_by_order_statistics_for_each_pair(late: int, of: in
     verdict = judged(*stale(late, of), check=ConsistencyCheck(staleness_p99=Seconds(1.0)))
 
     told = figure(verdict, "staleness p99 us-east→europe")
-    assert (told.outcome, told.samples) == (outcome, of)
+    assert (told.outcome, told.samples, told.invariant) == (outcome, of, False)
     assert figure(verdict, "staleness p99 europe→us-east").outcome is Outcome.INCONCLUSIVE
     assert (told.needed_samples == 299) is (of < 299)
 
@@ -428,6 +429,7 @@ def test_regions_that_still_differ_do_not_and_the_link_that_stands_still_is_name
 
     assert guilty(verdict) == ["links that stand still", "convergence"]
     assert verdict.outcome is Outcome.FAIL
+    assert not any(figure(verdict, name).invariant for name in guilty(verdict))
     assert "us-east→europe" in figure(verdict, "links").reason
     assert "europe got nothing that us-east wrote after the last revert" in verdict.evidence[0].sentence
     assert any("The regions differ in posts" in moment.sentence for moment in verdict.evidence)

@@ -295,7 +295,7 @@ def _by_a_third_region(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(region_served=frame["region_served"].mask(away, "europe"))
 
 
-def _wherever_they_are(frame: pd.DataFrame) -> pd.DataFrame:
+def wherever_they_are(frame: pd.DataFrame) -> pd.DataFrame:
     """Users of us-east who post from elsewhere for a while have their posts taken there."""
     abroad = (frame["operation"] == "post") & (frame["region_asked"] == "us-east") & frame["scheduled_s"].between(6, 12)
     return frame.assign(region_served=frame["region_served"].mask(abroad, "europe"))
@@ -342,7 +342,7 @@ def _forgotten(frame: pd.DataFrame) -> pd.DataFrame:
             "writes by more than one region",
         ),
         ("a third region", a_failover().altering(_by_a_third_region), "writes by more than one region"),
-        ("wherever users are", a_failover().altering(_wherever_they_are), "writes by more than one region"),
+        ("wherever users are", a_failover().altering(wherever_they_are), "writes by more than one region"),
         ("two regions at once", a_failover().altering(_twice_at_once), "writes by more than one region"),
         (
             "it flaps",
