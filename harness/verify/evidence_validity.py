@@ -184,7 +184,7 @@ def _accounted(run: Run) -> Figure:
 
 
 def _scrapes(run: Run) -> list[Figure]:
-    """For each service with metrics: no hole, except where a fault struck the service itself."""
+    """For each service with metrics: no hole, except while a fault struck the service itself."""
     codes = run.metrics["service"].astype("category")
     by_service = run.metrics.groupby(codes, observed=True)["at_s"].unique()
     return [
@@ -199,10 +199,11 @@ def _scrape_figure(run: Run, service: str, at_s: Floats) -> Figure:
     limit_s = MAX_GAP_PERIODS * period_s
     inside = at_s[(at_s > 0) & (at_s < run.plan.duration_s)]
     edges = np.r_[max(0.0, at_s[0]) if len(at_s) and at_s[0] < 0 else 0.0, inside, run.plan.duration_s]
+    attacks = windows.attacks_on(run, service)
     gaps = [
         (end_s - start_s, start_s)
-        for start_s, end_s in pairwise(edges)
-        if not any(attack.start_s < end_s and start_s < attack.end_s for attack in windows.attacks_on(run, service))
+        for gap_start_s, gap_end_s in pairwise(edges)
+        for start_s, end_s in windows.parts_outside(attacks, gap_start_s, gap_end_s)
     ]
     longest_s, since_s = max(gaps, default=(0.0, 0.0))
     return figures.condition(

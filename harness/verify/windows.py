@@ -242,6 +242,16 @@ def outside(windows: list[Window], at_s: Floats) -> Bools:
     return free
 
 
+def parts_outside(windows: list[Window], start_s: float, end_s: float) -> list[tuple[float, float]]:
+    """What is left of a stretch of time without the windows."""
+    left = [(start_s, end_s)]
+    for window in windows:
+        before = [(from_s, min(to_s, window.start_s)) for from_s, to_s in left]
+        after = [(max(from_s, window.end_s), to_s) for from_s, to_s in left]
+        left = sorted((from_s, to_s) for from_s, to_s in (*before, *after) if to_s > from_s)
+    return left
+
+
 def busy_time_s(at_s: Floats) -> tuple[Floats, float]:
     """The same instants with all seconds cut out in which nothing happened, and how many seconds are left."""
     second = np.floor(at_s)

@@ -15,7 +15,7 @@ from harness.verify.validity import check_validity
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import CONTROLLER, REPLICAS, at, with_run_time
-from tests.harness.verify.a_full_run import a_full_run, guilty
+from tests.harness.verify.a_full_run import a_full_run, figure, guilty
 
 Events = list[rows.Event]
 
@@ -103,6 +103,7 @@ def test_what_visitors_send_again_is_no_part_of_the_plan(attempt: int, holds: bo
 
 
 FAULTED = a_run().with_fault()
+KILLED = a_run().with_fault(KillFault(service=CONTROLLER, at=Seconds(5.0), lasts=Seconds(10.0)))  # from 30 s to 40 s
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,16 @@ FAULTED = a_run().with_fault()
             "scrapes end early",
             a_run().altering_metrics(_no_scrapes(REPLICAS[1], 70, 99)),
             f"longest hole in the scrapes of {REPLICAS[1]}",
+        ),
+        (
+            "never scraped again after it was killed",
+            KILLED.altering_metrics(_no_scrapes(CONTROLLER, 30, 99)),
+            f"longest hole in the scrapes of {CONTROLLER}",
+        ),
+        (
+            "not scraped before it was killed",
+            KILLED.altering_metrics(_no_scrapes(CONTROLLER, 26, 41)),
+            f"longest hole in the scrapes of {CONTROLLER}",
         ),
         ("clock set back", a_full_run().altering_controller_log(_set_back), "step back of the wall clock"),
         ("not sealed", a_run().unsealed(), "damage to the record"),
@@ -216,6 +227,15 @@ def test_what_a_fault_does_to_its_own_target_is_no_hole() -> None:
     run = a_run().with_fault(kill).altering_metrics(_no_scrapes(REPLICAS[0], 30, 41)).altering_events(_with(exited))
 
     assert check_validity(run.built()).verdict.outcome is Outcome.PASS
+
+
+def test_of_a_hole_beside_an_attack_only_the_attack_is_excused() -> None:
+    """What was killed at 30 s is healthy at 40.1 s, and has two seconds more to settle."""
+    validity = check_validity(KILLED.altering_metrics(_no_scrapes(CONTROLLER, 30, 60)).built())
+
+    found = figure(validity.verdict, f"longest hole in the scrapes of {CONTROLLER}")
+    assert found.value == pytest.approx(60.05 - 42.1)
+    assert found.reason == "from T+42.1 s"
 
 
 def test_a_restart_has_no_during() -> None:

@@ -1,4 +1,4 @@
-"""Which stretches of a run are steady, so that what varies in them is chance."""
+"""Which stretches of a run are steady, so that what varies in them is chance; and stretches without windows."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 
 from harness.plan import RateSegment
 from harness.record.reader import Run
-from harness.verify.windows import Window, first_disturbance_s, is_steady
+from harness.verify.windows import Window, first_disturbance_s, is_steady, parts_outside
 from tests.harness.a_run import a_run
 
 STEPS = a_run().with_overload(from_s=30.0, to_s=50.0, per_s=150.0).built()
@@ -58,3 +58,22 @@ def test_a_window_is_steady_where_nothing_is_done_to_the_system(
 )
 def test_the_first_disturbance_is_a_step_a_ramp_or_an_injection(run: Run, first_s: float) -> None:
     assert first_disturbance_s(run) == first_s
+
+
+def _window(start_s: float, end_s: float) -> Window:
+    return Window(name="attack", start_s=start_s, end_s=end_s)
+
+
+@pytest.mark.parametrize(
+    ("why", "windows", "left"),
+    [
+        ("nothing is taken out", [], [(10.0, 20.0)]),
+        ("elsewhere", [_window(0.0, 10.0), _window(20.0, 30.0)], [(10.0, 20.0)]),
+        ("in the middle", [_window(12.0, 15.0)], [(10.0, 12.0), (15.0, 20.0)]),
+        ("at an end", [_window(8.0, 12.0)], [(12.0, 20.0)]),
+        ("all of it", [_window(8.0, 22.0)], []),
+        ("two that overlap", [_window(12.0, 15.0), _window(14.0, 18.0)], [(10.0, 12.0), (18.0, 20.0)]),
+    ],
+)
+def test_a_stretch_without_windows(why: str, windows: list[Window], left: list[tuple[float, float]]) -> None:
+    assert parts_outside(windows, 10.0, 20.0) == left, why
