@@ -14,7 +14,7 @@ from harness.target.promises import DegradationPromise
 from harness.verify import figures, ladder, level_inputs, level_on_answers, level_reports, windows
 from harness.verify.figures import at, say
 from harness.verify.ladder import Comparison, Evaluation, level_name, level_value
-from harness.verify.level_trace import LevelTrace, promise_of, traces_of
+from harness.verify.level_trace import LevelTrace, never_shown, promise_of, traces_of
 from harness.verify.verdict import Evidence, Figure, Outcome, Verdict
 
 SILENT_PERIODS = 5  # evaluation periods without a new evaluation after which the controller counts as stopped
@@ -36,9 +36,9 @@ class _Seen:
 def check_degradation(run: Run, check: DegradationCheck) -> Verdict:
     name = name_of(check)
     promise, traces = promise_of(run), traces_of(run)
-    if promise is None or not traces:
-        return figures.verdict_of("degradation", name, [_nothing(promise)], passed="")
-    found: list[Figure] = []
+    if promise is None:
+        return figures.verdict_of("degradation", name, [_nothing("the target promises no levels")], passed="")
+    found = [_nothing(why) for why in never_shown(run, traces)]
     evidence: list[Evidence] = []
     passed = ""
     for trace in traces:
@@ -109,7 +109,8 @@ def _caught(seen: _Seen) -> Figure:
 
 
 def _keeps_evaluating(run: Run, seen: _Seen) -> Figure:
-    """The longest time in which scrapes went on and showed no new evaluation; without replicas there is none."""
+    """The longest time in which scrapes went on and showed no new evaluation; without replicas there is none. What was
+    not shown until the end nobody knows."""
     limit_s = SILENT_PERIODS * seen.promise.evaluation_period
     involved = [seen.trace.service, *windows.services_with_role(run, "api")]
     attacked = [attack for service in involved for attack in windows.attacks_on(run, service)]
@@ -118,14 +119,20 @@ def _keeps_evaluating(run: Run, seen: _Seen) -> Figure:
         if since_s is None or now != number or any(w.start_s <= at_s < w.end_s for w in attacked):
             since_s, number = at_s, now
         longest_s = max(longest_s, float(at_s - since_s))
+    outcome, why = Outcome.PASS, ""
+    if longest_s > limit_s:
+        outcome, why = Outcome.FAIL, "the controller stopped evaluating"
+    elif seen.trace.ends_early and since_s is not None:
+        longest_s = max(longest_s, windows.end_of_run_s(run) - float(since_s))
+        outcome, why = Outcome.INCONCLUSIVE, seen.trace.ends_early
     return figures.stated(
         "longest time without an evaluation",
         longest_s,
         unit="s",
         samples=len(seen.trace.at_s),
         accept=f"at most {say(limit_s, 's')}",
-        outcome=Outcome.PASS if longest_s <= limit_s else Outcome.FAIL,
-        reason="" if longest_s <= limit_s else "the controller stopped evaluating",
+        outcome=outcome,
+        reason=why,
     )
 
 
@@ -156,7 +163,9 @@ def _ends(seen: _Seen, level: str) -> Figure:
     value, last = level_value(seen.promise, level), seen.evaluations[-1]
     name = level_name(seen.promise, last.level)
     outcome, why = Outcome.PASS, ""
-    if last.level != value:
+    if seen.trace.ends_early:
+        outcome, why = Outcome.INCONCLUSIVE, f"the last one shown was {name}: {seen.trace.ends_early}"
+    elif last.level != value:
         outcome, why = Outcome.FAIL, f"at {at(last.at_s)} the level was {name}"
         healing = ladder.demanded_level(seen.promise, last.inputs) < last.level and last.level in seen.comparison.final
         if healing:
@@ -175,8 +184,7 @@ def _required_levels(check: DegradationCheck, promise: DegradationPromise) -> se
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _nothing(promise: DegradationPromise | None) -> Figure:
-    why = "the target promises no levels" if promise is None else "no scrape of a controller shows level and evaluation"
+def _nothing(why: str) -> Figure:
     return figures.stated(
         "evaluations", 0.0, unit="", samples=0, accept="some", outcome=Outcome.INCONCLUSIVE, reason=why
     )

@@ -44,16 +44,16 @@ def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, require
 
 def _answers(run: Run, trace: LevelTrace) -> _Answers:
     frame = run.requests
-    chosen = (frame["level"].to_numpy() >= 0) & (column(frame, "finished_s") >= trace.at_s[0] + PROPAGATION_S)
+    finished_s = column(frame, "finished_s")
+    chosen = (finished_s >= trace.at_s[0] + PROPAGATION_S) & (finished_s <= trace.known_until_s)
+    chosen &= frame["level"].to_numpy() >= 0
     region = run.plan.target.services[trace.service].region
     if region is not None:
         chosen &= windows.is_word(frame["region_served"], region)
     for service in windows.services_with_role(run, "api"):
         attacked = windows.attacks_on(run, service)
         if attacked:
-            chosen &= ~windows.is_word(frame["served_by"], service) | windows.outside(
-                attacked, column(frame, "finished_s")
-            )
+            chosen &= ~windows.is_word(frame["served_by"], service) | windows.outside(attacked, finished_s)
     wanted = ["sent_s", "finished_s", "level", "features_on", "features_off", "disabled_feature", "banner"]
     frame = frame.loc[chosen, wanted]
     from_s, until_s = column(frame, "sent_s") - PROPAGATION_S, column(frame, "finished_s")

@@ -1,5 +1,6 @@
 """What the controller showed, evaluation by evaluation, and when which level was in force. No judgement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,19 +9,29 @@ import pandas as pd
 from harness.record.reader import Run
 from harness.target.promises import DegradationPromise
 from harness.verify import windows
+from harness.verify.figures import at
 from harness.verify.ladder import Evaluation
 from harness.verify.windows import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelTrace:
-    """One controller's scrapes: when, which evaluation, which level; the level holds until the next scrape."""
+    """One controller's scrapes: when, which evaluation, which level; the level holds until the next scrape.
+
+    `ends_early` says what was shown no more where that was before the run ended; after it no level is known.
+    """
 
     service: str
     at_s: Floats
     number: Floats
     level: Floats
     inputs: pd.DataFrame  # one row per scrape, one column per input
+    ends_early: str = ""
+
+    @property
+    def known_until_s(self) -> float:
+        """For ever, where it was shown until the run ended."""
+        return float(self.at_s[-1]) if self.ends_early else np.inf
 
     def evaluations(self) -> list[Evaluation]:
         """Each evaluation once, as the first scrape that saw it shows it."""
@@ -63,6 +74,16 @@ def traces_of(run: Run) -> list[LevelTrace]:
     return [trace for name in windows.services_with_role(run, "controller") if (trace := _trace(run, name)) is not None]
 
 
+def never_shown(run: Run, traces: list[LevelTrace]) -> list[str]:
+    """`no scrape of europe-controller shows level and evaluation`, of each controller without a trace."""
+    shown = {trace.service for trace in traces}
+    return [
+        f"no scrape of {name} shows level and evaluation"
+        for name in windows.services_with_role(run, "controller")
+        if name not in shown
+    ]
+
+
 def promise_of(run: Run) -> DegradationPromise | None:
     return run.plan.target.promises.degradation
 
@@ -73,9 +94,12 @@ def _trace(run: Run, service: str) -> LevelTrace | None:
     level = windows.series(run, service, names.level).set_index("at_s")["value"]
     inputs = windows.by_label(run, service, names.level_inputs, "input")
     number, level = number[~number.index.duplicated()], level[~level.index.duplicated()]
-    common = number.index.intersection(level.index)
+    shown = {names.evaluations: number.index, names.level: level.index}
     if not inputs.empty:
-        common = common.intersection(inputs.index)
+        shown[names.level_inputs] = inputs.index
+    common = number.index
+    for scrapes_s in shown.values():
+        common = common.intersection(scrapes_s)
     if common.empty:
         return None
     return LevelTrace(
@@ -84,4 +108,13 @@ def _trace(run: Run, service: str) -> LevelTrace | None:
         number=number.loc[common].to_numpy(dtype=np.float64),
         level=level.loc[common].to_numpy(dtype=np.float64),
         inputs=inputs.loc[common] if not inputs.empty else pd.DataFrame(index=common),
+        ends_early=_ends_early(run, service, shown, float(common[-1])),
     )
+
+
+def _ends_early(run: Run, service: str, shown: Mapping[str, pd.Index], last_s: float) -> str:
+    """`no scrape of us-east-controller shows degradation_level after T+31.5 s`"""
+    if windows.end_of_run_s(run) - last_s <= windows.UNSEEN_S:
+        return ""
+    gone = [name for name, scrapes_s in shown.items() if scrapes_s[-1] <= last_s]
+    return f"no scrape of {service} shows {' and '.join(gone or shown)} after {at(last_s)}"

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 E = TypeVar("E", bound=rows.Event)
 
 SETTLING_S = 2.0  # after an edge of a fault: late answers, reconnections and the next scrape still belong to it
+UNSEEN_S = 3.0  # what was last shown longer than this before the end of a run is not known there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,12 +227,17 @@ def disturbance_over_s(run: Run) -> tuple[float | None, str]:
     return max(moments), ""
 
 
-def end_of_load_s(run: Run) -> float:
-    """When users stop coming: final reads are the harness's own, and a run may be stopped before its time."""
-    final = phase_window(run.plan, "final_reads")
-    planned_s = run.plan.duration_s if final is None else final.start_s
+def end_of_run_s(run: Run) -> float:
+    """As planned, or when it was stopped before its time."""
     stopped = first(run, rows.RunStopped)
+    planned_s = run.plan.duration_s
     return planned_s if stopped is None else min(planned_s, max(0.0, run_time_s(run, stopped.at_ns)))
+
+
+def end_of_load_s(run: Run) -> float:
+    """When users stop coming: final reads are the harness's own."""
+    final = phase_window(run.plan, "final_reads")
+    return end_of_run_s(run) if final is None else min(final.start_s, end_of_run_s(run))
 
 
 def outside(windows: list[Window], at_s: Floats) -> Bools:

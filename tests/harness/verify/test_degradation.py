@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from harness.experiment.expectations.degradation import DegradationCheck
+from harness.experiment.faults import KillFault
+from harness.units import Seconds
 from harness.verify.degradation import check_degradation
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
-from tests.harness.simulation import CONTROLLER, REPLICAS, Stretch
+from tests.harness.simulation import CONTROLLER, REPLICAS, Stretch, the_target
 from tests.harness.verify.a_full_run import a_full_run, figure, guilty
 
 CHECK = DegradationCheck(reaches="CRITICAL", visits=("ADVISORY", "WARNING"))
@@ -206,6 +209,73 @@ def test_a_controller_that_stops_evaluating_is_found() -> None:
     verdict = check_degradation(a_full_run().altering_metrics(stuck).built(), DegradationCheck())
 
     assert figure(verdict, "longest time without an evaluation").outcome is Outcome.FAIL
+
+
+def _ends(at_s: float, *metrics: str) -> Change:
+    """The controller shows these metrics no more; without any named nothing at all."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        gone = (frame["service"] == CONTROLLER) & (frame["at_s"] > at_s)
+        return frame[~(gone & (frame["metric"].isin(metrics) | (not metrics)))]
+
+    return changed
+
+
+SILENCE = "longest time without an evaluation"
+KILLED = a_run().with_fault(KillFault(service=CONTROLLER, at=Seconds(5.0), lasts=Seconds(10.0)))  # from 30 s to 40 s
+
+
+@pytest.mark.parametrize(
+    ("why", "run", "gone"),
+    [
+        ("never back after it was killed", KILLED.altering_metrics(_ends(30)), "degradation_evaluations_total"),
+        ("shows no level", a_run().altering_metrics(_ends(30, "degradation_level")), "degradation_level"),
+        ("shows no inputs", a_run().altering_metrics(_ends(30, "degradation_input")), "degradation_input"),
+        (
+            "counts no evaluations",
+            a_run().altering_metrics(_ends(30, "degradation_evaluations_total")),
+            "degradation_evaluations_total",
+        ),
+    ],
+)
+def test_what_is_not_shown_until_the_end_is_not_known(why: str, run: RunBuilder, gone: str) -> None:
+    verdict = check_degradation(run.built(), DegradationCheck())
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, [SILENCE, "ends at NORMAL"]), why
+    assert figure(verdict, SILENCE).value == pytest.approx(80.0 - 29.55), why
+    assert f"no scrape of {CONTROLLER} shows {gone}" in verdict.sentence
+    assert "after T+29.6 s" in verdict.sentence
+
+
+def test_nobody_is_blamed_for_a_level_that_was_not_shown() -> None:
+    """The level is shown until 34 s, at ADVISORY; then it gets worse, and is NORMAL in the end."""
+    run = a_full_run().altering_metrics(_ends(34.0, "degradation_level")).built()
+    verdict = check_degradation(run, DegradationCheck())
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, [SILENCE, "ends at NORMAL"])
+    assert "the last one shown was ADVISORY" in figure(verdict, "ends at NORMAL").reason
+
+
+def test_a_controller_that_is_killed_and_comes_back_passes() -> None:
+    def away(frame: pd.DataFrame) -> pd.DataFrame:
+        """It counts anew from its start at 40 s."""
+        mine, number = frame["service"] == CONTROLLER, frame["metric"] == "degradation_evaluations_total"
+        anew = frame["value"].where(~(mine & number & (frame["at_s"] > 40)), frame["value"] - 144)
+        return frame.assign(value=anew)[~(mine & frame["at_s"].between(30, 41))]
+
+    verdict = check_degradation(KILLED.altering_metrics(away).built(), DegradationCheck())
+
+    assert verdict.outcome is Outcome.PASS, verdict.sentence
+
+
+def test_one_of_two_controllers_that_shows_no_level_leaves_it_open() -> None:
+    target = the_target()
+    services = {**target.services, "europe-controller": target.services[CONTROLLER]}
+    run = a_run().with_target(msgspec.structs.replace(target, services=services)).built()
+    verdict = check_degradation(run, DegradationCheck())
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no scrape of europe-controller shows level and evaluation" in verdict.sentence
 
 
 def test_a_feature_that_nobody_used_at_a_wanted_level_is_not_observed() -> None:
