@@ -15,10 +15,11 @@ import numpy as np
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
+from harness.target.promises import DegradationPromise
 from harness.verify import figures, lateness, windows
 from harness.verify.figures import at, say
 from harness.verify.ladder import level_name
-from harness.verify.level_trace import promise_of, traces_of
+from harness.verify.level_trace import LevelTrace, never_shown, promise_of, traces_of
 from harness.verify.verdict import Evidence, Figure, Interval, Outcome, Verdict
 from harness.verify.windows import Bools, Floats, Window, column, is_word
 
@@ -34,7 +35,7 @@ AFTERWARDS = "goodput from the recovery to the end of the load"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Course:
     """Second by second from the end of the disturbance to the end of the load: whether goodput and level are the
-    baseline's. `usual` is the share of offered that was goodput in the baseline."""
+    baseline's, as far as anybody showed the level. `usual` is the share of offered that was goodput in the baseline."""
 
     from_s: float
     until_s: float
@@ -42,7 +43,7 @@ class _Course:
     goodput: Floats  # share of offered, NaN where nothing was offered
     fallback: Floats  # share of offered that was answered from a fallback
     good: Bools
-    level: Floats
+    level: Floats  # NaN where nobody showed it any more
 
     def recovered_after(self, hold: int) -> int | None:
         """The first second from which all is well for `hold` seconds."""
@@ -74,7 +75,8 @@ def check_recovery(run: Run, check: RecoveryCheck) -> Verdict:
         return figures.verdict_of("recovery", name, [_sick_before(run, baseline, usual)], passed="")
     course = _course(run, check, from_s, baseline, usual)
     late = lateness.late_in(run, Window(name="after", start_s=from_s, end_s=course.until_s))
-    found = [lateness.excused(figure, late) for figure in _figures(run, check, course)]
+    unseen = [] if check.goodput_alone else _unseen(run)
+    found = [*(lateness.excused(figure, late) for figure in _figures(run, check, course)), *unseen]
     return figures.verdict_of(
         "recovery", name, found, _evidence(run, check, course, found), passed=_passed(check, course, found)
     )
@@ -84,10 +86,11 @@ def _course(run: Run, check: RecoveryCheck, from_s: float, baseline: Window, usu
     until_s = windows.end_of_load_s(run)
     seconds = max(0, int(until_s - from_s))
     goodput = _goodput(run, check, from_s, seconds, WINDOW_S)
-    level = _worst_levels(run, from_s, seconds)
-    usual_level = _worst_levels(run, baseline.start_s, int(baseline.length_s))
+    traces = traces_of(run)
+    level = _worst_levels(traces, from_s, seconds)
+    usual_level = _worst_levels(traces, baseline.start_s, int(baseline.length_s))
     enough = np.isnan(goodput) | (goodput >= check.goodput_share * usual)
-    calm = level <= (usual_level.max() if len(usual_level) else 0.0)
+    calm = ~(level > np.fmax.reduce(usual_level, initial=0.0))
     fallback = _fallback(run, from_s, seconds, WINDOW_S)
     usual_share = _fallback(run, baseline.start_s, 1, baseline.length_s)[0]
     at_home = np.isnan(fallback) | (fallback <= usual_share + FALLBACK_SLACK)
@@ -122,14 +125,15 @@ def _share_of(run: Run, hits: Bools, *, from_s: float, count: int, length_s: flo
     return result
 
 
-def _worst_levels(run: Run, from_s: float, count: int) -> Floats:
-    """The worst level that any controller had in force in each second; 0 without controllers."""
-    worst = np.zeros(count)
+def _worst_levels(traces: list[LevelTrace], from_s: float, count: int) -> Floats:
+    """The worst level that any controller had in force in each second; 0 without controllers, NaN where none of them
+    showed it any more."""
+    worst = np.full(count, np.nan if traces else 0.0)
     starts_s = from_s + np.arange(count, dtype=np.float64)
-    for trace in traces_of(run):
+    for trace in traces:
         for level in np.unique(trace.level):
-            there = trace.in_force(int(level), starts_s, starts_s + WINDOW_S)
-            worst = np.where(there, np.maximum(worst, level), worst)
+            there = trace.in_force(int(level), starts_s, starts_s + WINDOW_S) & (starts_s <= trace.known_until_s)
+            worst = np.where(there, np.fmax(worst, level), worst)
     return worst
 
 
@@ -198,9 +202,10 @@ def _afterwards(run: Run, check: RecoveryCheck, course: _Course, recovered: int)
 def _never_recovered(check: RecoveryCheck, course: _Course) -> Figure:
     watched_s = len(course.good)
     long_enough = watched_s >= check.rto + check.hold + WINDOW_S
-    last = int(course.level[-1]) if watched_s else 0
+    last = course.level[-1] if watched_s else 0.0
     share = float(course.goodput[-1]) if watched_s else 0.0
-    why = f"after {watched_s} s goodput was {say(share, 'ratio')} of the offered load at level {last}"
+    at_level = "a level that nobody showed" if np.isnan(last) else f"level {last:g}"
+    why = f"after {watched_s} s goodput was {say(share, 'ratio')} of the offered load at {at_level}"
     if watched_s and course.fallback[-1] > FALLBACK_SLACK:
         why += f", and {say(float(course.fallback[-1]), 'ratio')} was answered from a fallback"
     if not long_enough:
@@ -213,6 +218,17 @@ def _never_recovered(check: RecoveryCheck, course: _Course) -> Figure:
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _unseen(run: Run) -> list[Figure]:
+    """A level that was not shown is neither the baseline's nor another one."""
+    traces = traces_of(run)
+    unseen = [*(never_shown(run, traces) if promise_of(run) else ())]
+    unseen += [trace.ends_early for trace in traces if trace.ends_early]
+    if not unseen:
+        return []
+    name = "controllers that show their level"
+    return [figures.unknown(name, unit="", accept="all, until the end", reason="; ".join(unseen))]
 
 
 def _nothing(why: str) -> Figure:
@@ -240,6 +256,12 @@ def _passed(check: RecoveryCheck, course: _Course, found: list[Figure]) -> str:
     )
 
 
+def _level(promise: DegradationPromise | None, level: float) -> str:
+    if np.isnan(level):
+        return "unknown"
+    return level_name(promise, int(level)) if promise else f"{level:g}"
+
+
 def _what(check: RecoveryCheck) -> str:
     return "goodput was" if check.goodput_alone else "goodput and level were"
 
@@ -253,10 +275,9 @@ def _evidence(run: Run, check: RecoveryCheck, course: _Course, found: list[Figur
     bad = np.flatnonzero(~course.good)
     if len(bad):
         last = int(bad[-1])
-        promise = promise_of(run)
-        level = level_name(promise, int(course.level[last])) if promise else f"{course.level[last]:g}"
+        named = _level(promise_of(run), float(course.level[last]))
         sentence = (
-            f"The last bad second: goodput {say(float(course.goodput[last]), 'ratio')} of offered, level {level}, "
+            f"The last bad second: goodput {say(float(course.goodput[last]), 'ratio')} of offered, level {named}, "
             f"{say(float(course.fallback[last]), 'ratio')} from a fallback."
         )
         listed.append(

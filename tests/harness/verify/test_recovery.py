@@ -1,3 +1,6 @@
+from collections.abc import Callable
+
+import msgspec
 import pandas as pd
 import pytest
 
@@ -7,6 +10,7 @@ from harness.units import Ratio, Seconds
 from harness.verify.recovery import check_recovery
 from harness.verify.verdict import Outcome
 from tests.harness.a_run import RunBuilder, a_run
+from tests.harness.simulation import CONTROLLER, the_target
 from tests.harness.verify.a_full_run import figure, guilty
 
 WITHIN_10_S = RecoveryCheck(rto=Seconds(10.0))
@@ -57,6 +61,42 @@ def test_goodput_without_the_level_is_no_recovery() -> None:
     run = a_run().with_fault().with_inputs(from_s=31, to_s=40, latency_p99_ms=1200.0).built()  # NORMAL again at 54.3 s
 
     assert figure(check_recovery(run, WITHIN_10_S), "recovery time").value == 15.0
+
+
+def _level_until(at_s: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The controller shows its level no more."""
+    return lambda frame: frame[~((frame["metric"] == "degradation_level") & (frame["at_s"] > at_s))]
+
+
+@pytest.mark.parametrize("at_s", [29.0, 36.0])  # NORMAL and WARNING
+def test_a_level_that_nobody_showed_is_neither_recovered_nor_not(at_s: float) -> None:
+    run = (
+        a_run().with_fault().with_inputs(from_s=31, to_s=40, latency_p99_ms=450.0).altering_metrics(_level_until(at_s))
+    )
+    verdict = check_recovery(run.built(), WITHIN_10_S)
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, ["controllers that show their level"])
+    assert f"no scrape of {CONTROLLER} shows degradation_level after" in verdict.sentence
+    alone = RecoveryCheck(rto=Seconds(10.0), goodput_alone=True)
+    assert check_recovery(run.built(), alone).outcome is Outcome.PASS
+
+
+def test_one_of_two_controllers_that_shows_no_level_leaves_it_open() -> None:
+    target = the_target()
+    services = {**target.services, "europe-controller": target.services[CONTROLLER]}
+    run = a_run().with_target(msgspec.structs.replace(target, services=services)).with_fault().built()
+
+    verdict = check_recovery(run, WITHIN_10_S)
+
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no scrape of europe-controller shows level and evaluation" in verdict.sentence
+
+
+def test_goodput_that_is_not_back_is_a_fail_whatever_the_level_is() -> None:
+    verdict = check_recovery(_recovering_until(99.0).altering_metrics(_level_until(36.0)).built(), WITHIN_10_S)
+
+    assert verdict.outcome is Outcome.FAIL
+    assert "of the offered load at a level that nobody showed" in verdict.sentence
 
 
 def test_what_is_late_is_no_goodput_where_nobody_would_wait_for_it() -> None:
