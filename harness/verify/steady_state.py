@@ -5,7 +5,7 @@ from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.verify import figures, windows
 from harness.verify.figures import at, say
-from harness.verify.level_trace import promise_of, traces_of
+from harness.verify.level_trace import never_shown, promise_of, traces_of
 from harness.verify.verdict import Evidence, Figure
 from harness.verify.windows import Window, column, is_word
 
@@ -64,12 +64,13 @@ def _level(run: Run, baseline: Window) -> list[Figure]:
         for level in promise.levels
         if level.value != lowest
     )
+    unseen = never_shown(run, traces)
+    unseen += [trace.ends_early for trace in traces if trace.known_until_s < baseline.end_s]
+    doubts = ["the system was degraded before it was disturbed"] if degraded_s else unseen
     return [
         figures.condition(
             "degraded time in the baseline", degraded_s if traces else None, unit="s", samples=len(traces),
-            accept="0 s",
-            holds=bool(traces) and degraded_s == 0.0,
-            reason="the system was degraded before it was disturbed" if traces else "no level was recorded",
+            accept="0 s", holds=bool(traces) and not doubts, reason="; ".join(doubts) or "no level was recorded",
         )
     ]  # fmt: skip
 

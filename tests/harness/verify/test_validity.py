@@ -193,6 +193,11 @@ def test_evidence_that_does_not_hold_is_inconclusive(why: str, run: RunBuilder, 
             "degraded time in the baseline",
         ),
         (
+            "the level shown for a part of the baseline",
+            a_run().altering_metrics(lambda f: f[~((f["metric"] == "degradation_level") & (f["at_s"] > 12))]),
+            "degraded time in the baseline",
+        ),
+        (
             "errors before the disturbance",
             a_run().with_errors(from_s=5, to_s=25, share=0.03),
             "error ratio in the baseline",
