@@ -16,10 +16,12 @@ from harness.experiment.expectations.autoscaler import Autoscaler, ScalingMetric
 from harness.record.reader import Run
 from harness.target.metrics import Metrics
 from harness.verify import windows
+from harness.verify.figures import at
 from harness.verify.scaling.hpa import Observation, Reading, resolution_of
 from harness.verify.windows import is_word
 
 OF = "|"  # between a series' name and the metric it is of, if any; in neither of them
+INVALID = math.inf  # instead of the NaN that a metric shows where it was invalid
 ROUNDING = 1e-6  # of a resolution: 12.345 divided by 0.001 is a little less than 12345
 
 
@@ -45,12 +47,14 @@ class Sync:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """One autoscaler's syncs. `doubt` says why there are none, `silent_s` for how long scrapes showed no new one at
-    most, `missed` how many no scrape caught between the first and the last, `restarts` how often it began anew."""
+    most, `ends_early` what was shown no more where that was before the run ended, `missed` how many no scrape caught
+    between the first and the last, `restarts` how often it began anew."""
 
     service: str
     region: str | None
     syncs: tuple[Sync, ...]
     silent_s: float = 0.0
+    ends_early: str = ""
     doubt: str = ""
 
     @property
@@ -75,27 +79,30 @@ def traces_of(run: Run, hpa: Autoscaler) -> list[Trace]:
     """One for each controller that shows an autoscaler's syncs; `hpa` is in the system's scale."""
     names, services = run.plan.target.metrics, run.plan.target.services
     return [
-        _trace(name, services[name].region, table, hpa, names)
+        _trace(name, services[name].region, table, hpa, names, end_s=windows.end_of_run_s(run))
         for name in windows.services_with_role(run, "controller")
         if not (table := _table(run, name, names)).empty
     ]
 
 
 def _table(run: Run, service: str, names: Metrics) -> pd.DataFrame:
-    """One row per scrape that shows a sync (index: at_s), one column per series."""
+    """One row per scrape that shows a sync (index: at_s), one column per series; NaN is what was not shown."""
     own = (names.autoscaler_syncs, *_gauges(names), names.autoscaler_metric, *_counts(names))
     frame = run.metrics
     frame = frame[is_word(frame["service"], service) & is_word(frame["metric"], *own)]
+    invalid = is_word(frame["metric"], names.autoscaler_metric) & frame["value"].isna()
     words = frame["labels"].astype(str).map(lambda labels: windows.label(labels, "metric"))
     series = frame["metric"].astype(str).str.cat(words, sep=OF)
-    table = frame.assign(series=series).pivot_table(
+    table = frame.assign(series=series, value=frame["value"].mask(invalid, INVALID)).pivot_table(
         index="at_s", columns="series", values="value", aggfunc="last", dropna=False
     )
     number = table.get(names.autoscaler_syncs + OF)
     return pd.DataFrame() if number is None else table[number >= 1]
 
 
-def _trace(service: str, region: str | None, table: pd.DataFrame, hpa: Autoscaler, names: Metrics) -> Trace:
+def _trace(
+    service: str, region: str | None, table: pd.DataFrame, hpa: Autoscaler, names: Metrics, *, end_s: float
+) -> Trace:
     absent = _absent(table, hpa, names)
     if absent:
         return Trace(service=service, region=region, syncs=(), doubt=f"no scrape of {service} shows {absent}")
@@ -108,11 +115,15 @@ def _trace(service: str, region: str | None, table: pd.DataFrame, hpa: Autoscale
         for place, samples in zip(first, table.iloc[first].to_dict("records"), strict=True)
     ]
     syncs = tuple(sync for sync in found if sync is not None)
+    whole_s = [float(at_s[place]) for place, sync in zip(last, found, strict=True) if sync is not None]
+    until_s = max(whole_s, default=end_s)
+    gone = "" if end_s - until_s <= windows.UNSEEN_S else _gone(table[at_s > until_s], hpa, names)
     return Trace(
         service=service,
         region=region,
         syncs=syncs,
         silent_s=float((at_s[last] - at_s[first]).max()),
+        ends_early=f"no scrape of {service} shows {gone} after {at(until_s)}" if gone else "",
         doubt="" if syncs else f"no scrape of {service} shows a whole sync",
     )
 
@@ -131,6 +142,11 @@ def _absent(table: pd.DataFrame, hpa: Autoscaler, names: Metrics) -> str:
     return ""
 
 
+def _gone(table: pd.DataFrame, hpa: Autoscaler, names: Metrics) -> str:
+    """What these scrapes, of which none shows a whole sync, do not show."""
+    return "a sync" if table.empty else _absent(table.dropna(axis=1, how="all"), hpa, names) or "a whole sync"
+
+
 def _sync(
     samples: Mapping[Hashable, float], *, at_s: float, error_s: float, hpa: Autoscaler, names: Metrics
 ) -> Sync | None:
@@ -145,9 +161,11 @@ def _sync(
 
 
 def _reading(samples: Mapping[Hashable, float], metric: ScalingMetric, names: Metrics) -> Reading | None:
-    """What was seen of a metric; None where it was valid and nobody knows over how many pods."""
+    """What was seen of a metric; None where it was not shown, or was valid and nobody knows over how many pods."""
     value = samples[names.autoscaler_metric + OF + metric.name]
     if math.isnan(value):
+        return None
+    if value == INVALID:
         return Reading(value=None, counted=0)
     pods = [samples[column] for name in _counts(names) if (column := _count_of(samples, name, metric)) is not None]
     if any(map(math.isnan, pods)):

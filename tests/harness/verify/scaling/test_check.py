@@ -104,6 +104,14 @@ def test_a_right_staircase_passes() -> None:
     assert _judged(ScaledSystem(rate=over(*STAIRCASE)), STAIRCASE).outcome is Outcome.PASS
 
 
+def test_syncs_that_are_not_shown_until_the_end_are_not_known() -> None:
+    """It shrinks from 70 s on, or does not: nobody sees what it decides after 60 s."""
+    verdict = _altered(lambda f: f[~((f["metric"] == "autoscaler_desired_replicas") & (f["at_s"] > 60))])
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, ["longest time without a sync"])
+    assert f"no scrape of {CONTROLLER} shows autoscaler_desired_replicas after T+59.5 s" in verdict.sentence
+
+
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,11 @@ def _short_run() -> Run:
     return a_run().with_phases(warm_up=1.0).built()
 
 
+@cache
+def _longer_run() -> Run:
+    return a_run().with_phases(warm_up=12.0).built()
+
+
 def test_each_sync_is_one_row_as_the_first_scrape_that_saw_it_shows_it() -> None:
     [trace] = _traces({1.0: _shown(7), 1.5: _shown(7), 2.0: _shown(8, desired=6)})
 
@@ -119,6 +124,34 @@ def test_the_longest_silence_is_between_scrapes_that_show_the_same_sync() -> Non
     [trace] = _traces({0.5 * number: _shown(7 + (number > 4) + (number > 6)) for number in range(12)})
 
     assert trace.silent_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("autoscaler_syncs_total", "a sync"),
+        ("autoscaler_desired_replicas", "autoscaler_desired_replicas"),
+        ("autoscaler_counted_pods", "autoscaler_counted_pods"),
+        (f"autoscaler_metric|{RATE}", f"autoscaler_metric of {RATE}"),
+        ("", "a sync"),  # nothing any more
+    ],
+)
+def test_what_is_not_shown_until_the_end_is_named(gone: str, named: str) -> None:
+    scrapes = {float(at_s): _shown(7 + at_s) for at_s in range(12)}
+    for at_s in range(6, 12):
+        scrapes[at_s] = {key: value for key, value in scrapes[at_s].items() if gone and key != gone}
+
+    [trace] = traces_of(replace(_longer_run(), metrics=_frame(scrapes)), SMALL)
+
+    assert trace.ends_early == f"no scrape of {CONTROLLER} shows {named} after T+5.0 s"
+
+
+def test_a_sync_that_is_shown_until_the_end_is_the_last_one() -> None:
+    scrapes = {float(at_s): _shown(min(7.0 + at_s, 11.0)) for at_s in range(12)}
+
+    [trace] = traces_of(replace(_longer_run(), metrics=_frame(scrapes)), SMALL)
+
+    assert trace.ends_early == ""
 
 
 def test_before_its_first_sync_an_autoscaler_shows_nothing() -> None:
