@@ -49,7 +49,7 @@ def check_degradation(run: Run, check: DegradationCheck) -> Verdict:
         required = _required_levels(check, promise)
         found += level_on_answers.figures_of(run, promise, trace, required)
         found += level_reports.figures_of(run, promise, trace, evaluations)
-        found += level_inputs.figures_of(run, promise, evaluations)
+        found += level_inputs.figures_of(run, promise, trace, evaluations)
         evidence += [*_deviations(seen), *_changes(seen)]
         passed = _passed(seen)
     return figures.verdict_of("degradation", name, found, evidence, passed=passed)

@@ -110,6 +110,11 @@ def all_features(promise: DegradationPromise) -> tuple[str, ...]:
     return tuple(name for level in promise.levels for name in level.features_off)
 
 
+def all_inputs(promise: DegradationPromise) -> tuple[str, ...]:
+    """Those that have a bound, in the order of their names."""
+    return tuple(sorted({name for level in promise.levels for name in level.when_above}))
+
+
 def level_name(promise: DegradationPromise, value: int) -> str:
     return next((level.name for level in promise.levels if level.value == value), str(value))
 

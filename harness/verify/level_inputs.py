@@ -5,6 +5,9 @@ replicas cannot (a gateway's, a lost connection), and a client gives up while it
 answer that only replaces what is off was not tried, and may be counted as an answer or not. So the comparison is
 one-sided where only one side can know, takes the most favourable of several shifted windows, and speaks only of
 evaluations that disagree several times in a row.
+
+What nobody sees cannot be compared: an input of the ladder that is not shown as a number demands nothing, and would let
+a level that never moves pass. Without answers there may be no number.
 """
 
 from dataclasses import dataclass
@@ -16,8 +19,9 @@ from scipy import stats
 from harness.record.reader import Run
 from harness.record.rows import Outcome as Ending
 from harness.target.promises import DegradationPromise
-from harness.verify import figures
+from harness.verify import figures, ladder
 from harness.verify.ladder import Evaluation
+from harness.verify.level_trace import LevelTrace
 from harness.verify.verdict import Figure, Outcome
 from harness.verify.windows import Bools, Floats, column, is_word
 
@@ -29,6 +33,7 @@ LATENCY_SLACK_MS = 100.0
 GAVE_UP_SHARE = 0.9  # of the deadline: a client that waited this long bounds nothing from above
 IN_A_ROW = 3
 MIN_ANSWERS = 20  # fewer answers in a window say nothing
+UNKNOWN_SHARE = 0.02  # of evaluations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +48,48 @@ class _Seen:
     service_ms: Floats  # of each
 
 
-def figures_of(run: Run, promise: DegradationPromise, evaluations: list[Evaluation]) -> list[Figure]:
+def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation]) -> list[Figure]:
     seen = _seen(run)
     known = {name for evaluation in evaluations for name in evaluation.inputs}
-    found = []
+    found = [_shown(promise, trace, evaluations, busy=_busy(run, promise, trace, evaluations))]
     if "error_ratio" in known:
         found.append(_errors(seen, promise, evaluations, run.plan.load.deadline))
     if "latency_p99_ms" in known:
         found.append(_latency(seen, promise, evaluations, run.plan.load.deadline))
     return found
+
+
+def _shown(promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation], *, busy: Bools) -> Figure:
+    """Whether all inputs of the ladder are numbers where there was something to measure."""
+    counted = busy if busy.any() else np.ones(len(busy), dtype=bool)
+    names = ladder.all_inputs(promise)
+    recorded = np.array([_recorded(evaluations, name) for name in names]).reshape(len(names), len(evaluations))
+    unknown = np.isnan(recorded) & counted
+    hidden = " and ".join(name for name, unseen in zip(names, unknown, strict=True) if unseen.any())
+    wrong = unknown.any(axis=0)
+    first = figures.at(evaluations[int(wrong.argmax())].at_s)
+    share = float(wrong.sum() / counted.sum())
+    return figures.condition(
+        "evaluations with an unknown input", share, unit="ratio", samples=int(counted.sum()),
+        accept=f"at most {figures.say(UNKNOWN_SHARE, 'ratio')}", holds=share <= UNKNOWN_SHARE,
+        reason=f"{trace.service} did not show {hidden} as a number, first at {first}",
+    )  # fmt: skip
+
+
+def _busy(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation]) -> Bools:
+    """Where the controller's region had answers enough, whichever of the shifted windows was looked at."""
+    frame, region = run.requests, run.plan.target.services[trace.service].region
+    handled = is_word(frame["outcome"], Ending.OK, Ending.FAILED, Ending.UNKNOWN) & (frame["level"].to_numpy() >= 0)
+    if region is not None:
+        handled &= is_word(frame["region_served"], region)
+    finished_s = np.sort(column(frame, "finished_s")[handled])
+    spans = [_span(finished_s, evaluations, promise.input_window, shift_s) for shift_s in SHIFTS_S]
+    result: Bools = np.min([last - first for first, last in spans], axis=0) >= MIN_ANSWERS
+    return result
+
+
+def _recorded(evaluations: list[Evaluation], name: str) -> Floats:
+    return np.array([evaluation.inputs.get(name, np.nan) for evaluation in evaluations])
 
 
 def _seen(run: Run) -> _Seen:
@@ -79,11 +117,11 @@ def _totals(hits: Bools) -> Floats:
 
 def _errors(seen: _Seen, promise: DegradationPromise, evaluations: list[Evaluation], deadline_s: float) -> Figure:
     """Not above what clients can have seen, not below what replicas answered themselves."""
-    recorded = np.array([evaluation.inputs.get("error_ratio", np.nan) for evaluation in evaluations])
+    recorded = _recorded(evaluations, "error_ratio")
     most, least = np.zeros(len(recorded)), np.ones(len(recorded))
     enough = np.zeros(len(recorded), dtype=bool)
     for shift_s in (*(-deadline_s + 1.0 * late for late in range(int(deadline_s) - 2)), *SHIFTS_S):
-        first, last = _span(seen, evaluations, promise.input_window, shift_s)
+        first, last = _span(seen.finished_s, evaluations, promise.input_window, shift_s)
         bad, ok = seen.bad[last] - seen.bad[first], seen.ok[last] - seen.ok[first]
         most = np.maximum(most, _upper(bad, ok + bad))
         if shift_s not in SHIFTS_S:
@@ -97,9 +135,9 @@ def _errors(seen: _Seen, promise: DegradationPromise, evaluations: list[Evaluati
 
 def _latency(seen: _Seen, promise: DegradationPromise, evaluations: list[Evaluation], deadline_s: float) -> Figure:
     """Not above the longest that any client waited: more than that nobody can have measured, unless one gave up."""
-    recorded = np.array([evaluation.inputs.get("latency_p99_ms", np.nan) for evaluation in evaluations])
-    first, _ = _span(seen, evaluations, promise.input_window, -deadline_s)
-    _, last = _span(seen, evaluations, promise.input_window, max(SHIFTS_S))
+    recorded = _recorded(evaluations, "latency_p99_ms")
+    first, _ = _span(seen.finished_s, evaluations, promise.input_window, -deadline_s)
+    _, last = _span(seen.finished_s, evaluations, promise.input_window, max(SHIFTS_S))
     longest = np.array(
         [seen.service_ms[a:b].max() if b > a else 0.0 for a, b in zip(first, last, strict=True)], dtype=np.float64
     )
@@ -111,11 +149,11 @@ def _latency(seen: _Seen, promise: DegradationPromise, evaluations: list[Evaluat
 
 
 def _span(
-    seen: _Seen, evaluations: list[Evaluation], window_s: float, shift_s: float
+    finished_s: Floats, evaluations: list[Evaluation], window_s: float, shift_s: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and last answer of each evaluation's window, shifted."""
     end_s = np.array([evaluation.at_s for evaluation in evaluations]) + shift_s
-    return np.searchsorted(seen.finished_s, end_s - window_s), np.searchsorted(seen.finished_s, end_s)
+    return np.searchsorted(finished_s, end_s - window_s), np.searchsorted(finished_s, end_s)
 
 
 def _upper(hits: Floats, samples: Floats) -> Floats:

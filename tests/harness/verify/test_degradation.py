@@ -345,3 +345,62 @@ def test_errors_that_replicas_cannot_see_are_not_held_against_the_controller() -
     run = a_run().with_errors(from_s=40, to_s=60, share=0.3, error="reset").built()
 
     assert check_degradation(run, DegradationCheck()).outcome is Outcome.PASS
+
+
+UNKNOWN = "evaluations with an unknown input"
+
+
+def _input(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
+    """What the controller shows of one input."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = (frame["metric"] == "degradation_input") & (frame["labels"] == f'input="{name}"')
+        return pd.concat([frame[~mine], change(frame[mine])]).sort_values("at_ns", kind="stable", ignore_index=True)
+
+    return changed
+
+
+HIDDEN = [
+    ("missing", _input("error_ratio", lambda f: f.iloc[:0]), "as a number, first at T+2.5 s"),
+    (
+        "by another name",
+        _input("error_ratio", lambda f: f.assign(labels='input="errors"')),
+        "as a number, first at T+2.5 s",
+    ),
+    ("not a number", _input("error_ratio", lambda f: f.assign(value=np.nan)), "as a number, first at T+2.5 s"),
+    ("no longer shown", _input("error_ratio", lambda f: f[f["at_s"] < 41]), "as a number, first at T+41.5 s"),
+    (
+        "not a number while it matters",
+        _input("error_ratio", lambda f: f.assign(value=f["value"].mask(f["at_s"].between(40, 56)))),
+        "as a number, first at T+40.5 s",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), [row[1:] for row in HIDDEN], ids=[row[0] for row in HIDDEN])
+def test_a_level_that_follows_inputs_that_nobody_sees_is_not_known_to(change: Change, words: str) -> None:
+    run = a_run().with_errors(from_s=40, to_s=50, share=0.3).altering_metrics(change).built()
+    verdict = check_degradation(run, DegradationCheck())
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, [UNKNOWN])
+    assert figure(verdict, UNKNOWN).reason == f"{CONTROLLER} did not show error_ratio {words}"
+
+
+def test_a_controller_that_shows_no_inputs_at_all_proves_nothing() -> None:
+    run = a_run().altering_metrics(lambda frame: frame[frame["metric"] != "degradation_input"]).built()
+    verdict = check_degradation(run, DegradationCheck())
+
+    assert (verdict.outcome, guilty(verdict)) == (Outcome.INCONCLUSIVE, [UNKNOWN])
+    assert "did not show cpu_ratio and error_ratio and latency_p99_ms as a number, first at T+2.5 s" in verdict.sentence
+
+
+def test_what_nobody_can_measure_without_answers_need_not_be_known() -> None:
+    """No answers before the load, and none from 60 s to 75 s: then there is no quantile of them."""
+
+    def unknown(frame: pd.DataFrame) -> pd.DataFrame:
+        at_s = frame["at_s"]
+        return frame.assign(value=frame["value"].mask((at_s < 1) | at_s.between(63, 76)))
+
+    run = a_run().with_overload(from_s=60, to_s=75, per_s=0.0).altering_metrics(_input("latency_p99_ms", unknown))
+
+    assert check_degradation(run.built(), DegradationCheck()).outcome is Outcome.PASS
