@@ -220,6 +220,13 @@ def late(
     )  # fmt: skip
 
 
+def deciding(found: Sequence[Figure]) -> Figure:
+    """Of several figures of one thing the worst, and of several such the one with the largest value."""
+    outcome = worst([figure.outcome for figure in found])
+    guilty = [figure for figure in found if figure.outcome is outcome]
+    return max(guilty, key=lambda figure: float("inf") if figure.value is None else figure.value)
+
+
 def _finite(value: float | None) -> float | None:
     """None for what never came."""
     return None if value is None or value == float("inf") else value

@@ -15,7 +15,7 @@ from harness.verify import figures, moments, windows
 from harness.verify.breakers.history import CLOSED, OPEN, Breaker, calls_made
 from harness.verify.figures import at
 from harness.verify.moments import Moment, lapse
-from harness.verify.verdict import Evidence, Figure, Outcome, worst
+from harness.verify.verdict import Evidence, Figure, Outcome
 from harness.verify.windows import FaultWindow
 
 # With fewer calls a breaker has no occasion to open. Three failures in a row is what the field's libraries begin at.
@@ -48,11 +48,11 @@ def episodes_of(run: Run, dependency: str, breakers: Sequence[Breaker]) -> list[
 
 def figures_of(run: Run, check: BreakersCheck, dependency: str, episode: Episode) -> Iterator[Figure]:
     what = f"{dependency} in {episode.fault.fault}"
-    yield _worst([_opened(run, check, f"{what}: opened after", episode, each) for each in episode.breakers])
+    yield figures.deciding([_opened(run, check, f"{what}: opened after", episode, each) for each in episode.breakers])
     opened = [each for each in episode.breakers if _opening_s(episode, each) is not None]
     yield _held(f"{what}: closed while it lasted", episode, opened)
     if opened:
-        yield _worst([_closed(run, check, f"{what}: closed again after", episode, each) for each in opened])
+        yield figures.deciding([_closed(run, check, f"{what}: closed again after", episode, each) for each in opened])
     else:
         accept = f"at most {check.closes_within}"
         yield figures.unknown(f"{what}: closed again after", unit="s", accept=accept, reason="none had opened")
@@ -142,13 +142,6 @@ def _why_unknown(run: Run, episode: Episode, breaker: Breaker) -> str:
     if struck or any(start_s <= at_s < end_s for at_s in exits_s):
         return f"{breaker.service} was struck or ended itself meanwhile"
     return ""
-
-
-def _worst(found: Sequence[Figure]) -> Figure:
-    """The one that decides, and of several such the one with the largest value."""
-    outcome = worst([figure.outcome for figure in found])
-    guilty = [figure for figure in found if figure.outcome is outcome]
-    return max(guilty, key=lambda figure: float("inf") if figure.value is None else figure.value)
 
 
 def doubt(dependency: str, reason: str) -> Figure:
