@@ -114,10 +114,6 @@ class _Cell:
     def observed(self) -> int:
         return self.right + self.wrong
 
-    @property
-    def wrong_share(self) -> float:
-        return self.wrong / self.observed if self.observed else 0.0
-
 
 def _feature_figures(
     promise: DegradationPromise, trace: LevelTrace, answers: _Answers, required: set[int]
@@ -151,23 +147,23 @@ def _level_figure(
 ) -> Figure:
     """The worst feature decides; features that nobody saw matter where the level was asked for."""
     named = level_name(promise, level)
-    known = {feature: cells.get((feature, level), _Cell()) for feature in ladder.all_features(promise)}
-    worst = max(known, key=lambda feature: known[feature].wrong_share)
-    unseen = [feature for feature, cell in known.items() if cell.observed < MIN_OBSERVATIONS]
     name = f"features at {named}"
-    if known[worst].wrong:
-        state = "off" if worst in ladder.features_off(promise, level) else "on"
-        reason = f"{worst} has to be {state} at {named}"
-        cell = known[worst]
-        return figures.rarely(name, cell.wrong, cell.observed, passes_at=STRAGGLERS, fails_above=WRONG, reason=reason)
+    known = {feature: cells.get((feature, level), _Cell()) for feature in ladder.all_features(promise)}
+    unseen = [feature for feature, cell in known.items() if cell.observed < MIN_OBSERVATIONS]
     observed = sum(cell.observed for cell in known.values())
-    outcome = Outcome.INCONCLUSIVE if unseen and needed else Outcome.PASS
-    return figures.stated(
-        name,
-        0.0 if observed else None,
-        unit="ratio",
-        samples=observed,
-        accept=f"at most {figures.say(STRAGGLERS, 'ratio')} wrong for each feature",
-        outcome=outcome,
-        reason=f"not observed: {', '.join(unseen)}" if unseen else "",
-    )
+    found = [
+        figures.stated(
+            name, 0.0 if observed else None, unit="ratio", samples=observed,
+            accept=f"at most {figures.say(STRAGGLERS, 'ratio')} wrong for each feature",
+            outcome=Outcome.INCONCLUSIVE if unseen and needed else Outcome.PASS,
+            reason=f"not observed: {', '.join(unseen)}" if unseen else "",
+        )
+    ]  # fmt: skip
+    for feature, cell in known.items():
+        if cell.wrong:
+            state = "off" if feature in ladder.features_off(promise, level) else "on"
+            reason = f"{feature} has to be {state} at {named}"
+            found.append(
+                figures.rarely(name, cell.wrong, cell.observed, passes_at=STRAGGLERS, fails_above=WRONG, reason=reason)
+            )
+    return figures.deciding(found)

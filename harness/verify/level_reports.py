@@ -39,6 +39,10 @@ class _Signal:
     wanted: Bools
     settled: Bools
 
+    @property
+    def known(self) -> Bools:
+        return self.settled & ~np.isnan(self.shown)
+
 
 def figures_of(run: Run, promise: DegradationPromise, trace: LevelTrace, evaluations: list[Evaluation]) -> list[Figure]:
     region = run.plan.target.services[trace.service].region
@@ -78,25 +82,19 @@ def _flags(run: Run, promise: DegradationPromise, service: str) -> Figure:
 
 def _worst_signal(name: str, promise: DegradationPromise, signals: list[_Signal]) -> Figure:
     """Each signal at each level on its own, so that a short level counts as much as a long one."""
-    worst = (0, 0, "")
-    seen = 0
+    seen = sum(int(signal.known.sum()) for signal in signals)
+    found = [figures.rarely(name, 0, seen, passes_at=0.0, fails_above=WRONG)]
     for signal in signals:
-        known = signal.settled & ~np.isnan(signal.shown)
-        wrong = known & ((signal.shown > 0.5) != signal.wanted)
-        seen += int(known.sum())
+        wrong = signal.known & ((signal.shown > 0.5) != signal.wanted)
         for level in np.unique(signal.level[wrong]):
             here = signal.level == level
-            count, samples = int((wrong & here).sum()), int((known & here).sum())
-            if count / samples > worst[0] / max(1, worst[1]):
-                first = figures.at(float(signal.at_s[wrong & here][0]))
-                state = "on" if signal.shown[wrong & here][0] > 0.5 else "off"
-                worst = (
-                    count,
-                    samples,
-                    f"{signal.name} {state} at {level_name(promise, int(level))}, first at {first}",
-                )
-    count, samples, reason = worst
-    return figures.rarely(name, count, samples if count else seen, passes_at=0.0, fails_above=WRONG, reason=reason)
+            place = int((wrong & here).argmax())
+            state = "on" if signal.shown[place] > 0.5 else "off"
+            count, samples = int((wrong & here).sum()), int((signal.known & here).sum())
+            first = figures.at(float(signal.at_s[place]))
+            reason = f"{signal.name} {state} at {level_name(promise, int(level))}, first at {first}"
+            found.append(figures.rarely(name, count, samples, passes_at=0.0, fails_above=WRONG, reason=reason))
+    return figures.deciding(found)
 
 
 def _level_of(run: Run, service: str) -> tuple[pd.Series, Bools]:

@@ -13,7 +13,7 @@ from harness.experiment.expectations.degradation import DegradationCheck
 from harness.experiment.faults import KillFault
 from harness.units import Seconds
 from harness.verify.degradation import check_degradation
-from harness.verify.verdict import Outcome
+from harness.verify.verdict import Figure, Outcome
 from tests.harness.a_run import RunBuilder, a_run
 from tests.harness.simulation import CONTROLLER, REPLICAS, Stretch, the_target
 from tests.harness.verify.a_full_run import a_full_run, figure, guilty
@@ -284,6 +284,79 @@ def test_a_feature_that_nobody_used_at_a_wanted_level_is_not_observed() -> None:
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "not observed: search" in figure(verdict, "features at CRITICAL").reason
+
+
+# --- one straggler beside much more ---------------------------------------------------------------------------------
+
+
+def test_a_flag_that_is_wrong_once_does_not_hide_one_that_always_is() -> None:
+    """`who_to_follow` is on at the only scrape of ADVISORY that shows it; `search` is on throughout CRITICAL."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = (frame["service"] == REPLICAS[0]) & (frame["metric"] == "feature_enabled")
+        once = mine & (frame["labels"] == 'feature="who_to_follow"')
+        always = mine & (frame["labels"] == 'feature="search"')
+        value = frame["value"].mask(always | (once & frame["at_s"].between(32, 35)), 1.0)
+        return frame.assign(value=value)[~(once & (frame["at_s"] > 40))]
+
+    ladder = a_run().with_inputs(from_s=31, to_s=34, latency_p99_ms=300.0)
+    run = ladder.with_inputs(from_s=34, to_s=39, latency_p99_ms=1200.0).altering_metrics(changed).built()
+    found = figure(check_degradation(run, DegradationCheck()), f"wrong flags of {REPLICAS[0]}")
+
+    assert found.outcome is Outcome.FAIL
+    assert found.reason.startswith("search on at CRITICAL, first at")
+
+
+def _home_shows(feature: str, hit: Callable[[pd.DataFrame], pd.Series]) -> Change:
+    """A feature of the home timeline that is off at CRITICAL is there in some of its answers."""
+    others = {"algorithmic_timeline", "analytics_tracking", "media_previews"} - {feature}
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        wrong = _at_level(3, "home")(frame)
+        wrong &= hit(frame[wrong]).reindex(frame.index, fill_value=False)
+        off = _answers(lambda _: wrong, "features_off", ",".join(sorted(others)))
+        return _answers(lambda _: wrong, "features_on", feature)(off(frame))
+
+    return changed
+
+
+def _first_settled(frame: pd.DataFrame) -> pd.Series:
+    """One answer long after the level has changed."""
+    late = frame.index[frame["sent_s"] > 36]
+    return pd.Series(frame.index == late[0], index=frame.index)
+
+
+def test_a_feature_that_is_wrong_once_does_not_hide_one_that_often_is() -> None:
+    """At CRITICAL the only search answered works, and every other home timeline has its media previews."""
+
+    def one_search(frame: pd.DataFrame) -> pd.DataFrame:
+        searches = frame[(frame["operation"] == "search") & (frame["level"] == 3)]
+        middle = searches.index[len(searches) // 2]
+        wrong = _answers(lambda f: pd.Series(f.index == middle, index=f.index), "features_on", "search")(frame)
+        for column in ("features_off", "disabled_feature"):
+            wrong = _answers(lambda f: pd.Series(f.index == middle, index=f.index), column, "")(wrong)
+        return wrong.drop(searches.index.difference([middle]))
+
+    previews = _home_shows("media_previews", lambda frame: pd.Series(frame.index % 2 == 0, index=frame.index))
+    run = a_full_run().altering_requests(one_search).altering_requests(previews).built()
+    found = figure(check_degradation(run, DegradationCheck()), "features at CRITICAL")
+
+    assert found.outcome is Outcome.FAIL
+    assert found.reason == "media_previews has to be off at CRITICAL"
+
+
+def test_a_straggler_does_not_stand_for_a_feature_that_nobody_used() -> None:
+    """At CRITICAL one home timeline of 700 has its media previews, which is no defect, and nobody searches."""
+    ladder = a_run().with_rate(150.0).without_shedding().with_inputs(from_s=31, to_s=39, latency_p99_ms=1200.0)
+    straggler = ladder.altering_requests(_home_shows("media_previews", _first_settled))
+    run = straggler.altering_requests(lambda frame: frame[frame["operation"] != "search"]).built()
+
+    def features(check: DegradationCheck) -> Figure:
+        return figure(check_degradation(run, check), "features at CRITICAL")
+
+    assert features(DegradationCheck()).outcome is Outcome.PASS
+    assert features(DegradationCheck(reaches="CRITICAL")).outcome is Outcome.INCONCLUSIVE
+    assert features(DegradationCheck(reaches="CRITICAL")).reason == "not observed: search"
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
