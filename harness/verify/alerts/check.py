@@ -11,7 +11,7 @@ from harness.verify.alerts.rule import breaches
 from harness.verify.alerts.signal import Signal, others_fired, signals_of
 from harness.verify.figures import at, say
 from harness.verify.moments import Moment, lapse
-from harness.verify.verdict import Evidence, Figure, Verdict
+from harness.verify.verdict import Evidence, Figure, Outcome, Verdict
 
 
 def check_alerts(run: Run, check: AlertsCheck) -> Verdict:
@@ -25,6 +25,7 @@ def check_alerts(run: Run, check: AlertsCheck) -> Verdict:
     if missing:
         why = f"nobody shows {missing[0]}, or its input" + (f"; nor {len(missing) - 1} others" if missing[1:] else "")
         found.append(figures.unknown("alerts that are shown", unit="", accept="all", reason=why))
+    found += _unmeasured(signals)
     for alert in check.fire:
         mine = [signal for signal in signals if signal.promise.alert == alert]
         found.append(_fired(run, check, alert, mine, evidence))
@@ -40,6 +41,19 @@ def _followed_rules(signals: list[Signal], evidence: list[Evidence]) -> Figure:
     first = f"{broken[0].sentence} at {at(broken[0].at_s)}" if broken else ""
     followed = sum(signal.followed for signal in signals)
     return figures.never("times that an alert did not follow its rule", len(broken), followed, reason=first)
+
+
+def _unmeasured(signals: list[Signal]) -> list[Figure]:
+    """An alert is right not to fire on what nobody can measure; whoever reads the report has to know of it."""
+    unmeasured = [f"{signal.promise.alert} of {signal.service}" for signal in signals if not signal.measured]
+    if not unmeasured:
+        return []
+    return [
+        figures.stated(
+            "alerts whose input was never known", float(len(unmeasured)), unit="", samples=len(signals),
+            accept=figures.REPORTED, outcome=Outcome.PASS, reason=", ".join(unmeasured),
+        )
+    ]  # fmt: skip
 
 
 def _fired(run: Run, check: AlertsCheck, alert: str, mine: list[Signal], evidence: list[Evidence]) -> Figure:

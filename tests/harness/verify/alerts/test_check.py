@@ -136,6 +136,16 @@ def test_a_controller_that_shows_no_alerts_proves_nothing() -> None:
     assert "no controller showed its alerts" in verdict.sentence
 
 
+def _with_value(value: float, words: str) -> RunBuilder:
+    """Samples whose metric or labels say so all have this value."""
+
+    def changed(frame: pd.DataFrame) -> pd.DataFrame:
+        said = frame["metric"].astype(str) + " " + frame["labels"].astype(str)
+        return frame.assign(value=frame["value"].mask(said.str.contains(words), value))
+
+    return _run(slow=None, firing=None, fault=False).altering_metrics(changed)
+
+
 def _without(words: str, *, from_s: float = -9.0) -> RunBuilder:
     """Samples whose metric or labels say so are not there."""
 
@@ -151,6 +161,31 @@ MISSING = [
     ("an alert", _without('alert_firing alert="hits"'), "nobody shows hits of us-east-controller, or its input"),
     ("an input", _without('alert_input input="hit_ratio"'), "nobody shows hits of us-east-controller, or its input"),
     ("which evaluation it was", _without("alert_evaluations_total"), "nothing measured"),
+    (
+        "whether it fires, as 0 or 1",
+        _with_value(float("nan"), 'alert_firing alert="hits"'),
+        "nobody shows hits of us-east-controller, or its input",
+    ),
+    (
+        "an alert from 60 s on",
+        _without('alert_firing alert="hits"', from_s=60.0),
+        "nobody shows hits of us-east-controller after T+59.5 s, or its input",
+    ),
+    (
+        "an input from 60 s on",
+        _without('alert_input input="hit_ratio"', from_s=60.0),
+        "nobody shows hits of us-east-controller after T+59.5 s, or its input",
+    ),
+    (
+        "which evaluation it was from 60 s on",
+        _without("alert_evaluations_total", from_s=60.0),
+        "nobody shows latency of us-east-controller after T+59.5 s, or its input; nor 1 others",
+    ),
+    (
+        "all alerts from 60 s on",
+        _without("alert_", from_s=60.0),
+        "nobody shows latency of us-east-controller after T+59.5 s, or its input; nor 1 others",
+    ),
 ]
 
 
@@ -160,6 +195,24 @@ def test_what_no_controller_shows_is_never_a_pass(run: RunBuilder, why: str) -> 
 
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert why in verdict.sentence
+
+
+def test_nobody_is_blamed_for_an_alert_that_is_shown_no_more() -> None:
+    """Its input goes on, beyond its bound."""
+    run = _run().altering_metrics(
+        lambda f: f[~((f["labels"] == 'alert="latency"') & (f["metric"] == "alert_firing") & (f["at_s"] > 33))]
+    )
+
+    assert figure(check_alerts(run.built(), QUIET), "times that an alert did not").outcome is Outcome.PASS
+
+
+def test_an_input_that_nobody_can_measure_is_told() -> None:
+    """As it is with replication in a single region."""
+    verdict = check_alerts(_with_value(float("nan"), 'alert_input input="hit_ratio"').built(), QUIET)
+    found = figure(verdict, "alerts whose input was never known")
+
+    assert verdict.outcome is Outcome.PASS
+    assert (found.value, found.reason) == (1.0, "hits of us-east-controller")
 
 
 def test_an_alert_that_is_shown_several_times_is_not_the_last_of_them() -> None:
