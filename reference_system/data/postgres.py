@@ -47,6 +47,8 @@ class _WarmConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ship
         """Put every statement into this connection's cache; `prepare()` would not, what it makes dies at release."""
         for sql in statements.values():
             await self._get_statement(sql, None)
+        # Subtle: the server's time for a statement runs from when it is prepared until something is executed.
+        await self.execute("SELECT 1")
 
 
 class Postgres:

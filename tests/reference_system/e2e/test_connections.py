@@ -45,6 +45,22 @@ def test_what_nobody_waits_for_any_more_is_ended_in_the_server(postgres_dsn: str
     assert asyncio.run(use()) == [0]
 
 
+def test_a_connection_that_was_idle_is_as_good_as_a_new_one(postgres_dsn: str) -> None:
+    async def use() -> list[int]:
+        postgres = Postgres(postgres_dsn, statements=STATEMENTS, connections=1, timeout_s=TIMEOUT_S)
+        await postgres.connect()
+        try:
+            told = []
+            for _ in range(2):
+                await asyncio.sleep(2 * TIMEOUT_S)
+                told += [row["n"] for row in await postgres.run("one")]
+            return told
+        finally:
+            await postgres.close()
+
+    assert asyncio.run(use()) == [1, 1]
+
+
 def test_a_lost_connection_is_replaced_in_time_where_the_link_is_slow(link: Forwarder) -> None:
     async def use() -> list[int]:
         dsn = f"postgresql://postgres@{HOST}:{link.port}/postgres"
