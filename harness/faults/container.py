@@ -83,6 +83,10 @@ class ContainerDestroyAction(ContainerKillAction):
     async def is_in_place(self) -> bool:
         return await ContainerKillAction.is_in_place(self) and not await self.target.has_data(self.place)
 
+    async def revert(self) -> None:
+        await self.target.end_eraser(self.place)
+        await ContainerKillAction.revert(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerRestartAction(ContainerKillAction):

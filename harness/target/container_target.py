@@ -49,6 +49,10 @@ class ContainerTarget(RunningTarget, Protocol):
         """Of the container that empties the service's volumes, while there is one."""
         ...
 
+    async def end_eraser(self, service: str) -> None:
+        """Make sure that there is none, so that the service can be started."""
+        ...
+
     def is_paused(self, service: str) -> bool: ...
 
     async def happened_unix_ns(self, service: str, actions: tuple[str, ...], *, since_unix_ns: int) -> int | None:

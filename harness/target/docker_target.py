@@ -223,7 +223,7 @@ class DockerTarget:
 
     async def lose_data(self, service: str) -> None:
         """What it has stored is in its named volumes; what else it wrote went with its life."""
-        if self.identity(service) is not None:
+        if self.identity(service) is not None:  # looked at again when its turn comes: it may have to wait for others
             raise TargetError(f"{service} runs: its data are not taken from under it.")
         if volumes.folders_of(self._inspect(service)):
             async with self._at_volumes:
@@ -239,6 +239,9 @@ class DockerTarget:
     def eraser_name(self, service: str) -> str:
         self._declared(service)
         return f"{self._state.project}-{service}-eraser"
+
+    async def end_eraser(self, service: str) -> None:
+        await asyncio.to_thread(volumes.end, self.engine, name=self.eraser_name(service))
 
     async def is_healthy(self, service: str) -> bool:
         return await is_ready(self._declared(service), self._state.loopback)

@@ -36,8 +36,9 @@ def _volumes(inspected: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def empty(engine: Engine, container_id: str, *, name: str) -> None:
-    """Remove all that is in the container's volumes; TargetError where that fails or one is not the project's."""
-    status, output = _run(engine, container_id, EMPTY, name=name)
+    """Remove all that is in the container's volumes; TargetError where that fails, where one is not the project's, and
+    where the container runs."""
+    status, output = _run(engine, container_id, EMPTY, name=name, only_at_rest=True)
     if status != 0:
         raise TargetError(f"{name} could not empty the volumes (exit code {status}): {output}")
 
@@ -46,7 +47,13 @@ def are_empty(engine: Engine, container_id: str, *, name: str) -> bool:
     return _run(engine, container_id, IS_EMPTY, name=name)[0] == 0
 
 
-def _run(engine: Engine, container_id: str, script: str, *, name: str) -> tuple[int, str]:
+def end(engine: Engine, *, name: str) -> None:
+    """Make sure that the short-lived container of this name is gone."""
+    with engine.client() as client, suppress(docker.errors.NotFound):
+        client.containers.get(name).remove(force=True)
+
+
+def _run(engine: Engine, container_id: str, script: str, *, name: str, only_at_rest: bool = False) -> tuple[int, str]:
     """The script's exit code and output; the volumes' folders are its arguments."""
     inspected = engine.inspect(container_id)
     with engine.client() as client:
@@ -66,9 +73,18 @@ def _run(engine: Engine, container_id: str, script: str, *, name: str) -> tuple[
             labels={PROJECT_LABEL: engine.project, SERVICE_LABEL: name},
         )
         try:
+            # Subtle: looked at only now, because whoever undoes the fault meanwhile removes the container that there is
+            # by now, or has started the service before.
+            if only_at_rest:
+                _refuse_running(engine.inspect(container_id))
             container.start()
             status = int(container.wait(timeout=ENDS_WITHIN_S)["StatusCode"])
             return status, container.logs().decode(errors="replace")
         finally:
             with suppress(docker.errors.NotFound):  # whoever undoes the fault was quicker
                 container.remove(force=True)
+
+
+def _refuse_running(inspected: dict[str, Any]) -> None:
+    if inspected["State"]["Running"]:
+        raise TargetError(f"{inspected['Config']['Labels'][SERVICE_LABEL]} runs: its data are not taken from under it.")
