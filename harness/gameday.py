@@ -27,7 +27,7 @@ from harness.record.writer import Sample, create_run_folder
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
 from harness.target.docker_state import DockerFolder
-from harness.target.lock import locked
+from harness.target.project import held
 from harness.target.running_state import StateFolder
 from harness.target.running_target import RunningTarget
 from harness.target.runtimes import Choice, check_runtime, running
@@ -175,7 +175,8 @@ def run_plan(
                 raise UncleanError(f"{result.unclean}\n{error}") from error
             raise
 
-    with locked(state_dir, purpose=f'"{plan.experiment}"', for_s=plan.duration_s + SETTLING_S):
+    for_s, purpose = plan.duration_s + SETTLING_S, f'"{plan.experiment}"'
+    with held(state_dir, place.loopback, runtime=plan.runtime, purpose=purpose, for_s=for_s):
         refuse_leftovers(place.runs, state_dir)
         return run_through(conduct)
 
@@ -218,7 +219,7 @@ def inject_by_hand(
     planned = planned_faults((fault,), target=spec, disturbed_s=0.0)
     state_dir = place.state_of(target_path)
     lasts_s = max(one.revert_s for one in planned)
-    with locked(state_dir, purpose=f"{fault_id(fault, 1)} by hand", for_s=lasts_s + SETTLING_S):
+    with held(state_dir, place.loopback, purpose=f"{fault_id(fault, 1)} by hand", for_s=lasts_s + SETTLING_S):
         refuse_leftovers(place.runs, state_dir)
         target = running(spec, state_dir)
         if target is None:

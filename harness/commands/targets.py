@@ -14,14 +14,14 @@ from harness.interrupts import run_through
 from harness.loader import load_target
 from harness.observe.overview import overview
 from harness.target import runtimes
-from harness.target.lock import locked
+from harness.target.project import held
 
 
 def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str | None) -> ExitCode:
     runtimes.check_runtime(choice.runtime)
     spec = load_target(target)
     state_dir = gameday.Place(runs=Path(), loopback=choice.loopback).state_of(target)
-    with locked(state_dir, purpose="its start", for_s=60):
+    with held(state_dir, choice.loopback, runtime=choice.runtime, purpose="its start", for_s=60):
         if runtimes.running(spec, state_dir) is not None:
             raise TargetError(f"{spec.name} is up already on {choice.loopback}. Run: gameday status, or gameday down.")
         running = run_through(lambda interrupts: runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
@@ -33,7 +33,7 @@ def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str |
 def down(console: Console, target: Path, loopback: str) -> ExitCode:
     spec = load_target(target)
     state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
-    with locked(state_dir, purpose="its stop", for_s=30):
+    with held(state_dir, loopback, purpose="its stop", for_s=30):
         running = runtimes.running(spec, state_dir)
         if running is None:
             _say_not_up(console, spec.name, target, loopback)

@@ -36,7 +36,7 @@ def make_data_folder(folder: Path) -> None:
 
 
 def remove_data_folder(folder: Path) -> None:
-    if _is_ours(folder):
+    if is_ours(folder):
         shutil.rmtree(folder)
 
 
@@ -48,7 +48,7 @@ def lose_data_of(folder: Path, service: str) -> None:
     """Remove one service's own folder, `<folder>/<service>`. It goes in one step, so that a start meanwhile finds all
     of it or nothing; what a remover leaves that is killed in the middle goes with the whole folder."""
     own = folder / service
-    if not _is_ours(folder) or not has_data_of(folder, service):
+    if not is_ours(folder) or not has_data_of(folder, service):
         return
     if own.parent != folder or service in (".", "..") or own.is_symlink() or not own.is_dir():
         raise TargetError(f"{own} is not the folder of a service: it is left alone.")
@@ -57,7 +57,7 @@ def lose_data_of(folder: Path, service: str) -> None:
     shutil.rmtree(lost)
 
 
-def _is_ours(folder: Path) -> bool:
+def is_ours(folder: Path) -> bool:
     """False where there is none; TargetError for one that somebody else made."""
     try:
         status = folder.lstat()

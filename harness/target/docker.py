@@ -19,6 +19,7 @@ from harness.target.docker_state import DockerFolder, DockerState
 from harness.target.docker_target import DockerTarget
 from harness.target.engine import Engine, engine_url
 from harness.target.ports import refuse_ports_in_use
+from harness.target.project import claim, owner, project_of, removal
 from harness.target.target import TargetSpec
 
 REMOVALS, BETWEEN_REMOVALS_S = 4, 1.0
@@ -35,13 +36,15 @@ async def up(
 ) -> DockerTarget:
     """Build the image where it is not up to date, start everything and wait until it is healthy."""
     check_defect(spec, defect)
-    folder = DockerFolder(state_dir)
+    state_folder = DockerFolder(state_dir)
     url, project = engine_url(engine), project_of(loopback)
     pinned = Engine(url, project)
     await asyncio.to_thread(pinned.info)  # says clearly where there is none
     if await asyncio.to_thread(pinned.containers):
-        remove = f"docker compose --project-name {project} down --volumes"
-        raise TargetError(f"Containers of the project {project} exist already. Run: gameday down, or else {remove}")
+        whose = f", started from {folder}" if (folder := owner(project)) else ""
+        raise TargetError(
+            f"Containers of the project {project} exist already{whose}. Run: gameday down, or else {removal(project)}"
+        )
     refuse_ports_in_use(loopback, _ports(spec))
     state = DockerState(
         engine=url,
@@ -52,7 +55,8 @@ async def up(
         loopback=loopback,
         defect=defect,
     )
-    folder.write(state)
+    state_folder.write(state)
+    claim(project, state_folder.folder)
     compose = Compose(
         command=state.compose_command,
         file=Path(state.compose_file),
@@ -63,12 +67,12 @@ async def up(
     try:
         await compose.build(spec.entry)
         await compose.up(tuple(spec.services))
-        folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))
-        target = DockerTarget(spec, folder)
+        state_folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))
+        target = DockerTarget(spec, state_folder)
         await asyncio.gather(*(target.until_ready(service) for service in spec.services))
     except BaseException:
         await asyncio.shield(_remove(compose, pinned))
-        folder.end()
+        state_folder.end()
         raise
     return target
 
@@ -87,10 +91,6 @@ async def _remove(compose: Compose, engine: Engine) -> None:
 def attach(spec: TargetSpec, state_dir: Path) -> DockerTarget:
     """The target that another process started in this state folder."""
     return DockerTarget(spec, DockerFolder(state_dir))
-
-
-def project_of(loopback: str) -> str:
-    return f"gameday-{loopback.replace('.', '-')}"
 
 
 def network_of(loopback: str) -> str:

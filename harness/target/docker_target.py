@@ -23,6 +23,7 @@ from harness.target.engine_events import EngineEvent, EngineEvents
 from harness.target.health import is_ready
 from harness.target.identity import ContainerIdentity, ProcessIdentity
 from harness.target.links import EVERYWHERE, LinkAddresses, ensure_links
+from harness.target.project import owner, removal
 from harness.target.running_target import Exit, Power, ServiceStatus, StartCommand
 from harness.target.target import ServiceSpec, TargetSpec
 
@@ -88,7 +89,14 @@ class DockerTarget:
 
     @property
     def is_up(self) -> bool:
-        return bool(self.engine.containers())
+        """Not where its engine is gone, nor where the project has containers of somebody else by now."""
+        try:
+            found = self.engine.containers()
+        except TargetError as error:
+            if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+                return False
+            raise
+        return bool(found) and self._are_ours(found)
 
     async def about(self) -> dict[str, str]:
         engine = await asyncio.to_thread(self.engine.info)
@@ -289,8 +297,13 @@ class DockerTarget:
     # --- all of it ---
 
     async def down(self) -> None:
+        """Where its containers are gone, networks and volumes; nothing of a project that is somebody else's by now."""
         self._our_doing.update(self._state.containers)
         self._events.close()
+        found = await asyncio.to_thread(self.engine.containers)
+        if found and not self._are_ours(found):
+            self._folder.end()
+            return
         await self._compose().down()
         left = await asyncio.to_thread(self.engine.containers)
         if left:
@@ -319,6 +332,19 @@ class DockerTarget:
             await ensure_links(f"http://{host}:{port}", {name: self._link(name) for name in links})
 
     # --- inside ---
+
+    def _are_ours(self, found: dict[str, str]) -> bool:
+        """Whether the project's containers are those that were started from this state folder."""
+        if pinned := set(self._state.containers.values()):
+            return not pinned.isdisjoint(found.values())
+        project = self._state.project
+        whose = owner(project)
+        if whose is None:
+            raise TargetError(
+                f"Nobody has noted who started the containers of the project {project}. "
+                f"If they are not somebody else's: {removal(project)}"
+            )
+        return whose == self._folder.folder
 
     def _compose(self) -> Compose:
         return Compose(

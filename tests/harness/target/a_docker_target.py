@@ -1,4 +1,4 @@
-"""A small target whose containers a fake engine has, driven through the SDK."""
+"""A small target whose containers a fake engine has, driven through the SDK; nothing is composed."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +13,28 @@ from tests.harness.target.a_region import LOOPBACK, SPEC, SPEC_PATH
 IDS = {"api-1": "0a1b2c3d4e5f" * 5, "postgres": "5f4e3d2c1b0a" * 5}
 
 
-def a_state(engine: FakeEngine) -> DockerState:
-    return DockerState(
+@contextmanager
+def an_engine() -> Iterator[FakeEngine]:
+    """Nothing is on it; its socket's folder is the only short one that there is."""
+    with tempfile.TemporaryDirectory() as folder, fake_engine(Path(folder)) as engine:
+        yield engine
+
+
+@contextmanager
+def a_docker_target() -> Iterator[tuple[FakeEngine, DockerTarget]]:
+    with an_engine() as engine, tempfile.TemporaryDirectory() as folder:
+        add_containers(engine)
+        yield engine, attached(Path(folder), engine)
+
+
+def add_containers(engine: FakeEngine) -> None:
+    for service, container in IDS.items():
+        engine.add(container, service=service)
+
+
+def attached(folder: Path, engine: FakeEngine, *, containers: dict[str, str] = IDS) -> DockerTarget:
+    """The target of a state folder that says that it was started."""
+    state = DockerState(
         engine=engine.url,
         project=PROJECT,
         compose_command=("false",),
@@ -22,15 +42,7 @@ def a_state(engine: FakeEngine) -> DockerState:
         variables={},
         loopback=LOOPBACK,
         defect=None,
-        containers=IDS,
+        containers=containers,
     )
-
-
-@contextmanager
-def a_docker_target() -> Iterator[tuple[FakeEngine, DockerTarget]]:
-    with tempfile.TemporaryDirectory() as folder, fake_engine(Path(folder)) as engine:
-        for service, container in IDS.items():
-            engine.add(container, service=service)
-        state_folder = DockerFolder(Path(folder) / "state")
-        state_folder.write(a_state(engine))
-        yield engine, DockerTarget(SPEC, state_folder)
+    DockerFolder(folder).write(state)
+    return DockerTarget(SPEC, DockerFolder(folder))
