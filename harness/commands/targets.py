@@ -34,12 +34,13 @@ def down(console: Console, target: Path, loopback: str) -> ExitCode:
     spec = load_target(target)
     state_dir = gameday.Place(runs=Path(), loopback=loopback).state_of(target)
     with held(state_dir, loopback, purpose="its stop", for_s=30):
-        running = runtimes.running(spec, state_dir)
-        if running is None:
-            _say_not_up(console, spec.name, target, loopback)
-            return ExitCode.PASS
-        asyncio.run(running.down())
-    console.print(f"{spec.name} is down.")
+        known = runtimes.known(spec, state_dir)
+        for one in known:
+            asyncio.run(one.down())
+    if known:
+        console.print(f"{spec.name} is down.")
+    else:
+        _say_not_up(console, spec.name, target, loopback)
     return ExitCode.PASS
 
 

@@ -65,6 +65,7 @@ async def up(
         variables=state.variables,
     )
     try:
+        await compose.down()  # what is left of a system whose containers somebody has removed: its databases
         await compose.build(spec.entry)
         await compose.up(tuple(spec.services))
         state_folder.write(msgspec.structs.replace(state, containers=await asyncio.to_thread(pinned.containers)))

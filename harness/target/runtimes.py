@@ -1,15 +1,15 @@
 """The one table of runtimes: where a target can run, and what can be done to it there."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from harness.errors import ExperimentError, TargetError
+from harness.errors import ExperimentError
 from harness.target import processes
 from harness.target.docker_state import DockerFolder
 from harness.target.processes_target import ProcessesTarget
+from harness.target.running_state import StateFolder
 from harness.target.running_target import Power, RunningTarget
 from harness.target.target import TargetSpec
 
@@ -55,18 +55,18 @@ async def up(
 
 
 def running(spec: TargetSpec, state_dir: Path) -> RunningTarget | None:
-    """The target that is up in a state folder, whoever started it and wherever it runs; None where none is."""
-    for attach in (_containers, processes.attach):
-        with suppress(TargetError):
-            target = attach(spec, state_dir)
-            if target is not None and target.is_up:
-                return target
-    return None
+    """The target that is up in a state folder, whoever started it and wherever it runs; None where none is. TargetError
+    where that cannot be told."""
+    return next((target for target in known(spec, state_dir) if target.is_up), None)
 
 
-def _containers(spec: TargetSpec, state_dir: Path) -> RunningTarget | None:
-    if DockerFolder(state_dir).read() is None:
-        return None
-    from harness.target import docker  # noqa: PLC0415 - as above
+def known(spec: TargetSpec, state_dir: Path) -> list[RunningTarget]:
+    """What was started in a state folder and not taken down, whether or not anything of it is still there."""
+    found: list[RunningTarget] = []
+    if StateFolder(state_dir).read() is not None:
+        found.append(processes.attach(spec, state_dir))
+    if DockerFolder(state_dir).read() is not None:
+        from harness.target import docker  # noqa: PLC0415 - as above
 
-    return docker.attach(spec, state_dir)
+        found.append(docker.attach(spec, state_dir))
+    return found

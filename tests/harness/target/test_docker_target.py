@@ -139,7 +139,7 @@ def start(engine: FakeEngine, folder: Path) -> DockerTarget:
     return asyncio.run(docker.up(SPEC, SPEC_PATH, state_dir=folder, loopback=LOOPBACK, engine=engine.url))
 
 
-def test_a_start_that_fails_leaves_nothing(
+def test_a_start_begins_with_nothing_of_an_earlier_system(
     engine: FakeEngine, composed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAMEDAY_COMPOSE", "false")
@@ -149,7 +149,7 @@ def test_a_start_that_fails_leaves_nothing(
         start(engine, tmp_path / "a")
 
     down = f"down {docker.project_of(LOOPBACK)}"
-    assert composed == ["build", "up", down]
+    assert composed == [down, "build", "up", down]
 
 
 def test_a_start_where_somebody_else_is_up_is_refused_and_names_them(
