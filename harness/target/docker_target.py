@@ -89,16 +89,21 @@ class DockerTarget:
 
     @property
     def is_up(self) -> bool:
-        """Not where its engine is gone, nor where the project has containers of somebody else by now."""
+        """Not where its engine is gone, nor where the project has containers of somebody else by now; TargetError where
+        its start was broken off."""
         try:
             found = self.engine.containers()
         except TargetError as error:
             if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
                 return False
             raise
-        return bool(found) and self._are_ours(found)
+        if not found or not self._are_ours(found):
+            return False
+        self._refuse_half_started()
+        return True
 
     async def about(self) -> dict[str, str]:
+        self._refuse_half_started()
         engine = await asyncio.to_thread(self.engine.info)
         first = await asyncio.to_thread(self._inspect, next(iter(self._state.containers)))
         return {
@@ -345,6 +350,13 @@ class DockerTarget:
                 f"If they are not somebody else's: {removal(project)}"
             )
         return whose == self._folder.folder
+
+    def _refuse_half_started(self) -> None:
+        if not self._state.containers:
+            raise TargetError(
+                f"{self.spec.name} is not whole ({self._folder.folder}): its start was broken off, or another process "
+                "is at it. Run: gameday down"
+            )
 
     def _compose(self) -> Compose:
         return Compose(

@@ -190,6 +190,8 @@ def fake_engine(folder: Path) -> Iterator[FakeEngine]:
     with _Server(f"{folder}/docker.sock", Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield engine
-        server.shutdown()
-        thread.join()
+        try:
+            yield engine
+        finally:
+            server.shutdown()
+            thread.join()

@@ -12,6 +12,7 @@ from harness.target import docker
 from harness.target.compose_command import Compose
 from harness.target.docker_target import DockerTarget
 from harness.target.project import claim
+from harness.target.runtimes import running
 from tests.harness.faults.fake_engine import PROJECT, FakeEngine
 from tests.harness.target.a_docker_target import IDS, add_containers, an_engine, attached
 from tests.harness.target.a_region import LOOPBACK, SPEC, SPEC_PATH
@@ -71,6 +72,18 @@ def test_it_is_not_up_where_its_project_has_somebody_elses_containers(engine: Fa
     somebody_elses(engine)
 
     assert not target.is_up
+
+
+def test_one_whose_start_was_broken_off_says_so(engine: FakeEngine, tmp_path: Path) -> None:
+    target = attached(tmp_path / "a", engine, containers={})
+    claim(PROJECT, tmp_path / "a")
+    add_containers(engine)
+    told = r"is not whole .*/a\): its start was broken off, or another process is at it\. Run: gameday down"
+
+    with pytest.raises(TargetError, match=told):
+        running(SPEC, tmp_path / "a")
+    with pytest.raises(TargetError, match=told):
+        asyncio.run(target.about())
 
 
 def test_before_it_has_containers_somebody_elses_are_not_taken_for_its_own(engine: FakeEngine, tmp_path: Path) -> None:
