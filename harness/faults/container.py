@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 
 from harness import clock
+from harness.errors import FaultError
 from harness.experiment.faults import CpuLimitFault, NetworkLossFault
 from harness.faults.journal import (
     ConnectNetwork,
@@ -238,7 +239,12 @@ def network_loss(fault: NetworkLossFault, target: ContainerTarget, original: Con
 
 
 def cpu_limit(fault: CpuLimitFault, target: ContainerTarget, original: Container) -> CpuLimitAction:
+    """FaultError where the service has no limit: an engine cannot take one away again."""
     limits = target.limits(original.service)
+    if limits.nano_cpus == 0:
+        raise FaultError(
+            f"{original.service} has no `cpus` in the compose file, so no limit of it could be taken back."
+        )
     return CpuLimitAction(target=target, original=original, limits=limits, share=float(fault.share))
 
 

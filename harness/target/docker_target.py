@@ -288,11 +288,7 @@ class DockerTarget:
         return cgroup.limits_of(self._inspect(service))
 
     async def limit(self, service: str, limits: Limits) -> None:
-        """Set the limits. An engine cannot take a limit away again, so a service that has none is refused."""
-        container_id = self._id(service)
-        if 0 in (limits.nano_cpus, limits.memory):
-            raise TargetError(f"{service} has no limit of its own in the compose file, so none could be restored.")
-        await asyncio.to_thread(cgroup.limit, self.engine, container_id, limits)
+        await asyncio.to_thread(cgroup.limit, self.engine, self._id(service), limits)
 
     def cpu_usage(self, service: str) -> CpuUsage:
         stats = cgroup.stats_of(self.engine, self._id(service))

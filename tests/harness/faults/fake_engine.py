@@ -136,7 +136,7 @@ class FakeEngine:
             case "unpause":
                 answer = (204, state.update(Paused=False)) if state["Paused"] else (409, {"message": "not paused"})
             case "update":
-                container["HostConfig"].update(body)
+                container["HostConfig"].update({name: value for name, value in body.items() if value})  # 0 says nothing
                 answer = 200, {"Warnings": None}
         return answer
 

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.errors import FaultError
+from harness.experiment.faults import CpuLimitFault
+from harness.faults.attack import service_action
 from harness.faults.container import ContainerDestroyAction, running_container
 from harness.target.docker_target import DockerTarget
+from harness.units import Ratio, Seconds
+from tests.harness.faults.a_target import planned
 from tests.harness.faults.fake_engine import FakeEngine
 from tests.harness.target.a_docker_target import IDS, a_docker_target
 
 POSTGRES = IDS["postgres"]
+AT, LASTS = Seconds(0), Seconds(5)
 
 
 @pytest.fixture
@@ -36,3 +42,32 @@ def test_whatever_empties_volumes_is_ended_before_the_service_is_started(
     asyncio.run(ContainerDestroyAction(target=target, original=original).revert())
 
     assert found == [set(IDS.values())]
+
+
+def test_a_limit_that_could_not_be_taken_back_is_refused_before_anything_is_done(
+    both: tuple[FakeEngine, DockerTarget],
+) -> None:
+    engine, target = both
+    engine.containers[POSTGRES]["HostConfig"] |= {"NanoCpus": 0}
+    fault = CpuLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
+
+    with pytest.raises(
+        FaultError, match="postgres has no `cpus` in the compose file, so no limit of it could be taken"
+    ):
+        service_action(planned(fault), target)
+
+
+@pytest.mark.slow
+def test_a_limit_on_the_cpu_leaves_memory_as_it_is(both: tuple[FakeEngine, DockerTarget]) -> None:
+    engine, target = both
+    host = engine.containers[POSTGRES]["HostConfig"]
+    host |= {"Memory": 0, "MemorySwap": 0}
+    fault = CpuLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
+    action = service_action(planned(fault), target)
+
+    asyncio.run(action.inject())
+    assert host == {"NanoCpus": 500_000_000, "Memory": 0, "MemorySwap": 0}
+    asyncio.run(action.revert())
+
+    assert asyncio.run(action.wrong_now()) == ""
+    assert host == {"NanoCpus": 1_000_000_000, "Memory": 0, "MemorySwap": 0}
