@@ -18,6 +18,7 @@ from harness.faults.journal import (
     Undo,
     UnpauseContainer,
 )
+from harness.faults.undo_container import is_as_it_was
 from harness.target.container_target import ContainerTarget, Limits, NetworkAttachment
 from harness.target.identity import ContainerIdentity
 from harness.target.running_target import RunningTarget
@@ -167,8 +168,7 @@ class NetworkLossAction(_OnContainer):
                 engine=self.original.engine,
                 id=self.original.id,
                 network=one.network,
-                aliases=one.aliases,
-                ipv4_address=one.ipv4_address,
+                endpoint=one.endpoint,
             )
             for one in self.attachments
         )
@@ -183,17 +183,26 @@ class NetworkLossAction(_OnContainer):
         return not await self._networks()
 
     async def revert(self) -> None:
-        attached = {one.network for one in await self._networks()}
-        for one in self.attachments:
-            if one.network not in attached:
-                await self.target.connect(self.place, one)
+        there = {one.network for one in await self._networks()}
+        for one in await self._missing():
+            if one.network in there:
+                await self.target.disconnect(self.place, one.network)
+            await self.target.connect(self.place, one)
+
+    async def wrong_now(self) -> str:
+        return "; ".join(f"{self.place} is not in {one.network} as it was" for one in await self._missing())
+
+    async def _missing(self) -> list[NetworkAttachment]:
+        """What it was attached to, and is not or not in the same way."""
+        now = {one.network: one.endpoint for one in await self._networks()}
+        return [
+            one
+            for one in self.attachments
+            if one.network not in now or not is_as_it_was(now[one.network], one.endpoint)
+        ]
 
     async def _networks(self) -> tuple[NetworkAttachment, ...]:
         return await asyncio.to_thread(self.target.networks, self.place)
-
-    async def wrong_now(self) -> str:
-        missing = set(self.attachments) - set(await self._networks())
-        return "; ".join(f"{self.place} is not in {one.network} as it was" for one in missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +244,15 @@ class CpuLimitAction(_OnContainer):
 
 
 def network_loss(fault: NetworkLossFault, target: ContainerTarget, original: Container) -> NetworkLossAction:
-    return NetworkLossAction(target=target, original=original, attachments=target.networks(original.service))
+    """FaultError where the engine would give the service another address when it comes back."""
+    attachments = target.networks(original.service)
+    for one in attachments:
+        if one.chosen:
+            raise FaultError(
+                f"{original.service} has no fixed address in {one.network} (now {', '.join(one.chosen)}), so it would "
+                "come back with another one. Give it one in the compose file: `ipv4_address`, `ipv6_address`."
+            )
+    return NetworkLossAction(target=target, original=original, attachments=attachments)
 
 
 def cpu_limit(fault: CpuLimitFault, target: ContainerTarget, original: Container) -> CpuLimitAction:

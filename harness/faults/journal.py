@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -101,14 +101,13 @@ class UnpauseContainer(_Data, frozen=True, kw_only=True, tag_field="kind", tag="
 
 
 class ConnectNetwork(_Data, frozen=True, kw_only=True, tag_field="kind", tag="connect_network"):
-    """The container is in the network, under the names and the address that it had."""
+    """The container is in the network as it was: `endpoint` is what the engine is told about it."""
 
     service: str
     engine: str
     id: str
     network: str
-    aliases: tuple[str, ...]
-    ipv4_address: str
+    endpoint: dict[str, Any]
 
 
 class RestoreLimits(_Data, frozen=True, kw_only=True, tag_field="kind", tag="restore_limits"):

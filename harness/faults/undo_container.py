@@ -51,21 +51,25 @@ def disconnected(undo: Data) -> str:
     attached = found["NetworkSettings"]["Networks"].get(undo["network"])
     if attached is None:
         return f"{undo['service']} is not in {undo['network']}"
-    names_missing = set(undo["aliases"]) - set(attached["Aliases"] or ())
-    address = (attached.get("IPAMConfig") or {}).get("IPv4Address") or ""
-    if names_missing or address != undo["ipv4_address"]:
-        return f"{undo['service']} is in {undo['network']} under other names or another address"
-    return ""
+    return (
+        ""
+        if is_as_it_was(attached, undo["endpoint"])
+        else f"{undo['service']} is in {undo['network']}, but not as it was"
+    )
+
+
+def is_as_it_was(attached: Data, endpoint: Data) -> bool:
+    """Whether an attachment has all that `endpoint` asks for; that of a container at rest has no MAC address."""
+    known = {key: value for key, value in endpoint.items() if key != "MacAddress" or attached.get(key)}
+    names = known.pop("Aliases")
+    return set(names) <= set(attached["Aliases"] or ()) and all(attached.get(key) == known[key] for key in known)
 
 
 def connect(undo: Data) -> None:
     network = quote(undo["network"], safe="")
-    with suppress(OSError):  # it is not in it, or under other names
+    with suppress(OSError):  # it is not in it, or not as it was
         engine_api.act(undo["engine"], f"/networks/{network}/disconnect", {"Container": undo["id"], "Force": True})
-    endpoint: dict[str, Any] = {"Aliases": list(undo["aliases"])}
-    if undo["ipv4_address"]:
-        endpoint["IPAMConfig"] = {"IPv4Address": undo["ipv4_address"]}
-    wanted = {"Container": undo["id"], "EndpointConfig": endpoint}
+    wanted = {"Container": undo["id"], "EndpointConfig": undo["endpoint"]}
     engine_api.act(undo["engine"], f"/networks/{network}/connect", wanted)
 
 
@@ -96,13 +100,25 @@ def command(undo: Data) -> str:
             limits = ["--cpus", f"{undo['nano_cpus'] / 1e9:g}", "--memory", str(undo["memory"])]
             words = ["docker", "update", *limits, "--memory-swap", str(undo["memory_swap"]), undo["id"][:12]]
         case "connect_network":
-            names = [word for alias in undo["aliases"] for word in ("--alias", alias)]
-            address = ["--ip", undo["ipv4_address"]] if undo["ipv4_address"] else []
-            words = ["docker", "network", "connect", *names, *address, undo["network"], undo["id"][:12]]
+            words = ["docker", "network", "connect", *_options(undo["endpoint"]), undo["network"], undo["id"][:12]]
         case _:
             words = ["docker", "unpause", undo["id"][:12]]
     prefix = "" if undo["engine"] == USUAL else f"DOCKER_HOST={shlex.quote(undo['engine'])} "
     return prefix + shlex.join(words)
+
+
+def _options(endpoint: Data) -> list[str]:
+    """Of `docker network connect`, which has none for a MAC address."""
+    ipam, driver = endpoint.get("IPAMConfig") or {}, endpoint.get("DriverOpts") or {}
+    options = {
+        "--alias": endpoint["Aliases"],
+        "--ip": filter(None, [ipam.get("IPv4Address")]),
+        "--ip6": filter(None, [ipam.get("IPv6Address")]),
+        "--link-local-ip": ipam.get("LinkLocalIPs") or (),
+        "--driver-opt": [f"{name}={value}" for name, value in driver.items()],
+        "--link": endpoint.get("Links") or (),
+    }
+    return [word for option, values in options.items() for value in values for word in (option, value)]
 
 
 def is_there(container: Data) -> bool:

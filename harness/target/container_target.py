@@ -1,6 +1,6 @@
 """A target that runs in containers: the powers that only an engine has."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -9,11 +9,12 @@ from harness.target.running_target import RunningTarget
 
 
 class NetworkAttachment(msgspec.Struct, frozen=True, kw_only=True):
-    """All it takes to put a container back into a network under the names and the address it had."""
+    """All it takes to put a container back into a network as it was: `endpoint` is what an engine is told about it, in
+    the engine's own words. `chosen` are addresses that the engine has chosen itself and would not give back."""
 
     network: str
-    aliases: tuple[str, ...]
-    ipv4_address: str
+    endpoint: dict[str, Any]
+    chosen: tuple[str, ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

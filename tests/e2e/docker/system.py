@@ -47,7 +47,11 @@ def _container(attributes: dict[str, Any]) -> dict[str, Any]:
         "state": (state["Running"], state["Paused"]),
         "limits": (host["NanoCpus"], host["Memory"], host["MemorySwap"], host["CpuQuota"]),
         "networks": {
-            name: (sorted({*(one["Aliases"] or ())} - {own}), one["IPAddress"], one["MacAddress"])
+            name: (
+                sorted({*(one["Aliases"] or ())} - {own}),
+                *(one["IPAddress"], one["GlobalIPv6Address"], one["MacAddress"]),
+                *(one[asked_for] or None for asked_for in ("IPAMConfig", "DriverOpts", "Links")),
+            )
             for name, one in attributes["NetworkSettings"]["Networks"].items()
         },
         "ports": attributes["NetworkSettings"]["Ports"],

@@ -53,10 +53,19 @@ class FakeEngine:
             "HostConfig": {"NanoCpus": 10**9, "Memory": 2**28, "MemorySwap": 2**28},
         }
 
-    def attach(self, container: str, network: str, *, aliases: list[str], ipv4_address: str) -> None:
+    def attach(self, container: str, network: str, endpoint: dict[str, Any]) -> None:
+        """The engine adds an alias, an address where none is asked for, and a MAC address that follows from it."""
+        asked_for = endpoint.get("IPAMConfig") or {}
+        address = asked_for.get("IPv4Address", "172.30.1.200")
         self.containers[container]["NetworkSettings"]["Networks"][network] = {
-            "Aliases": [*aliases, container[:12]],
-            "IPAMConfig": {"IPv4Address": ipv4_address},
+            "IPAMConfig": None,
+            "Links": None,
+            "DriverOpts": None,
+            "MacAddress": f"02:42:{address}",
+            **endpoint,
+            "Aliases": [*endpoint["Aliases"], container[:12]],
+            "IPAddress": address,
+            "GlobalIPv6Address": asked_for.get("IPv6Address", ""),
         }
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -111,9 +120,7 @@ class FakeEngine:
         if action == "disconnect":
             networks = self.containers[body["Container"]]["NetworkSettings"]["Networks"]
             return (200, None) if networks.pop(network, None) else (403, {"message": "is not connected"})
-        endpoint = body["EndpointConfig"]
-        address = endpoint.get("IPAMConfig", {}).get("IPv4Address", "")
-        self.attach(body["Container"], network, aliases=endpoint["Aliases"], ipv4_address=address)
+        self.attach(body["Container"], network, body["EndpointConfig"])
         return 200, None
 
     def _act(self, name: str, action: str, body: dict[str, Any]) -> tuple[int, Any]:

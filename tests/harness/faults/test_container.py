@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import FaultError
-from harness.experiment.faults import CpuLimitFault
+from harness.experiment.faults import CpuLimitFault, NetworkLossFault
 from harness.faults.attack import service_action
 from harness.faults.container import ContainerDestroyAction, running_container
 from harness.target.docker_target import DockerTarget
@@ -71,3 +71,49 @@ def test_a_limit_on_the_cpu_leaves_memory_as_it_is(both: tuple[FakeEngine, Docke
 
     assert asyncio.run(action.wrong_now()) == ""
     assert host == {"NanoCpus": 1_000_000_000, "Memory": 0, "MemorySwap": 0}
+
+
+ENDPOINT = {"Aliases": ["postgres"], "IPAMConfig": {"IPv4Address": "172.30.1.14"}, "DriverOpts": {"mtu": "1400"}}
+
+
+@pytest.mark.slow
+def test_a_service_comes_back_into_its_network_as_it_was(both: tuple[FakeEngine, DockerTarget]) -> None:
+    engine, target = both
+    engine.attach(POSTGRES, "net", ENDPOINT)
+    networks = engine.containers[POSTGRES]["NetworkSettings"]["Networks"]
+    before = dict(networks)
+    action = service_action(planned(NetworkLossFault(service="postgres", at=AT, lasts=LASTS)), target)
+
+    asyncio.run(action.inject())
+    assert asyncio.run(action.is_in_place())
+    assert asyncio.run(action.wrong_now()) == "postgres is not in net as it was"
+    asyncio.run(action.revert())
+
+    assert asyncio.run(action.wrong_now()) == ""
+    assert networks == before
+
+
+def test_one_that_is_in_it_otherwise_is_put_back_as_it_was(both: tuple[FakeEngine, DockerTarget]) -> None:
+    engine, target = both
+    engine.attach(POSTGRES, "net", ENDPOINT)
+    networks = engine.containers[POSTGRES]["NetworkSettings"]["Networks"]
+    before = dict(networks)
+    action = service_action(planned(NetworkLossFault(service="postgres", at=AT, lasts=LASTS)), target)
+    engine.attach(POSTGRES, "net", {**ENDPOINT, "DriverOpts": {}})
+
+    assert asyncio.run(action.wrong_now()) == "postgres is not in net as it was"
+    asyncio.run(action.revert())
+
+    assert networks == before
+
+
+def test_a_service_that_would_come_back_with_another_address_is_not_taken_out(
+    both: tuple[FakeEngine, DockerTarget],
+) -> None:
+    engine, target = both
+    engine.attach(POSTGRES, "net", {"Aliases": ["postgres"]})
+
+    with pytest.raises(
+        FaultError, match=r"postgres has no fixed address in net \(now 172\.30\.1\.200\), so it would come"
+    ):
+        service_action(planned(NetworkLossFault(service="postgres", at=AT, lasts=LASTS)), target)

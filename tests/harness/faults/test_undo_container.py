@@ -11,7 +11,14 @@ from harness.faults import undo, undo_container
 from tests.harness.faults.fake_engine import FakeEngine, fake_engine
 
 ID = "0a1b2c3d4e5f" * 5
-NAMES = {"network": "net", "aliases": ["api"], "ipv4_address": "172.30.1.14"}
+ENDPOINT = {
+    "Aliases": ["api"],
+    "IPAMConfig": {"IPv4Address": "172.30.1.14", "IPv6Address": "fd00::14", "LinkLocalIPs": ["169.254.1.1"]},
+    "MacAddress": "02:42:ac:1e:01:0e",
+    "DriverOpts": {"mtu": "1400"},
+    "Links": ["redis:cache"],
+}
+ATTACHED = {"network": "net", "endpoint": ENDPOINT}
 
 
 @pytest.fixture
@@ -57,38 +64,53 @@ def test_a_paused_container_goes_on(engine: FakeEngine) -> None:
     assert undo.wrong_now(data) == ""
 
 
-def test_a_container_gets_its_names_and_its_address_back(engine: FakeEngine) -> None:
+def test_a_container_gets_all_of_its_attachment_back(engine: FakeEngine) -> None:
     engine.add(ID)
-    data = undo_of(engine, "connect_network", **NAMES)
+    data = undo_of(engine, "connect_network", **ATTACHED)
 
     assert undo.wrong_now(data) == "api is not in net"
     undo.execute(data)
 
     assert undo.wrong_now(data) == ""
     attached = engine.containers[ID]["NetworkSettings"]["Networks"]["net"]
-    assert attached["IPAMConfig"] == {"IPv4Address": "172.30.1.14"}
-    assert "api" in attached["Aliases"]
+    assert {**attached, **ENDPOINT, "Aliases": ["api", ID[:12]]} == attached
 
 
 @pytest.mark.parametrize(
-    ("aliases", "ipv4_address"), [([], "172.30.1.14"), (["api"], "172.30.1.99")], ids=["nameless", "elsewhere"]
+    "other",
+    [
+        {"Aliases": []},
+        {"IPAMConfig": {"IPv4Address": "172.30.1.99"}},
+        {"IPAMConfig": {"IPv4Address": "172.30.1.14"}},
+        {"MacAddress": "02:42:ac:1e:01:63"},
+        {"DriverOpts": None},
+        {"Links": None},
+    ],
+    ids=str,
 )
 def test_one_that_somebody_has_put_back_otherwise_is_put_back_as_it_was(
-    engine: FakeEngine, aliases: list[str], ipv4_address: str
+    engine: FakeEngine, other: dict[str, Any]
 ) -> None:
     engine.add(ID)
-    engine.attach(ID, "net", aliases=aliases, ipv4_address=ipv4_address)
-    data = undo_of(engine, "connect_network", **NAMES)
+    engine.attach(ID, "net", {**ENDPOINT, **other})
+    data = undo_of(engine, "connect_network", **ATTACHED)
 
-    assert undo.wrong_now(data) == "api is in net under other names or another address"
+    assert undo.wrong_now(data) == "api is in net, but not as it was"
     undo.execute(data)
 
     assert undo.wrong_now(data) == ""
 
 
+def test_a_container_that_has_ended_needs_no_mac_address_to_be_as_it_was(engine: FakeEngine) -> None:
+    engine.add(ID, running=False)
+    engine.attach(ID, "net", {**ENDPOINT, "MacAddress": ""})
+
+    assert undo.wrong_now(undo_of(engine, "connect_network", **ATTACHED)) == ""
+
+
 @pytest.mark.parametrize("kind", ["start_container", "unpause_container", "connect_network"])
 def test_of_a_container_that_is_gone_nothing_is_wrong(engine: FakeEngine, kind: str) -> None:
-    assert undo.wrong_now(undo_of(engine, kind, **NAMES)) == ""
+    assert undo.wrong_now(undo_of(engine, kind, **ATTACHED)) == ""
 
 
 def test_what_the_engine_refuses_is_an_error_with_its_words(engine: FakeEngine) -> None:
@@ -122,11 +144,15 @@ def test_a_frozen_server_is_ended_and_started(engine: FakeEngine) -> None:
         ("start_container", "docker start 0a1b2c3d4e5f"),
         ("remove_container", "docker rm --force gameday-api-eraser"),
         ("unpause_container", "docker unpause 0a1b2c3d4e5f"),
-        ("connect_network", "docker network connect --alias api --ip 172.30.1.14 net 0a1b2c3d4e5f"),
+        (
+            "connect_network",
+            "docker network connect --alias api --ip 172.30.1.14 --ip6 fd00::14 --link-local-ip 169.254.1.1 "
+            "--driver-opt mtu=1400 --link redis:cache net 0a1b2c3d4e5f",
+        ),
     ],
 )
 def test_a_person_is_told_what_to_type(kind: str, words: str) -> None:
-    data = {"kind": kind, "service": "api", "id": ID, "name": "gameday-api-eraser", **NAMES}
+    data = {"kind": kind, "service": "api", "id": ID, "name": "gameday-api-eraser", **ATTACHED}
 
     assert undo.command({**data, "engine": "unix:///var/run/docker.sock"}) == words
     assert undo.command({**data, "engine": "unix:///x y.sock"}) == f"DOCKER_HOST='unix:///x y.sock' {words}"
