@@ -25,6 +25,8 @@ def up(console: Console, target: Path, *, choice: runtimes.Choice, defect: str |
         if runtimes.running(spec, state_dir) is not None:
             raise TargetError(f"{spec.name} is up already on {choice.loopback}. Run: gameday status, or gameday down.")
         running = run_through(lambda interrupts: runtimes.up(choice, spec, target, state_dir=state_dir, defect=defect))
+    for what, version in asyncio.run(running.about()).items():
+        console.print(f"[dim]{escape(f'{what}: {version}')}[/]", soft_wrap=True)
     host, port = running.address(spec.entry)
     console.print(f"{spec.name} is up: http://{host}:{port}  (stop it with: gameday down)", soft_wrap=True)
     return ExitCode.PASS

@@ -1,6 +1,7 @@
 """Runs the compose command: `docker compose` (version 2) or `docker-compose` (version 1.29), whichever there is.
 
-Both read the same file. The engine is pinned by DOCKER_HOST, whatever the operator's context is.
+Both read the same file. The engine is pinned by DOCKER_HOST, whatever the operator's context is or
+DOCKER_CONTEXT says.
 """
 
 import asyncio
@@ -68,10 +69,12 @@ class Compose:
 
     async def _run(self, *words: str, timeout_s: float) -> str:
         """Its output; whoever gives up waiting ends it, and a terminal's Ctrl-C reaches us alone."""
+        environment = {**os.environ, **self.variables, "DOCKER_HOST": self.engine}
+        environment.pop("DOCKER_CONTEXT", None)
         call = [*self.command, "--project-name", self.project, "--file", str(self.file), *words]
         process = await asyncio.create_subprocess_exec(
             *call,
-            env={**os.environ, **self.variables, "DOCKER_HOST": self.engine},
+            env=environment,
             cwd=self.file.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -15,6 +15,7 @@ import docker
 import docker.errors
 import requests
 from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.models.containers import Container
 
 from harness.errors import ExperimentError, TargetError
@@ -43,13 +44,19 @@ def engine_url(asked: str | None) -> str:
 
 
 def _configured() -> tuple[str | None, str]:
-    """Where the docker command would go, and who says so."""
+    """Where the docker command would go, and who says so: DOCKER_HOST, else DOCKER_CONTEXT, else its own settings."""
     if host := os.environ.get("DOCKER_HOST"):
         return host, "DOCKER_HOST"
-    context = ContextAPI.get_current_context()
-    if context is None or context.Host in (None, "", "http+unix:///var/run/docker.sock"):
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    by = f'the context "{name}"' + (" of DOCKER_CONTEXT" if os.environ.get("DOCKER_CONTEXT") else "")
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise ExperimentError(
+            f"Docker is set to {by}, which cannot be found. Say which engine is meant: --engine {LOCAL}"
+        )
+    if context.Host in (None, "", "http+unix:///var/run/docker.sock"):
         return None, ""
-    return str(context.Host).removeprefix("http+"), f'the context "{context.Name}"'
+    return str(context.Host).removeprefix("http+"), by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

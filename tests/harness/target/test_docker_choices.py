@@ -1,6 +1,7 @@
 """Which engine, which compose command, which names: decided before any container is touched."""
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
@@ -31,6 +32,7 @@ STATE = DockerState(
 def no_docker_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     monkeypatch.delenv("GAMEDAY_COMPOSE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -74,6 +76,67 @@ def test_one_of_another_machine_may_not() -> None:
         engine_url("tcp://10.0.0.1:2376")
 
 
+def a_context(home: Path, name: str, host: str, *, is_current: bool = False) -> None:
+    """As `docker context create` and `docker context use` write it."""
+    settings = home / ".docker"
+    about = settings / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+    about.parent.mkdir(parents=True)
+    endpoints = {"docker": {"Host": host, "SkipTLSVerify": False}}
+    about.write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": endpoints}))
+    (settings / "config.json").write_text(json.dumps({"currentContext": name} if is_current else {}))
+
+
+@pytest.mark.parametrize("elsewhere", ["tcp://10.0.0.1:2376", "unix:///run/user/1000/docker.sock"])
+def test_a_context_elsewhere_has_to_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    a_context(tmp_path, "prod", elsewhere)
+    assert engine_url(None) == LOCAL
+
+    monkeypatch.setenv("DOCKER_CONTEXT", "prod")
+
+    with pytest.raises(
+        ExperimentError, match=rf'set to {elsewhere} \(by the context "prod" of DOCKER_CONTEXT\)\. Faults'
+    ):
+        engine_url(None)
+    assert engine_url("unix:///other.sock") == "unix:///other.sock"
+
+
+def test_so_does_the_current_one(tmp_path: Path) -> None:
+    a_context(tmp_path, "prod", "ssh://root@prod", is_current=True)
+
+    with pytest.raises(
+        ExperimentError, match=r'set to ssh://root@prod \(by the context "prod"\)\. Faults would go there'
+    ):
+        engine_url(None)
+
+
+@pytest.mark.parametrize("named", ["default", "here"])
+def test_a_context_may_name_this_machines_own_whatever_the_current_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    a_context(tmp_path, "here", LOCAL)
+    a_context(tmp_path, "prod", "ssh://root@prod", is_current=True)
+    monkeypatch.setenv("DOCKER_CONTEXT", named)
+
+    assert engine_url(None) == LOCAL
+
+
+def test_docker_host_comes_before_any_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_context(tmp_path, "prod", "ssh://root@prod", is_current=True)
+    monkeypatch.setenv("DOCKER_CONTEXT", "prod")
+    monkeypatch.setenv("DOCKER_HOST", LOCAL)
+
+    assert engine_url(None) == LOCAL
+
+
+def test_a_context_that_there_is_not_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "prod")
+
+    with pytest.raises(ExperimentError, match=r'the context "prod" of DOCKER_CONTEXT, which cannot be found'):
+        engine_url(None)
+
+
 # --- which compose command ---
 
 
@@ -107,8 +170,10 @@ def test_without_either_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_a_call_that_fails_is_quoted_and_the_engine_is_pinned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program(tmp_path / "bin", "compose", 'echo "$@"; echo "engine $DOCKER_HOST, published on $PUBLISH"; exit 3')
+    says = "engine $DOCKER_HOST, context ${DOCKER_CONTEXT-none}, published on $PUBLISH"
+    program(tmp_path / "bin", "compose", f'echo "$@"; echo "{says}"; exit 3')
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:1")
+    monkeypatch.setenv("DOCKER_CONTEXT", "prod")
     compose = Compose(
         command=(str(tmp_path / "bin" / "compose"),),
         file=tmp_path / "docker-compose.yml",
@@ -122,7 +187,7 @@ def test_a_call_that_fails_is_quoted_and_the_engine_is_pinned(monkeypatch: pytes
 
     assert "ended with 3" in str(failure.value)
     assert "--project-name p" in str(failure.value)
-    assert f"engine {LOCAL}, published on 127.0.0.9" in str(failure.value)
+    assert f"engine {LOCAL}, context none, published on 127.0.0.9" in str(failure.value)
 
 
 def test_a_call_that_nobody_waits_for_any_more_is_ended_with_what_it_started(tmp_path: Path) -> None:

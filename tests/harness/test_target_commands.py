@@ -1,4 +1,4 @@
-"""`gameday down` takes down whatever was started, and never says that nothing is up where it cannot tell."""
+"""`up` says what the target runs on; `down` takes down whatever was started, and says where it cannot tell."""
 
 import shutil
 import tempfile
@@ -10,11 +10,13 @@ from rich.console import Console
 from harness.commands import targets
 from harness.errors import ExitCode, TargetError
 from harness.gameday import Place
+from harness.target import runtimes
 from harness.target.compose_command import Compose
 from harness.target.docker_state import DockerFolder
+from harness.target.docker_target import DockerTarget
 from harness.target.running_state import StateFolder, TargetState
 from tests.harness.faults.fake_engine import PROJECT
-from tests.harness.target.a_docker_target import an_engine, attached
+from tests.harness.target.a_docker_target import add_containers, an_engine, attached
 from tests.harness.target.a_region import LOOPBACK, SPEC_PATH
 
 
@@ -37,6 +39,27 @@ def down(target: Path) -> str:
     console = Console(record=True, width=200)
     assert targets.down(console, target, LOOPBACK) is ExitCode.PASS
     return console.export_text()
+
+
+def test_what_it_runs_on_is_told(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def version(self: Compose) -> str:
+        return "1.29.2"
+
+    console = Console(record=True, width=200)
+    with an_engine() as engine:
+        add_containers(engine)
+
+        async def up(*_: object, **__: object) -> DockerTarget:
+            return attached(state_dir(target), engine)
+
+        monkeypatch.setattr(Compose, "version", version)
+        monkeypatch.setattr(runtimes, "up", up)
+        choice = runtimes.Choice(runtime="docker", loopback=LOOPBACK)
+        assert targets.up(console, target, choice=choice, defect=None) is ExitCode.PASS
+
+    told = console.export_text()
+    assert f"docker engine: Docker Engine 20.10 of here ({engine.url})\n" in told
+    assert "compose: false 1.29.2\n" in told
 
 
 def test_where_nothing_was_started_it_says_so(target: Path) -> None:
