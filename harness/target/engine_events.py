@@ -43,8 +43,8 @@ class EngineEvents:
         self._thread = threading.Thread(target=self._follow, name="engine events", daemon=True)
 
     def start(self) -> None:
-        """Listen from now on; returns once the engine has taken the question."""
-        if not self._thread.is_alive():
+        """Listen from now on, if not yet; returns once the engine has taken the question."""
+        if self._thread.ident is None:  # never started; one that has ended stays ended
             self._thread.start()
             self._listening.wait(timeout=5)
 

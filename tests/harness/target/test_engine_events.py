@@ -76,6 +76,7 @@ def test_an_engine_that_has_gone_away_is_an_error_and_not_silence() -> None:
     engine.gone.set()
     events._thread.join(timeout=5)
 
+    events.start()  # as whatever is done next to a service does
     with pytest.raises(TargetError, match="has stopped telling"):
         events.all()
 
