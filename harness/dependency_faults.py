@@ -14,6 +14,7 @@ from harness.experiment.faults import (
     NetworkLossFault,
     PauseFault,
     ResetFault,
+    StopFault,
 )
 from harness.target.target import ServiceSpec, TargetSpec
 
@@ -36,4 +37,4 @@ def cuts_off(fault: Fault, caller: ServiceSpec, dependency: str, target: TargetS
         return False
     if isinstance(fault, ResetFault):
         return fault.share >= 1
-    return isinstance(fault, BlackholeFault | DownFault | KillFault | PauseFault | NetworkLossFault)
+    return isinstance(fault, BlackholeFault | DownFault | KillFault | StopFault | PauseFault | NetworkLossFault)

@@ -58,6 +58,10 @@ class PauseFault(_ServiceFault, frozen=True, kw_only=True, tag="pause"):
     """The service is frozen: it accepts connections and says nothing; reverting lets it go on."""
 
 
+class StopFault(_ServiceFault, frozen=True, kw_only=True, tag="stop"):
+    """The service is asked to stop (SIGTERM) and stays down; reverting starts it again."""
+
+
 class RestartFault(Strict, frozen=True, kw_only=True, tag_field="kind", tag="restart"):
     """The service is asked to stop (SIGTERM) and started again; over once it is healthy."""
 
@@ -142,6 +146,7 @@ ServiceFault = (
     KillFault
     | DestroyFault
     | PauseFault
+    | StopFault
     | RestartFault
     | CrashFault
     | OutOfMemoryFault

@@ -27,6 +27,7 @@ from harness.experiment.faults import (
     PauseFault,
     ResetFault,
     RestartFault,
+    StopFault,
     place_of,
 )
 from harness.faults import canary
@@ -37,13 +38,13 @@ from harness.faults.container import (
     ContainerKillAction,
     ContainerOutOfMemoryAction,
     ContainerPauseAction,
-    ContainerRestartAction,
+    ContainerStopAction,
     cpu_limit,
     network_loss,
 )
 from harness.faults.cpu_canary import LimitedCpu
 from harness.faults.journal import Container, Protocol
-from harness.faults.process import DestroyAction, KillAction, PauseAction, RestartAction
+from harness.faults.process import DestroyAction, KillAction, PauseAction, StopAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
 from harness.target.container_target import ContainerTarget
@@ -200,9 +201,12 @@ CATALOGUE: dict[type[Fault], Kind] = {
         power=Power.PAUSE,
         expectation=_silence,
     ),
+    StopFault: Kind(
+        process_action=StopAction, container_action=_acts(ContainerStopAction), power=Power.STOP, expectation=_refusal
+    ),
     RestartFault: Kind(
-        process_action=RestartAction,
-        container_action=_acts(ContainerRestartAction),
+        process_action=StopAction,
+        container_action=_acts(ContainerStopAction),
         power=Power.RESTART,
         expectation=_refusal,
     ),

@@ -91,7 +91,7 @@ class ContainerDestroyAction(ContainerKillAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRestartAction(ContainerKillAction):
+class ContainerStopAction(ContainerKillAction):
     """The service's own stop signal, then SIGKILL after its grace period; reverting starts the container again."""
 
     async def inject(self) -> int | None:

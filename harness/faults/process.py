@@ -68,7 +68,7 @@ class DestroyAction(KillAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestartAction(KillAction):
+class StopAction(KillAction):
     """SIGTERM, and wait until it has ended; reverting starts the service again."""
 
     async def inject(self) -> None:

@@ -37,7 +37,7 @@ def breakers_figures(
             sentence = f"{shortened(dependency)} is nothing that replicas of {target.name} call."
             yield place, sentence, did_you_mean(dependency, known)
         elif not any(cuts_off(fault, caller, dependency, target) for fault in faults for caller in replicas):
-            hint = "Known: reset, blackhole, down on the link to it; kill, pause on the service."
+            hint = "Known: reset, blackhole, down on the link to it; kill, stop, pause on the service."
             yield place, f'no fault cuts "{dependency}" off, so no breaker has to open.', hint
 
 

@@ -35,7 +35,7 @@ class ProcessesTarget:
     """A started target; what is on disk counts, so several processes may hold one of these for the same target."""
 
     runtime = "processes"
-    powers = frozenset({Power.KILL, Power.PAUSE, Power.RESTART, Power.DESTROY})
+    powers = frozenset({Power.KILL, Power.PAUSE, Power.STOP, Power.RESTART, Power.DESTROY})
 
     def __init__(self, spec: TargetSpec, folder: StateFolder) -> None:
         state = folder.read()

@@ -15,6 +15,7 @@ class Power(StrEnum):
 
     KILL = "kill"
     PAUSE = "pause"
+    STOP = "stop"
     RESTART = "restart"
     DESTROY = "destroy the data of"
     CRASH = "crash"  # as if by itself: what restarts crashed services does so

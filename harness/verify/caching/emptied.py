@@ -19,7 +19,7 @@ from harness.verify.windows import FaultWindow, Window
 Mask = NDArray[np.bool_]
 
 OVER_BY_THEMSELVES = ("restart", "crash", "out_of_memory")  # once the service is healthy again, with an empty memory
-EMPTYING = (*OVER_BY_THEMSELVES, "kill", "destroy")
+EMPTYING = (*OVER_BY_THEMSELVES, "kill", "destroy", "stop")
 CACHES = ("redis",)  # roles of services that have nothing left after that
 
 

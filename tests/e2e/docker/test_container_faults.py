@@ -21,6 +21,7 @@ from harness.experiment.faults import (
     OutOfMemoryFault,
     PauseFault,
     RestartFault,
+    StopFault,
 )
 from harness.faults.injector import Injector
 from harness.faults.journal import Journal, State, last_states, read_journal
@@ -67,6 +68,8 @@ def target(running: DockerTarget) -> Iterator[DockerTarget]:
         KillFault(service="us-east-postgres", at=AT, lasts=LASTS),
         DestroyFault(service="us-east-postgres", at=AT, lasts=LASTS),
         DestroyFault(service=API, at=AT, lasts=LASTS),
+        StopFault(service=API, at=AT, lasts=LASTS),
+        StopFault(service="us-east-postgres", at=AT, lasts=LASTS),
         PauseFault(service=API, at=AT, lasts=LASTS),
         NetworkLossFault(service=API, at=AT, lasts=LASTS),
     ],
@@ -143,6 +146,7 @@ def test_a_container_that_somebody_else_kills_is_noticed(target: DockerTarget) -
         "{kind: network_loss, service: us-east-api-1}",
         "{kind: cpu_limit, service: us-east-api-1, share: 20%}",
         "{kind: kill, service: us-east-redis}",
+        "{kind: stop, service: us-east-redis}",
         "{kind: destroy, service: us-east-postgres}",
     ],
 )

@@ -20,6 +20,7 @@ from harness.experiment.faults import (
     PauseFault,
     ResetFault,
     RestartFault,
+    StopFault,
 )
 from harness.faults.journal import State
 from harness.faults.lease import Guard
@@ -76,6 +77,8 @@ def _latency(link: str, jitter_s: float = 0.0) -> Fault:
         (KillFault(service="postgres", at=AT, lasts=LASTS), 1.0, 0.0),
         (DestroyFault(service="redis", at=AT, lasts=LASTS), 1.0, 0.0),
         (DestroyFault(service="web", at=AT, lasts=LASTS), 1.0, 0.0),
+        (StopFault(service="redis", at=AT, lasts=LASTS), 1.0, 0.0),
+        (StopFault(service="web", at=AT, lasts=LASTS), 1.0, 0.0),
         (PauseFault(service="web", at=AT, lasts=LASTS), 1.0, 0.0),
         (PauseFault(service="postgres", at=AT, lasts=LASTS), 1.0, 0.0),
     ],

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("kind", "crash"),
     [("kill", crash) for crash in ["starting", *CRASHES]]
+    + [("stop", crash) for crash in ("after ARMED", "before INJECTED", "after INJECTED", "after REVERTING")]
     + [("pause", crash) for crash in ("after ARMED", "after INJECTED")]
     + [("destroy", crash) for crash in ("after ARMED", "losing", "before INJECTED", "after REVERTING")]
     + [("region_outage", crash) for crash in ("after ARMED", "after INJECTED", "after REVERTING", "before VERIFIED")],

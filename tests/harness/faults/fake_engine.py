@@ -15,6 +15,7 @@ from urllib.parse import unquote
 PROJECT = "p"
 ABOUT = {
     "version": {"ApiVersion": "1.41"},
+    "events": None,
     "info": {"ID": "E", "Name": "here", "ServerVersion": "20.10"},
 }
 NOWHERE = 404, {"message": "page not found"}
@@ -30,6 +31,7 @@ class FakeEngine:
         self.calls: list[str] = []
         self.refuses = False
         self.meanwhile: dict[str, Callable[[], object]] = {}
+        self.over = threading.Event()
         self.emptied: list[str] = []  # containers whose volumes a short-lived one has been started on
 
     def add(
@@ -138,6 +140,8 @@ class FakeEngine:
                 answer = (304, None) if state["Running"] else (204, state.update(Running=True))
             case "wait":
                 answer = 200, {"StatusCode": 0}
+            case "stop":
+                answer = (204, state.update(Running=False)) if state["Running"] else (304, None)
             case "kill":
                 answer = (204, state.update(Running=False)) if state["Running"] else (409, {"message": "not running"})
             case "unpause":
@@ -190,6 +194,11 @@ def fake_engine(folder: Path) -> Iterator[FakeEngine]:
             status, answer = engine.answer(method, self.path, json.loads(text) if text else {})
             data = b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
+            if "/events" in self.path:  # it tells nothing, for as long as it lives
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                engine.over.wait()
+                return
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -200,5 +209,6 @@ def fake_engine(folder: Path) -> Iterator[FakeEngine]:
         try:
             yield engine
         finally:
+            engine.over.set()
             server.shutdown()
             thread.join()

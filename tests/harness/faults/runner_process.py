@@ -26,6 +26,7 @@ from harness.experiment.faults import (
     RegionFault,
     RegionOutageFault,
     ResetFault,
+    StopFault,
     WrittenFault,
 )
 from harness.faults.injector import Injector
@@ -45,6 +46,7 @@ FAULTS: dict[str, Callable[[Seconds], WrittenFault]] = {
     "reset": lambda lasts: ResetFault(link=REDIS, at=AT, lasts=lasts),
     "kill": lambda lasts: KillFault(service="redis", at=AT, lasts=lasts),
     "destroy": lambda lasts: DestroyFault(service="postgres", at=AT, lasts=lasts),
+    "stop": lambda lasts: StopFault(service="redis", at=AT, lasts=lasts),
     "pause": lambda lasts: PauseFault(service="redis", at=AT, lasts=lasts),
     "region_outage": lambda lasts: RegionOutageFault(region="here", at=AT, lasts=lasts),
 }

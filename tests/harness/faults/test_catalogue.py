@@ -18,6 +18,7 @@ from harness.experiment.faults import (
     PauseFault,
     ResetFault,
     RestartFault,
+    StopFault,
 )
 from harness.faults.catalogue import CATALOGUE, canary_path, kind_of, refusals
 from harness.plan import PlannedFault
@@ -68,6 +69,8 @@ def test_every_fault_that_can_be_written_is_in_the_table() -> None:
         (DownFault(link=REDIS, at=AT, lasts=Seconds(0)), "ends before it begins"),
         (KillFault(service="redis", at=AT, lasts=LASTS), None),
         (KillFault(service="toxiproxy", at=AT, lasts=LASTS), "without it nothing could be measured"),
+        (StopFault(service="redis", at=AT, lasts=LASTS), None),
+        (StopFault(service="redis", at=AT, lasts=Seconds(0)), "ends before it begins"),
         (PauseFault(service="nothing", at=AT, lasts=LASTS), "is not a service"),
         (RestartFault(service="web", at=AT), None),
     ],
@@ -98,6 +101,18 @@ def test_what_a_runtime_has_no_power_for_is_refused_and_the_one_that_has_is_name
 
     assert problem.endswith("run it with --runtime docker.")
     assert refusals((planned(fault, lasts_s=30.0),), SPEC, runtime="docker") == []
+
+
+@pytest.mark.parametrize("runtime", ["processes", "docker"])
+def test_what_every_runtime_can_do_is_refused_by_none(runtime: str) -> None:
+    faults = (
+        KillFault(service="redis", at=AT, lasts=LASTS),
+        StopFault(service="redis", at=AT, lasts=LASTS),
+        PauseFault(service="redis", at=AT, lasts=LASTS),
+        RestartFault(service="redis", at=AT),
+    )
+
+    assert [refusals((planned(fault),), SPEC, runtime=runtime) for fault in faults] == [[]] * len(faults)
 
 
 def test_no_faults_are_no_problem() -> None:

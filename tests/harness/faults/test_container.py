@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from harness.errors import FaultError
-from harness.experiment.faults import CpuLimitFault, NetworkLossFault
+from harness.experiment.faults import CpuLimitFault, NetworkLossFault, StopFault
+from harness.faults import undo
 from harness.faults.attack import service_action
 from harness.faults.container import ContainerDestroyAction, running_container
 from harness.target.docker_target import DockerTarget
@@ -117,3 +119,25 @@ def test_a_service_that_would_come_back_with_another_address_is_not_taken_out(
         FaultError, match=r"postgres has no fixed address in net \(now 172\.30\.1\.200\), so it would come"
     ):
         service_action(planned(NetworkLossFault(service="postgres", at=AT, lasts=LASTS)), target)
+
+
+@pytest.mark.slow
+def test_a_stopped_service_had_its_time_to_end_and_is_started_again(
+    both: tuple[FakeEngine, DockerTarget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def until_ready(service: str) -> None:
+        """At once."""
+
+    engine, target = both
+    monkeypatch.setattr(target, "until_ready", until_ready)
+    action = service_action(planned(StopFault(service="postgres", at=AT, lasts=LASTS)), target)
+
+    asyncio.run(action.inject())
+    assert asyncio.run(action.is_in_place())
+    (guards,) = [msgspec.to_builtins(one) for one in action.undo()]
+    assert undo.wrong_now(guards) == "postgres does not run"
+    asyncio.run(action.revert())
+
+    assert undo.wrong_now(guards) == ""
+    changes = [call.rpartition("/")[2] for call in engine.calls if call.startswith("POST")]
+    assert changes == ["stop?t=10", "start"]

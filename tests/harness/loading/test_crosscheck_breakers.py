@@ -1,9 +1,11 @@
 """Circuit breakers can be judged where a fault cuts off what they guard."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from harness.experiment.faults import fault_id
 from harness.loader import load_experiment
 from tests.harness.loading.an_experiment import BROKEN, SMALL, Written, error_of
 
@@ -21,6 +23,15 @@ from tests.harness.loading.an_experiment import BROKEN, SMALL, Written, error_of
 def test_breakers_that_could_not_be_judged_are_refused(written: Written, words: str, sentence: str) -> None:
     assert load_experiment(written(BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")))
     assert sentence in error_of(written(BROKEN.replace("slo, p99: 150ms", f"breakers, {words}")))
+
+
+@pytest.mark.parametrize("kind", ["kill", "stop", "pause", "network_loss"])
+def test_a_service_that_does_not_run_or_answer_is_cut_off(written: Written, kind: str) -> None:
+    text = BROKEN.replace("slo, p99: 150ms", "breakers, dependencies: [redis]")
+    fault = re.sub(r"kind: .*\n    link: .*", f"kind: {kind}\n    service: us-east-redis", text)
+
+    (loaded,) = load_experiment(written(fault)).experiment.faults
+    assert fault_id(loaded, 1) == f"{kind}-1"
 
 
 def test_a_slow_dependency_is_not_cut_off(written: Written) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.experiment.expectations.caching import CachingCheck
-from harness.experiment.faults import KillFault
+from harness.experiment.faults import KillFault, StopFault
 from harness.record.reader import Run
 from harness.record.rows import NO_AGE, FaultEdge
 from harness.units import Seconds
@@ -325,9 +325,10 @@ def test_a_phase_that_the_run_does_not_have_has_no_hit_ratio(sound: Run) -> None
 
 
 @pytest.mark.slow
-def test_after_a_kill_it_counts_from_when_the_cache_is_started_again() -> None:
+@pytest.mark.parametrize("kind", [KillFault, StopFault])
+def test_after_a_kill_it_counts_from_when_the_cache_is_started_again(kind: type[KillFault] | type[StopFault]) -> None:
     """Which is two seconds after everything was made."""
-    killed = SOUND.but(fault=KillFault(service=REDIS, at=Seconds(EMPTIED_AT_S - 25.0), lasts=Seconds(3.0)))
+    killed = SOUND.but(fault=kind(service=REDIS, at=Seconds(EMPTIED_AT_S - 25.0), lasts=Seconds(3.0)))
 
     assert figure(check_caching(killed.run(), CHECK), "builds").value == 0.0
 
