@@ -94,6 +94,12 @@ class CpuLimitFault(_ServiceFault, frozen=True, kw_only=True, tag="cpu_limit"):
     share: Ratio
 
 
+class MemoryLimitFault(_ServiceFault, frozen=True, kw_only=True, tag="memory_limit"):
+    """The service gets only `share` of the memory that it was allowed; if it needs more, the kernel ends it."""
+
+    share: Ratio
+
+
 class _RegionFault(Strict, frozen=True, kw_only=True, tag_field="kind"):
     region: str
     at: Seconds
@@ -152,6 +158,7 @@ ServiceFault = (
     | OutOfMemoryFault
     | NetworkLossFault
     | CpuLimitFault
+    | MemoryLimitFault
 )
 RegionFault = (
     RegionOutageFault | RegionDestroyedFault | RegionCutFault | RegionPauseFault | RegionFlapFault | PartitionFault

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from harness.errors import FaultError
-from harness.experiment.faults import CpuLimitFault, LinkFault, place_of
+from harness.experiment.faults import CpuLimitFault, LinkFault, MemoryLimitFault, place_of
 from harness.faults import canary, catalogue
 from harness.faults.action import Action
-from harness.faults.cpu_canary import CpuPath
+from harness.faults.container_path import ContainerPath
 from harness.faults.journal import HARMLESS, Container, State
 from harness.faults.network import LinkAction
 from harness.faults.running import running_service
@@ -102,9 +102,9 @@ def canary_path(planned: PlannedFault, target: RunningTarget) -> canary.Path:
     host, port = target.link_address(place) if isinstance(fault, LinkFault) else target.address(place)
     if not ipaddress.ip_address("127.0.0.1" if host == "localhost" else host).is_loopback:
         raise FaultError(f"{planned.id}: {place} is at {host}. Only loopback addresses may be attacked.")
-    if isinstance(fault, CpuLimitFault):
+    if isinstance(fault, CpuLimitFault | MemoryLimitFault):
         asked = cast(ContainerTarget, target)
-        return CpuPath(name=place, protocol=protocol, host=host, port=port, path=path, target=asked)
+        return ContainerPath(name=place, protocol=protocol, host=host, port=port, path=path, target=asked)
     return canary.Path(name=place, protocol=protocol, host=host, port=port, path=path)
 
 

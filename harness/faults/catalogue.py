@@ -22,6 +22,7 @@ from harness.experiment.faults import (
     KillFault,
     LatencyFault,
     LinkFault,
+    MemoryLimitFault,
     NetworkLossFault,
     OutOfMemoryFault,
     PauseFault,
@@ -40,10 +41,12 @@ from harness.faults.container import (
     ContainerPauseAction,
     ContainerStopAction,
     cpu_limit,
+    memory_limit,
     network_loss,
 )
 from harness.faults.cpu_canary import LimitedCpu
 from harness.faults.journal import Container, Protocol
+from harness.faults.memory_canary import LimitedMemory
 from harness.faults.process import DestroyAction, KillAction, PauseAction, StopAction
 from harness.faults.toxiproxy import Toxic
 from harness.plan import PlannedFault
@@ -161,7 +164,11 @@ def _limited_cpu(fault: CpuLimitFault) -> canary.Expectation:
     return LimitedCpu(share=float(fault.share))
 
 
-def _cpu_limit_problems(fault: CpuLimitFault) -> list[str]:
+def _limited_memory(fault: MemoryLimitFault) -> canary.Expectation:
+    return LimitedMemory(share=float(fault.share))
+
+
+def _limit_problems(fault: CpuLimitFault | MemoryLimitFault) -> list[str]:
     return [] if 0 < fault.share < 1 else [f"share: {fault.share} is not between 0% and 100%"]
 
 
@@ -216,10 +223,16 @@ CATALOGUE: dict[type[Fault], Kind] = {
     NetworkLossFault: Kind(container_action=network_loss, power=Power.DISCONNECT, expectation=_loss),
     CpuLimitFault: Kind(
         container_action=cpu_limit,
-        problems=_cpu_limit_problems,
+        problems=_limit_problems,
         power=Power.LIMIT,
         expectation=_limited_cpu,
         hides_others=False,
+    ),
+    MemoryLimitFault: Kind(
+        container_action=memory_limit,
+        problems=_limit_problems,
+        power=Power.LIMIT_MEMORY,
+        expectation=_limited_memory,
     ),
 }
 

@@ -8,7 +8,7 @@ import msgspec
 
 from harness import clock
 from harness.errors import FaultError
-from harness.experiment.faults import CpuLimitFault, NetworkLossFault
+from harness.experiment.faults import CpuLimitFault, MemoryLimitFault, NetworkLossFault
 from harness.faults.journal import (
     ConnectNetwork,
     Container,
@@ -206,11 +206,11 @@ class NetworkLossAction(_OnContainer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CpuLimitAction(_OnContainer):
-    """Less CPU than the compose file allows; reverting gives exactly that back."""
+class LimitAction(_OnContainer):
+    """Less than the compose file allows; reverting gives exactly that back."""
 
     limits: Limits
-    share: float
+    wanted: Limits
 
     def undo(self) -> tuple[Undo, ...]:
         return (
@@ -226,11 +226,11 @@ class CpuLimitAction(_OnContainer):
 
     async def inject(self) -> int | None:
         asked_unix_ns = clock.unix_ns()
-        await self.target.limit(self.place, self._wanted())
+        await self.target.limit(self.place, self.wanted)
         return await self.target.happened_unix_ns(self.place, ("update",), since_unix_ns=asked_unix_ns)
 
     async def is_in_place(self) -> bool:
-        return await asyncio.to_thread(self.target.limits, self.place) == self._wanted()
+        return await asyncio.to_thread(self.target.limits, self.place) == self.wanted
 
     async def revert(self) -> None:
         await self.target.limit(self.place, self.limits)
@@ -239,8 +239,26 @@ class CpuLimitAction(_OnContainer):
         now = await asyncio.to_thread(self.target.limits, self.place)
         return "" if now == self.limits else f"{self.place} is limited to {now}, and was to {self.limits}"
 
-    def _wanted(self) -> Limits:
-        return msgspec.structs.replace(self.limits, nano_cpus=round(self.limits.nano_cpus * self.share))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLimitAction(LimitAction):
+    """The kernel may end the service for want of memory, again and again, until its restart policy waits for a minute;
+    reverting starts it where it does not run."""
+
+    def undo(self) -> tuple[Undo, ...]:
+        start = StartContainer(service=self.place, engine=self.original.engine, id=self.original.id)
+        return (*LimitAction.undo(self), start)
+
+    async def revert(self) -> None:
+        await LimitAction.revert(self)
+        if await self._identity() is None:
+            await self.target.kill(self.place)  # to an engine one that waits to be restarted is running already
+            await self.target.start(self.place)
+
+    async def wrong_now(self) -> str:
+        if await self._identity() is None:
+            return f"{self.place} does not run"
+        return await LimitAction.wrong_now(self)
 
 
 def network_loss(fault: NetworkLossFault, target: ContainerTarget, original: Container) -> NetworkLossAction:
@@ -255,14 +273,29 @@ def network_loss(fault: NetworkLossFault, target: ContainerTarget, original: Con
     return NetworkLossAction(target=target, original=original, attachments=attachments)
 
 
-def cpu_limit(fault: CpuLimitFault, target: ContainerTarget, original: Container) -> CpuLimitAction:
+def cpu_limit(fault: CpuLimitFault, target: ContainerTarget, original: Container) -> LimitAction:
     """FaultError where the service has no limit: an engine cannot take one away again."""
     limits = target.limits(original.service)
     if limits.nano_cpus == 0:
         raise FaultError(
             f"{original.service} has no `cpus` in the compose file, so no limit of it could be taken back."
         )
-    return CpuLimitAction(target=target, original=original, limits=limits, share=float(fault.share))
+    wanted = msgspec.structs.replace(limits, nano_cpus=round(limits.nano_cpus * fault.share))
+    return LimitAction(target=target, original=original, limits=limits, wanted=wanted)
+
+
+def memory_limit(fault: MemoryLimitFault, target: ContainerTarget, original: Container) -> MemoryLimitAction:
+    """With as much swap as before, which an engine counts together with the memory. FaultError as for the CPU."""
+    limits = target.limits(original.service)
+    if limits.memory == 0:
+        raise FaultError(
+            f"{original.service} has no `mem_limit` in the compose file, so no limit of it could be taken back."
+        )
+    memory = round(limits.memory * fault.share)
+    is_swap_limited = limits.memory_swap > 0
+    swap = memory + limits.memory_swap - limits.memory if is_swap_limited else limits.memory_swap
+    wanted = msgspec.structs.replace(limits, memory=memory, memory_swap=swap)
+    return MemoryLimitAction(target=target, original=original, limits=limits, wanted=wanted)
 
 
 def running_container(target: RunningTarget, service: str) -> Container | None:

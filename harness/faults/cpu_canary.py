@@ -9,18 +9,12 @@ from dataclasses import dataclass
 from harness import clock
 from harness.faults import canary
 from harness.faults.canary import Before, Path, Reading
-from harness.target.container_target import ContainerTarget, CpuUsage
+from harness.faults.container_path import ContainerPath
+from harness.target.container_target import CpuUsage
 
 READING_S = 0.5  # several of the kernel's periods of 100 ms
 OVERSHOOT = 1.25  # a quota counts per period, and a period that begins just before a reading belongs half to it
 RARELY = 0.1  # share of throttled periods that says no more than that the service was busy for a moment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CpuPath(Path):
-    """The way to a service, and to what the kernel knows of its CPU."""
-
-    target: ContainerTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +36,7 @@ class LimitedCpu:
         return canary.undisturbed(path)
 
     def read(self, path: Path, before: Before) -> Reading:
-        assert isinstance(path, CpuPath)
+        assert isinstance(path, ContainerPath)
         answer = path.ask(canary.ANSWER_WITHIN_S + before.round_trip_s)
         began = path.target.cpu_usage(path.name)
         clock.sleep(READING_S)

@@ -19,10 +19,18 @@ USUAL = "unix:///var/run/docker.sock"
 
 def stopped(undo: Data) -> str:
     found = _state(undo)
-    return "" if found is None or found["State"]["Running"] else f"{undo['service']} does not run"
+    return "" if found is None or _runs(found) else f"{undo['service']} does not run"
+
+
+def _runs(found: Data) -> bool:
+    """To an engine, one that waits until its policy restarts it is running, too."""
+    return bool(found["State"]["Running"] and not found["State"]["Restarting"])
 
 
 def start(undo: Data) -> None:
+    found = _state(undo)
+    if found is not None and found["State"]["Restarting"]:
+        engine_api.act(undo["engine"], f"/containers/{undo['id']}/kill")  # else starting it would be nothing new
     engine_api.act(undo["engine"], f"/containers/{undo['id']}/start")
 
 

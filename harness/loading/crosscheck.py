@@ -13,6 +13,7 @@ from harness.experiment.faults import (
     BandwidthFault,
     CpuLimitFault,
     LatencyFault,
+    MemoryLimitFault,
     MomentaryFault,
     RegionFault,
     ResetFault,
@@ -170,7 +171,7 @@ def _fault_figures(fault: WrittenFault, where: Where) -> Iterator[Mistake]:
         case BandwidthFault():
             if fault.rate <= 0:
                 yield (*where, "rate"), "a bandwidth of 0 is not a bandwidth.", "Use the fault blackhole instead."
-        case CpuLimitFault():
+        case CpuLimitFault() | MemoryLimitFault():
             if not 0 < fault.share < 1:
                 yield (*where, "share"), f"{fault.share} is not between 0% and 100%.", ""
         case ResetFault():

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from harness.target.container_target import CpuUsage, Limits
+from harness.target.container_target import CpuUsage, Limits, MemoryUsage
 from harness.target.engine import Engine
 
 
@@ -33,6 +33,14 @@ def cpu_usage(stats: dict[str, Any], *, allowed_cpus: float) -> CpuUsage:
         throttled_periods=throttling["throttled_periods"],
         allowed_cpus=allowed_cpus,
     )
+
+
+def memory_usage(stats: dict[str, Any], *, allowed_bytes: int) -> MemoryUsage | None:
+    """None of a container that does not run: there is no account of it then."""
+    memory = stats["memory_stats"]
+    if not memory.get("limit"):
+        return None
+    return MemoryUsage(used_bytes=memory["usage"], limit_bytes=memory["limit"], allowed_bytes=allowed_bytes)
 
 
 def cpu_s(stats: dict[str, Any]) -> float:

@@ -36,6 +36,15 @@ class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
     allowed_cpus: float
 
 
+class MemoryUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel's account of a container, in bytes: what it uses, with what the kernel keeps for it, how much it may
+    use now, and how much the compose file allows it."""
+
+    used_bytes: int
+    limit_bytes: int
+    allowed_bytes: int
+
+
 class ContainerTarget(RunningTarget, Protocol):
     """A target whose services are containers of one engine, with the powers that only an engine has."""
 
@@ -82,3 +91,7 @@ class ContainerTarget(RunningTarget, Protocol):
         ...
 
     def cpu_usage(self, service: str) -> CpuUsage: ...
+
+    def memory_usage(self, service: str) -> MemoryUsage | None:
+        """None while it does not run."""
+        ...

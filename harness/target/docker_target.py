@@ -16,7 +16,7 @@ from harness.errors import ExperimentError, TargetError
 from harness.target import cgroup, networks, process_tree, volumes
 from harness.target.compose_command import Compose
 from harness.target.compose_file import read_compose_file
-from harness.target.container_target import CpuUsage, Limits, NetworkAttachment
+from harness.target.container_target import CpuUsage, Limits, MemoryUsage, NetworkAttachment
 from harness.target.docker_state import DockerFolder
 from harness.target.engine import Engine
 from harness.target.engine_events import EngineEvent, EngineEvents
@@ -61,7 +61,7 @@ class DockerTarget:
         self._state = state
         self._events = EngineEvents(self.engine, {id_: service for service, id_ in state.containers.items()})
         self._main_processes: dict[str, ProcessIdentity] = {}
-        self._allowed: dict[str, float] = {}  # service → CPUs before anybody changed it
+        self._allowed: dict[str, Limits] = {}  # as they were before anybody changed them
         self._our_doing: set[str] = set()  # services that this object has ended and not started again
         self._excused: dict[str, int] = {}  # service → until when what happened to it was our doing (Unix ns)
         # Each costs a container. Those of a whole region at once took the machine's CPUs from the system for seconds.
@@ -292,8 +292,14 @@ class DockerTarget:
 
     def cpu_usage(self, service: str) -> CpuUsage:
         stats = cgroup.stats_of(self.engine, self._id(service))
-        allowed_cpus = self._allowed.setdefault(service, self.limits(service).nano_cpus / 1e9)
-        return cgroup.cpu_usage(stats, allowed_cpus=allowed_cpus)
+        return cgroup.cpu_usage(stats, allowed_cpus=self._allowed_to(service).nano_cpus / 1e9)
+
+    def memory_usage(self, service: str) -> MemoryUsage | None:
+        stats = cgroup.stats_of(self.engine, self._id(service))
+        return cgroup.memory_usage(stats, allowed_bytes=self._allowed_to(service).memory)
+
+    def _allowed_to(self, service: str) -> Limits:
+        return self._allowed.setdefault(service, self.limits(service))
 
     # --- all of it ---
 

@@ -21,6 +21,7 @@ class Power(StrEnum):
     CRASH = "crash"  # as if by itself: what restarts crashed services does so
     DISCONNECT = "disconnect"  # from all its networks
     LIMIT = "limit the CPU of"
+    LIMIT_MEMORY = "limit the memory of"
     EXHAUST = "exhaust the memory of"
 
 

@@ -5,18 +5,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness import clock
 from harness.experiment.faults import (
+    CpuLimitFault,
     CrashFault,
     DestroyFault,
     Fault,
     KillFault,
+    MemoryLimitFault,
     NetworkLossFault,
     OutOfMemoryFault,
     PauseFault,
@@ -29,7 +34,7 @@ from harness.plan import planned_faults
 from harness.record import rows
 from harness.target import docker
 from harness.target.docker_target import DockerTarget
-from harness.units import Seconds
+from harness.units import Ratio, Seconds
 from tests.e2e.docker.system import LOOPBACK, PROJECT_FOLDER, SPEC, SPEC_PATH, snapshot
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
@@ -79,6 +84,31 @@ def test_a_fault_bites_and_leaves_nothing(target: DockerTarget, tmp_path: Path, 
     events = asyncio.run(inject_and_revert(target, tmp_path, fault))
 
     assert [(edge.action, edge.confirmed) for edge in events] == [("inject", True), ("revert", True)]
+    assert set(states_in(tmp_path).values()) == {State.VERIFIED}
+
+
+def test_a_limit_on_the_cpu_bites_and_leaves_nothing(target: DockerTarget, tmp_path: Path) -> None:
+    """A service that is asked nothing would not feel it."""
+    fault = CpuLimitFault(service=API, at=AT, lasts=LASTS, share=Ratio(0.05))
+
+    with kept_busy(target, API):
+        events = asyncio.run(inject_and_revert(target, tmp_path, fault))
+
+    assert [(edge.action, edge.confirmed) for edge in events] == [("inject", True), ("revert", True)], events
+    assert set(states_in(tmp_path).values()) == {State.VERIFIED}
+
+
+def test_a_limit_on_the_memory_bites_and_leaves_nothing(target: DockerTarget, tmp_path: Path) -> None:
+    """Just above what the service uses: one below that ends it, where the kernel takes such a limit at all."""
+    usage = target.memory_usage(API)
+    assert usage is not None
+    share = Ratio(1.03 * usage.used_bytes / usage.allowed_bytes)
+
+    events = asyncio.run(
+        inject_and_revert(target, tmp_path, MemoryLimitFault(service=API, at=AT, lasts=LASTS, share=share))
+    )
+
+    assert [(edge.action, edge.confirmed) for edge in events] == [("inject", True), ("revert", True)], events
     assert set(states_in(tmp_path).values()) == {State.VERIFIED}
 
 
@@ -145,6 +175,7 @@ def test_a_container_that_somebody_else_kills_is_noticed(target: DockerTarget) -
         "{kind: pause, service: us-east-api-1}",
         "{kind: network_loss, service: us-east-api-1}",
         "{kind: cpu_limit, service: us-east-api-1, share: 20%}",
+        "{kind: memory_limit, service: us-east-api-1, share: 75%}",
         "{kind: kill, service: us-east-redis}",
         "{kind: stop, service: us-east-redis}",
         "{kind: destroy, service: us-east-postgres}",
@@ -186,6 +217,27 @@ async def inject_and_revert(target: DockerTarget, folder: Path, fault: Fault) ->
     await injector.revert_all()
     journal.close()
     return [event for event in events if isinstance(event, rows.FaultEdge)]
+
+
+@contextmanager
+def kept_busy(target: DockerTarget, service: str) -> Iterator[None]:
+    """It is asked for its health over and over, each time as soon as it has answered."""
+    host, port = target.address(service)
+    url = f"http://{host}:{port}{SPEC.services[service].health}"
+    enough = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while not enough.is_set():
+                client.get(url)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        asking.join()
 
 
 def states_in(folder: Path) -> dict[str, State]:

@@ -143,7 +143,8 @@ class FakeEngine:
             case "stop":
                 answer = (204, state.update(Running=False)) if state["Running"] else (304, None)
             case "kill":
-                answer = (204, state.update(Running=False)) if state["Running"] else (409, {"message": "not running"})
+                ended = {"Running": False, "Restarting": False}
+                answer = (204, state.update(ended)) if state["Running"] else (409, {"message": "not running"})
             case "unpause":
                 answer = (204, state.update(Paused=False)) if state["Paused"] else (409, {"message": "not paused"})
             case "update":

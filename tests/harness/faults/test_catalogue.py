@@ -13,6 +13,7 @@ from harness.experiment.faults import (
     Fault,
     KillFault,
     LatencyFault,
+    MemoryLimitFault,
     NetworkLossFault,
     OutOfMemoryFault,
     PauseFault,
@@ -93,6 +94,7 @@ def test_what_cannot_be_carried_out_or_shown_is_refused(fault: Fault, refusal: s
         OutOfMemoryFault(service="redis", at=AT),
         NetworkLossFault(service="redis", at=AT, lasts=LASTS),
         CpuLimitFault(service="redis", at=AT, lasts=LASTS, share=Ratio(0.5)),
+        MemoryLimitFault(service="redis", at=AT, lasts=LASTS, share=Ratio(0.5)),
     ],
     ids=str,
 )
@@ -113,6 +115,16 @@ def test_what_every_runtime_can_do_is_refused_by_none(runtime: str) -> None:
     )
 
     assert [refusals((planned(fault),), SPEC, runtime=runtime) for fault in faults] == [[]] * len(faults)
+
+
+@pytest.mark.parametrize("kind", [CpuLimitFault, MemoryLimitFault])
+@pytest.mark.parametrize("share", [0.0, 1.0, 1.5])
+def test_a_limit_leaves_some_and_not_all(kind: type[CpuLimitFault] | type[MemoryLimitFault], share: float) -> None:
+    fault = kind(service="redis", at=AT, lasts=LASTS, share=Ratio(share))
+
+    (problem,) = refusals((planned(fault),), SPEC, runtime="docker")
+
+    assert "is not between 0% and 100%" in problem
 
 
 def test_no_faults_are_no_problem() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from harness.errors import FaultError
-from harness.experiment.faults import CpuLimitFault, NetworkLossFault, StopFault
+from harness.experiment.faults import CpuLimitFault, Fault, MemoryLimitFault, NetworkLossFault, StopFault
 from harness.faults import undo
 from harness.faults.attack import service_action
 from harness.faults.container import ContainerDestroyAction, running_container
@@ -46,15 +46,21 @@ def test_whatever_empties_volumes_is_ended_before_the_service_is_started(
     assert found == [set(IDS.values())]
 
 
+HALF_OF_THE_CPU = CpuLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
+HALF_OF_THE_MEMORY = MemoryLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
+
+
+@pytest.mark.parametrize(
+    ("fault", "limit", "key"), [(HALF_OF_THE_CPU, "NanoCpus", "cpus"), (HALF_OF_THE_MEMORY, "Memory", "mem_limit")]
+)
 def test_a_limit_that_could_not_be_taken_back_is_refused_before_anything_is_done(
-    both: tuple[FakeEngine, DockerTarget],
+    both: tuple[FakeEngine, DockerTarget], fault: Fault, limit: str, key: str
 ) -> None:
     engine, target = both
-    engine.containers[POSTGRES]["HostConfig"] |= {"NanoCpus": 0}
-    fault = CpuLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
+    engine.containers[POSTGRES]["HostConfig"] |= {limit: 0}
 
     with pytest.raises(
-        FaultError, match="postgres has no `cpus` in the compose file, so no limit of it could be taken"
+        FaultError, match=f"postgres has no `{key}` in the compose file, so no limit of it could be taken"
     ):
         service_action(planned(fault), target)
 
@@ -64,8 +70,7 @@ def test_a_limit_on_the_cpu_leaves_memory_as_it_is(both: tuple[FakeEngine, Docke
     engine, target = both
     host = engine.containers[POSTGRES]["HostConfig"]
     host |= {"Memory": 0, "MemorySwap": 0}
-    fault = CpuLimitFault(service="postgres", at=AT, lasts=LASTS, share=Ratio(0.5))
-    action = service_action(planned(fault), target)
+    action = service_action(planned(HALF_OF_THE_CPU), target)
 
     asyncio.run(action.inject())
     assert host == {"NanoCpus": 500_000_000, "Memory": 0, "MemorySwap": 0}
@@ -73,6 +78,56 @@ def test_a_limit_on_the_cpu_leaves_memory_as_it_is(both: tuple[FakeEngine, Docke
 
     assert asyncio.run(action.wrong_now()) == ""
     assert host == {"NanoCpus": 1_000_000_000, "Memory": 0, "MemorySwap": 0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("swap", "less"), [(256 << 20, 128 << 20), (300 << 20, 172 << 20), (-1, -1)])
+def test_a_limit_on_the_memory_leaves_swap_and_cpu_as_they_are(
+    both: tuple[FakeEngine, DockerTarget], swap: int, less: int
+) -> None:
+    engine, target = both
+    host = engine.containers[POSTGRES]["HostConfig"]
+    host |= {"Memory": 256 << 20, "MemorySwap": swap}
+    before = dict(host)
+    action = service_action(planned(HALF_OF_THE_MEMORY), target)
+
+    asyncio.run(action.inject())
+    assert asyncio.run(action.is_in_place())
+    assert host == {**before, "Memory": 128 << 20, "MemorySwap": less}
+    asyncio.run(action.revert())
+
+    assert asyncio.run(action.wrong_now()) == ""
+    assert host == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["runner", "guard"])
+def test_a_service_that_had_too_little_memory_is_started_again_by_whoever_undoes_it(
+    both: tuple[FakeEngine, DockerTarget], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Its restart policy waits, which counts as running to an engine."""
+
+    async def until_ready(service: str) -> None:
+        """At once."""
+
+    engine, target = both
+    monkeypatch.setattr(target, "until_ready", until_ready)
+    before = dict(engine.containers[POSTGRES]["HostConfig"])
+    action = service_action(planned(HALF_OF_THE_MEMORY), target)
+    guards = [msgspec.to_builtins(one) for one in action.undo()]
+    asyncio.run(action.inject())
+    engine.containers[POSTGRES]["State"]["Restarting"] = True
+
+    assert asyncio.run(action.wrong_now()) == "postgres does not run"
+    if by == "runner":
+        asyncio.run(action.revert())
+    for data in guards if by == "guard" else ():
+        assert undo.wrong_now(data)
+        undo.execute(data)
+
+    assert asyncio.run(action.wrong_now()) == "".join(map(undo.wrong_now, guards)) == ""
+    assert engine.containers[POSTGRES]["HostConfig"] == before
+    assert engine.containers[POSTGRES]["State"]["Running"]
 
 
 ENDPOINT = {"Aliases": ["postgres"], "IPAMConfig": {"IPv4Address": "172.30.1.14"}, "DriverOpts": {"mtu": "1400"}}

@@ -4,7 +4,8 @@ import pytest
 
 from harness import clock
 from harness.faults.canary import Before
-from harness.faults.cpu_canary import CpuPath, LimitedCpu
+from harness.faults.container_path import ContainerPath
+from harness.faults.cpu_canary import LimitedCpu
 from harness.faults.probes import Answer
 from harness.target.container_target import CpuUsage
 
@@ -45,13 +46,13 @@ def test_a_limit_bites_where_it_holds_the_service_back(
     used: float, throttled: float, bites: bool, gone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = Target(used, throttled)
-    monkeypatch.setattr(CpuPath, "ask", lambda self, timeout_s: Answer(signature="answered", round_trip_s=0.001))
+    monkeypatch.setattr(ContainerPath, "ask", lambda self, timeout_s: Answer(signature="answered", round_trip_s=0.001))
 
     def sleep(seconds: float) -> None:
         target.now_s += seconds
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    path = CpuPath(name="api", protocol="http", host="127.0.0.1", port=1, path="/", target=target)  # type: ignore[arg-type]  # only its CPU is asked
+    path = ContainerPath(name="api", protocol="http", host="127.0.0.1", port=1, path="/", target=target)  # type: ignore[arg-type]  # only its CPU is asked
 
     reading = HALF.read(path, Before(round_trip_s=0.001))
 
