@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import httpx
 import pytest
@@ -11,7 +11,8 @@ from harness.errors import TargetError
 from harness.target import docker
 from harness.target.docker_target import DockerTarget
 from harness.target.engine import Engine, engine_url
-from tests.e2e.docker.system import LOOPBACK, PROJECT, SPEC, SPEC_PATH, WHOLE, snapshot
+from tests.e2e.docker.saved_image import SavedImage
+from tests.e2e.docker.system import LOOPBACK, PROJECT, PROJECT_FOLDER, SPEC, SPEC_PATH, WHOLE, snapshot
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
 
@@ -61,10 +62,23 @@ def test_nothing_is_published_beyond_loopback_and_no_service_is_root_or_can_writ
         assert attributes["HostConfig"]["Memory"] > 0, service
 
 
-def test_no_layer_of_the_image_holds_what_the_build_was_given(target: DockerTarget) -> None:
-    with target.engine.container(target.container("edge").id) as container:
-        found = container.exec_run(["sh", "-c", "find / -xdev -name settings.env 2>/dev/null; ls /build"], demux=True)
-    assert found.output == (None, b"ls: cannot access '/build': No such file or directory\n")
+def test_no_layer_of_the_image_holds_what_the_build_was_given(target: DockerTarget, tmp_path: Path) -> None:
+    saved = SavedImage(asyncio.run(target.about())["image"], tmp_path / "image.tar")
+
+    names = set(saved.names())
+    assert PurePosixPath("srv/reference_system/__init__.py") in names, "the layers were looked into"
+    given = ("settings.env", "in-build", "private/ca-certificates.crt")
+    assert [name for name in names if name.parts[:1] == ("build",) or any(map(name.match, given))] == []
+    assert [setting for setting, value in index_urls().items() if saved.holds(value)] == []
+
+
+def index_urls() -> dict[str, str]:
+    """Those that pip was given, which may hold passwords; the usual one is in pip itself."""
+    path = PROJECT_FOLDER / "image" / "private" / "settings.env"
+    lines = path.read_text().splitlines() if path.exists() else []
+    settings = dict(line.split("=", 1) for line in lines if line.startswith(("PIP_INDEX_URL=", "PIP_EXTRA_INDEX_URL=")))
+    values = {name: value.strip("'\"") for name, value in settings.items()}
+    return {name: value for name, value in values.items() if value and value != "https://pypi.org/simple"}
 
 
 def test_another_process_finds_it_and_its_logs(target: DockerTarget, state_dir: Path) -> None:
