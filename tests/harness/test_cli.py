@@ -1,14 +1,16 @@
 """What the command line says of itself."""
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from harness import cli
 from harness.cli import app
-from harness.errors import ExperimentError
+from harness.errors import ExitCode, ExperimentError
 from harness.target.loopback import loopback_address
 from tests.harness.loading.an_experiment import ROOT
 
@@ -71,6 +73,20 @@ def test_a_plan_says_in_words_what_is_expected() -> None:
     assert "expect slo: phase baseline; p99 150ms; error_ratio 1%; within 1s" in words
     assert "expect recovery: rto 15s; " in words
     assert not {"'", "(", "{"} & set(words.partition("expect ")[2]), "nothing of how Python writes it"
+
+
+def test_what_the_runtime_cannot_do_is_wrong_usage_and_the_runtime_that_can_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "console", Console())
+    monkeypatch.setattr(sys, "argv", ["gameday", "plan", str(ROOT / "experiments" / "crashed_database.yaml")])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == ExitCode.USAGE
+    told = " ".join(capsys.readouterr().err.split())
+    assert "crash-1: the processes runtime cannot crash a service; run it with --runtime docker." in told
 
 
 def test_a_plan_says_how_the_rate_changes_where_it_does(tmp_path: Path) -> None:
