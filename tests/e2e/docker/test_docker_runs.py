@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ExitCode
 from harness.record import rows
 from harness.target.engine import Engine, engine_url
-from tests.e2e.docker.system import LOOPBACK, PROJECT, PROJECT_FOLDER, SPEC_PATH, snapshot
+from tests.e2e.docker.system import LOOPBACK, PROJECT, PROJECT_FOLDER, SPEC, SPEC_PATH, snapshot
 from tests.e2e.gameday_process import command, run_experiment, scheduled_requests
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.slow]
@@ -57,6 +57,36 @@ def test_sigterm_while_containers_start_gives_the_start_up_and_leaves_nothing() 
     assert starter.returncode == ExitCode.STOPPED, output
     assert "SIGTERM from the operator" in output
     assert snapshot() == before
+
+
+def test_down_leaves_nothing_of_a_system_whose_containers_somebody_has_removed() -> None:
+    before = snapshot()
+    target = ("--target", str(SPEC_PATH))
+
+    up = gameday("up", "--runtime", "docker", *target)
+    containers = Engine(engine_url(None), PROJECT).containers()
+    subprocess.run(["docker", "rm", "--force", *containers.values()], check=True, capture_output=True)
+    between = snapshot()
+    down = gameday("down", *target)
+
+    assert (up.returncode, down.returncode) == (ExitCode.PASS, ExitCode.PASS), up.stdout + down.stdout
+    assert f"docker engine: {Engine(engine_url(None), PROJECT).info().sentence()}" in up.stdout
+    assert len(containers) == len(SPEC.services)
+    assert set(between["volumes"]) > set(before["volumes"]), "they were left behind"
+    assert "is down" in down.stdout
+    assert snapshot() == before
+
+
+def gameday(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments, loopback=LOOPBACK),
+        cwd=PROJECT_FOLDER,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_a_container_that_somebody_else_kills_makes_the_run_inconclusive_and_is_named(tmp_path: Path) -> None:

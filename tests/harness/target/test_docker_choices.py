@@ -11,9 +11,10 @@ import pytest
 from harness.errors import ExperimentError, TargetError
 from harness.faults.procfs import DEAD, stat_of
 from harness.target.compose_command import Compose, compose_command
-from harness.target.docker import network_of, project_of
+from harness.target.docker import network_of
 from harness.target.docker_state import DockerFolder, DockerState
 from harness.target.engine import LOCAL, engine_url
+from harness.target.project import project_of
 from harness.target.runtimes import check_runtime, running
 from tests.harness.target.a_region import SPEC
 

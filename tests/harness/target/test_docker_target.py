@@ -11,7 +11,7 @@ from harness.errors import TargetError
 from harness.target import docker
 from harness.target.compose_command import Compose
 from harness.target.docker_target import DockerTarget
-from harness.target.project import claim
+from harness.target.project import claim, project_of
 from harness.target.runtimes import running
 from tests.harness.faults.fake_engine import PROJECT, FakeEngine
 from tests.harness.target.a_docker_target import IDS, add_containers, an_engine, attached
@@ -161,14 +161,14 @@ def test_a_start_begins_with_nothing_of_an_earlier_system(
     with pytest.raises(TargetError, match="it ended with 1"):
         start(engine, tmp_path / "a")
 
-    down = f"down {docker.project_of(LOOPBACK)}"
+    down = f"down {project_of(LOOPBACK)}"
     assert composed == [down, "build", "up", down]
 
 
 def test_a_start_where_somebody_else_is_up_is_refused_and_names_them(
     engine: FakeEngine, composed: list[str], tmp_path: Path
 ) -> None:
-    project = docker.project_of(LOOPBACK)
+    project = project_of(LOOPBACK)
     claim(project, tmp_path / "b")
     engine.add("9" * 60, project=project)
 
