@@ -24,7 +24,7 @@ class Forwarder:
     def __init__(self, listen: Address, upstream: Address) -> None:
         self._listen = listen
         self._upstream = upstream
-        self.delay_s = 0.0  # of whatever passes, each way
+        self.delay_s = 0.0  # of whatever passes, each way, and of the end
         self._mode = Mode.PASSES
         self._moves = threading.Event()
         self._moves.set()
@@ -117,4 +117,5 @@ class Forwarder:
                 time.sleep(self.delay_s)
                 if self._mode is Mode.PASSES and source not in self._orphans:
                     sink.sendall(chunk)
+        time.sleep(self.delay_s)
         self._drop(source, sink)

@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from reference_system.data.postgres import Postgres
+from reference_system.data.postgres import FAILURES, Postgres
 from tests.reference_system.forwarder import Forwarder
 from tests.reference_system.servers import HOST
 
 pytestmark = pytest.mark.e2e
 
 TIMEOUT_S = 0.5
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT 1' AND pid <> pg_backend_pid()"
 STATEMENTS = {
     "sleep": "SELECT pg_sleep(20)",
     "sleeping": "SELECT count(*) AS n FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)' AND state = 'active'",
@@ -59,6 +60,26 @@ def test_a_connection_that_was_idle_is_as_good_as_a_new_one(postgres_dsn: str) -
             await postgres.close()
 
     assert asyncio.run(use()) == [1, 1]
+
+
+def test_a_server_that_has_said_goodbye_has_failed_though_the_connection_is_not_closed_yet(
+    postgres_dsn: str, link: Forwarder
+) -> None:
+    async def use() -> None:
+        dsn = f"postgresql://postgres@{HOST}:{link.port}/postgres"
+        postgres = Postgres(dsn, statements=STATEMENTS, connections=1, timeout_s=TIMEOUT_S)
+        operator = Postgres(postgres_dsn, statements={"end": END}, connections=1)
+        await asyncio.gather(postgres.connect(), operator.connect())
+        try:
+            link.delay_s = 0.3  # the goodbye comes after that, the end after as much again
+            await operator.run("end")
+            await asyncio.sleep(1.5 * link.delay_s)
+            with pytest.raises(FAILURES):
+                await postgres.run("one")
+        finally:
+            await asyncio.gather(postgres.close(), operator.close())
+
+    asyncio.run(use())
 
 
 def test_a_lost_connection_is_replaced_in_time_where_the_link_is_slow(link: Forwarder) -> None:
