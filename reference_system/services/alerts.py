@@ -43,8 +43,10 @@ def inputs_of(
     backlogs: Backlogs | None,
     *,
     level: int,
+    replicas_were_there: bool,
 ) -> dict[Input, float]:
-    """What one evaluation of a region knows; without an answer of a replica, or of the worker, less."""
+    """What one evaluation of a region knows; without an answer of a replica, or of the worker, less. A region that had
+    replicas, and has none any more that answers, serves nobody: all that is asked of it are errors."""
     known: dict[Input, float] = {Input.LEVEL: level}
     if degradation_inputs is not None:
         known[Input.LATENCY_P99_MS] = degradation_inputs.latency_p99_ms
@@ -53,6 +55,8 @@ def inputs_of(
     if answers:
         known[Input.POOL_RATIO] = max(answer.pool_ratio for answer in answers)
         known[Input.CACHE_HIT_RATIO] = _hit_ratio(answers)
+    elif replicas_were_there:
+        known[Input.ERROR_RATIO] = 1.0
     if backlogs is not None:
         known[Input.FANOUT_DEPTH] = backlogs.fanout_depth
         known[Input.FANOUT_LAG_S] = backlogs.fanout_lag_s

@@ -116,7 +116,13 @@ class Controller:
             self._metrics.replicas.set(0)
         else:
             self._show(evaluated)
-        inputs = inputs_of(evaluated.inputs if evaluated else None, answers, backlogs, level=self._state.level)
+        inputs = inputs_of(
+            evaluated.inputs if evaluated else None,
+            answers,
+            backlogs,
+            level=self._state.level,
+            replicas_were_there=self._level_known,
+        )
         self._alerts.evaluate(inputs, now_s)
         if self._autoscaler is not None:
             self._autoscaler.sync(told, now_s)

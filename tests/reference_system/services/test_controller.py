@@ -137,6 +137,21 @@ def test_a_replica_that_does_not_answer_is_left_out() -> None:
     assert bench.metric("degradation_level") == 2
 
 
+def test_a_region_none_of_whose_replicas_answers_any_more_has_nothing_but_errors() -> None:
+    bench = Bench(rules=AT_ONCE)
+    bench.both_answer(None)
+    bench.evaluate()
+    at_first = bench.firing()
+    bench.both_answer(HEALTHY)
+    bench.evaluate()
+    well = bench.firing()
+    bench.both_answer(None)
+    bench.evaluate()
+
+    assert (at_first, well, bench.firing()) == (set(), set(), {"api_errors"})
+    assert bench.metric("alert_input", input="error_ratio") == 1.0
+
+
 def test_when_nobody_answers_the_level_stays_and_nothing_counts_as_evaluated() -> None:
     bench = Bench()
     bench.both_answer(SLOW)
