@@ -21,7 +21,7 @@ function changed_at(r) {
     return known ? String(known) : '';
 }
 
-// An answer that was kept was made at level NORMAL (no other one is kept), which says nothing of the level now.
+// The level at which an answer that was kept was made says nothing of the level now.
 function mark(r) {
     const result = RESULTS[r.variables.upstream_cache_status];
     const made_at = Number(r.headersOut['X-Made-At']);
@@ -37,6 +37,7 @@ function mark(r) {
         r.headersOut['X-Served-By'] = SERVICE;
         r.headersOut['Age'] = String(Math.max(0, Math.floor(Date.now() / 1000 - made_at)));
         delete r.headersOut['X-Degradation-Level'];
+        delete r.headersOut['X-Degraded-Banner'];
     }
 }
 

@@ -1,16 +1,16 @@
 """Which answers others may keep, and for how long: the one place that decides; nginx at the gateway and the edge obeys.
 
-Anybody's answer may be kept: what a stranger is shown of a profile or of trends, whole and made at level NORMAL.
+Anybody's answer may be kept: what a stranger is shown of a profile or of trends, at whatever level it was made. Without
+these caches replicas would have to do many times as much just when they cannot.
 Whoever says who they are may filter, and who has just written has to see it, so their requests go past shared caches
-(the templates in `edge/` do not even look) and their answers are private. Nothing that refuses, fails or is degraded is
-kept by anybody.
+(the templates in `edge/` do not even look) and their answers are private. Nothing that refuses or fails is kept by
+anybody.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from reference_system.data.timelines import Cache
-from reference_system.policies.degradation import Level
 from reference_system.services.answers import Answer, HeaderList
 from reference_system.services.forwarding import FORWARDED_FOR
 from reference_system.services.operations import Call, Operation
@@ -40,7 +40,7 @@ CacheControl = Callable[[Call, Answer], bytes]
 
 
 def cache_control(call: Call, answer: Answer) -> bytes:
-    if answer.status != FOUND or answer.outcome is not Outcome.OK or call.level > Level.NORMAL:
+    if answer.status != FOUND or answer.outcome is not Outcome.OK:
         return NOBODY
     if "authorization" in call.connection.headers:
         return PRIVATE

@@ -63,7 +63,8 @@ class Handler(BaseHTTPRequestHandler):
             "Cache-Control": replica.said,
             "X-Served-By": "us-east-api-1",
             "X-Region": "us-east",
-            "X-Degradation-Level": "0",
+            "X-Degradation-Level": "1",
+            "X-Degraded-Banner": "limited",
             "X-Cache": "built",
             "X-Made-At": f"{time.time() - replica.made_before_s:.3f}",
         }.items():
@@ -170,13 +171,13 @@ def test_what_anybody_may_see_is_kept_and_says_who_had_it_and_how_old_it_is(laye
     first, second = layer.get(path), layer.get(path)
 
     assert first.headers["x-cache"] == "built"
-    assert first.headers["x-degradation-level"] == "0"
+    assert (first.headers["x-degradation-level"], first.headers["x-degraded-banner"]) == ("1", "limited")
     assert (second.json(), len(layer.replica.answered)) == (first.json(), 1)
     assert second.headers["x-cache"] == layer.name
     assert second.headers["x-served-by"] == {"edge": "edge", "gateway": "us-east-gateway"}[layer.name]
     assert second.headers["x-region"] == "us-east"
     assert 7 <= int(second.headers["age"]) <= 9
-    assert "x-degradation-level" not in second.headers, "nobody knows which one is in force now"
+    assert not {"x-degradation-level", "x-degraded-banner"} & {*second.headers}, "nobody knows what is in force now"
     assert [layer.counted(result) for result in ("miss", "hit", "stale")] == [1, 1, 0]
 
 
