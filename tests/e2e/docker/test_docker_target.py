@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import httpx
 import pytest
+from pip._internal.models.index import PyPI
 
 from harness.errors import TargetError
 from harness.target import docker
@@ -78,7 +79,7 @@ def index_urls() -> dict[str, str]:
     lines = path.read_text().splitlines() if path.exists() else []
     settings = dict(line.split("=", 1) for line in lines if line.startswith(("PIP_INDEX_URL=", "PIP_EXTRA_INDEX_URL=")))
     values = {name: value.strip("'\"") for name, value in settings.items()}
-    return {name: value for name, value in values.items() if value and value != "https://pypi.org/simple"}
+    return {name: value for name, value in values.items() if value and value.rstrip("/") != PyPI.simple_url.rstrip("/")}
 
 
 def test_another_process_finds_it_and_its_logs(target: DockerTarget, state_dir: Path) -> None:
