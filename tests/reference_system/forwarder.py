@@ -113,8 +113,9 @@ class Forwarder:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):  # an end like any other
             while chunk := source.recv(65536):
-                self._moves.wait()
                 time.sleep(self.delay_s)
+                while self._mode is Mode.FREEZES:
+                    self._moves.wait()
                 if self._mode is Mode.PASSES and source not in self._orphans:
                     sink.sendall(chunk)
         time.sleep(self.delay_s)
