@@ -125,6 +125,15 @@ def _failover(check: FailoverCheck, where: Where, experiment: Experiment, target
         yield (*where, "cohort"), sentence, did_you_mean(check.cohort, target.regions)
     elif len(target.regions) == 1:
         yield where, f"{check.cohort} is the only region of {target.name}, so nobody could take over.", ""
+    refuge = check.taken_over_by
+    if refuge is not None and refuge not in target.regions:
+        yield (
+            (*where, "taken_over_by"),
+            f"{shortened(refuge)} is not a region of {target.name}.",
+            did_you_mean(refuge, target.regions),
+        )
+    elif refuge == check.cohort:
+        yield (*where, "taken_over_by"), f"{refuge} is the region that is lost.", ""
     if not experiment.faults:
         yield where, "there is no fault, so no region is lost.", ""
     watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)

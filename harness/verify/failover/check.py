@@ -14,6 +14,7 @@ from harness.verify.failover import words
 from harness.verify.failover.cohorts import Cohort
 from harness.verify.failover.faults import outages_of
 from harness.verify.failover.outage import NOBODY_TELLS, RECOVERY_TIME, of_outage
+from harness.verify.failover.refuge import of_refuge
 from harness.verify.failover.routes import Routes
 from harness.verify.failover.story import Story, stories_of
 from harness.verify.failover.writers import Strays, strays_of
@@ -31,7 +32,7 @@ def check_failover(run: Run, check: FailoverCheck) -> Verdict:
     routes = stories[0].routes
     found: list[Figure] = []
     for story in stories:
-        own = [*of_outage(check, story), *_shares(check, story)]
+        own = [*of_outage(check, story), *of_refuge(check, story), *_shares(check, story)]
         found += own if len(stories) == 1 else [_named(figure, story.outage.fault) for figure in own]
     refuge = stories[0].cohort.marks.taken_over_by
     strays = None if routes is None else strays_of(run, routes, refuge=refuge)

@@ -37,6 +37,7 @@ class Cohort:
     latency_s: Floats  # infinite where the request was given up without an answer
     ok: Bools
     bad: Bools
+    writes: Bools
     timed: Bools  # those that a percentile is about
     user: Ints
     served: Words  # by which region; empty where nobody answered
@@ -87,8 +88,8 @@ def cohort_of(run: Run, region: str, check: FailoverCheck, operations: Operation
     chosen = is_word(frame["region_asked"], region)
     if final is not None:
         chosen = chosen & ~final.holds(column(frame, "scheduled_s"))
+    writing = is_word(frame["operation"], *writing_operations(run))
     if operations is not Operations.ALL:
-        writing = is_word(frame["operation"], *writing_operations(run))
         chosen = chosen & (writing if operations is Operations.WRITES else ~writing)
     rows = frame.loc[chosen]
     given_up = is_word(rows["error"], *GIVEN_UP)
@@ -103,6 +104,7 @@ def cohort_of(run: Run, region: str, check: FailoverCheck, operations: Operation
         latency_s=np.where(given_up, np.inf, column(rows, "latency_s")),
         ok=ok,
         bad=is_word(rows["outcome"], *BAD),
+        writes=writing[chosen],
         timed=ok | given_up,
         user=rows["user"].to_numpy(dtype=np.int64),
         served=rows["region_served"].to_numpy(dtype=object),

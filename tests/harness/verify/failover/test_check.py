@@ -199,6 +199,66 @@ def test_never_well_again_is_a_fail_if_that_was_watched_for_long_enough() -> Non
     assert "the run ended too early" in verdict.sentence
 
 
+# --- by whom they were served ---------------------------------------------------------------------------------------
+
+BY_US_WEST = FailoverCheck(cohort="us-east", rto=Seconds(5.0), holds=Seconds(10.0), taken_over_by="us-west")
+
+
+@pytest.mark.parametrize(
+    ("every", "outcome"),
+    [(None, Outcome.PASS), (25, Outcome.PASS), (14, Outcome.INCONCLUSIVE), (8, Outcome.FAIL), (1, Outcome.FAIL)],
+)
+def test_what_they_read_is_answered_by_the_promised_region(every: int | None, outcome: Outcome) -> None:
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        away = frame["region_served"] == "us-west"
+        away &= (frame["region_asked"] == "us-east") & (frame["operation"] != "post")
+        if every is not None:
+            frame.loc[away & (away.cumsum() % every == 0), "region_served"] = "europe"
+        return frame
+
+    verdict = _judged(a_failover().altering(moved), BY_US_WEST)
+    told = figure(verdict, "reads answered by another region than us-west")
+
+    assert (verdict.outcome, told.outcome) == (outcome, outcome), verdict.sentence
+    if outcome is Outcome.FAIL:
+        assert "were answered by europe" in verdict.sentence
+
+
+def test_writes_of_those_who_travel_are_taken_elsewhere() -> None:
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[(frame["region_asked"] == "us-east") & (frame["operation"] == "post"), "region_served"] = "europe"
+        return frame
+
+    check = msgspec.structs.replace(BY_US_WEST, split_brain_writes=None)
+    told = figure(_judged(a_failover().altering(moved), check), "reads answered by another region")
+
+    assert (told.outcome, told.value) == (Outcome.PASS, 0.0)
+
+
+def test_who_answered_before_they_were_sent_away_and_after_they_returned_is_no_matter() -> None:
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        other_times = (frame["sent_s"] < AWAY.at_s) | (frame["sent_s"] > RAMP[0].at_s + 0.5)
+        frame.loc[(frame["region_asked"] == "us-east") & other_times, "region_served"] = "europe"
+        return frame
+
+    told = figure(_judged(a_failover().altering(moved), BY_US_WEST), "reads answered by another region")
+
+    assert (told.outcome, told.value) == (Outcome.PASS, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("failover", "why"),
+    [
+        (replace(a_failover(), logged=False, scraped=False), "nobody tells where users are sent"),
+        (a_failover().routed(), "its users were never sent away"),
+    ],
+)
+def test_where_nobody_was_sent_away_the_promise_is_not_known_to_be_kept(failover: Failover, why: str) -> None:
+    told = figure(_judged(failover, BY_US_WEST), "reads answered by another region")
+
+    assert (told.outcome, told.reason) == (Outcome.INCONCLUSIVE, why)
+
+
 # --- refused, and answered late -------------------------------------------------------------------------------------
 
 
