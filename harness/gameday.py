@@ -13,11 +13,12 @@ from harness.experiment.expectations.caching import CachingCheck
 from harness.experiment.expectations.check import Check
 from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.faults import WrittenFault, fault_id
+from harness.experiment.phases import FINAL_READS
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.faults.whereabouts import linked
 from harness.interrupts import Interrupts, run_through
-from harness.load.profile import FINAL_READS, describe
+from harness.load.profile import describe
 from harness.loader import LoadedExperiment, load_experiment
 from harness.loading.mistakes import did_you_mean, shortened
 from harness.observe import logs

@@ -173,6 +173,11 @@ def build_plan(
     """Write out all that the experiment leaves to defaults; raise ExperimentError where it contradicts itself."""
     phases = phase_spans(experiment.phases)
     disturbed_s = next((span.start_s for span in phases if span.name == DISTURBED), phases[-1].end_s)
+    if defect is not None and experiment.planted not in (None, defect):
+        raise ExperimentError(
+            f'"{defect}" cannot be planted as well: {name} is about the defect "{experiment.planted}".'
+        )
+    defect = defect or experiment.planted
     if defect is not None and defect not in target.defects:
         raise ExperimentError(
             f'"{defect}" is not a defect of {target.name}. Known: {", ".join(sorted(target.defects))}.'

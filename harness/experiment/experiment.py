@@ -27,13 +27,15 @@ class Experiment(Strict, frozen=True, kw_only=True):
 
     `variables` may be used as `${name}` anywhere below; `short` overrides some of them for a shorter run
     (`gameday run --short`), `--set name=value` any of them. `gameday suite` runs all experiments of a suite, in short;
-    `nightly` has every experiment, named or not.
+    `nightly` has every experiment, named or not. `planted` is the target's defect that it is started
+    with: so a cause is planted that no fault brings about, and what is expected is that it is found.
     """
 
     title: str
     hypothesis: str
     suites: tuple[Suite, ...] = ()
     target: str
+    planted: str | None = None
     load: Load
     phases: Phases
     faults: tuple[WrittenFault, ...] = ()

@@ -20,6 +20,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -27,15 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ExperimentError
+from harness.experiment.phases import DISTURBED, FINAL_READS
 from harness.load.answer import Answer
 from harness.load.intent import NOTHING, Intent
 from harness.plan import OperationSpec
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING_METHODS = ("GET", "HEAD")
-FINAL_READS = "final_reads"
 MOST_RETRIES = 9
-PHASES = ("", FINAL_READS)  # the ordinary ones, and the one that has operations of its own
+OWN_OPERATIONS = (DISTURBED, FINAL_READS)  # phases that may have operations of their own
+PHASES = ("", *OWN_OPERATIONS)
 
 Item = TypeVar("Item")
 
@@ -153,10 +155,10 @@ def does(
     retries: int = 0,
 ) -> Callable[[Operation], Operation]:
     """Mark a method of a visitor as an operation. A write is one whose loss or doubling would matter; by default
-    whatever is not GET or HEAD. A WebSocket's route is its GET. With `phase="final_reads"` it is done in that phase
-    only, and nothing else is; a `fresh` one is the first and only one of its session, as a stranger's. What is failed,
-    unknown or shed is sent again at once, up to `retries` times while the load lasts, each time as a request of its own
-    in the record."""
+    whatever is not GET or HEAD. A WebSocket's route is its GET. With `phase="final_reads"` or `phase="disturbed"` it is
+    done in that phase only, and nothing else is there; a `fresh` one is the first and only one of its session, as a
+    stranger's. What is failed, unknown or shed is sent again at once, up to `retries` times while the load lasts, each
+    time as a request of its own in the record."""
 
     def mark(function: Operation) -> Operation:
         method = route.partition(" ")[0]
@@ -229,13 +231,17 @@ class Visits:
     draws: NDArray[np.uint32]
 
 
-def draw_visits(profile: Profile, count: int, *, seed: int, shard: int, last_phase_from: int | None = None) -> Visits:
-    """The same for the same seed and shard, whatever the target does. From arrival `last_phase_from` on only what is
-    meant for the final reads is done, before it only the rest."""
+def draw_visits(
+    profile: Profile, count: int, *, seed: int, shard: int, phases: Mapping[str, slice] = MappingProxyType({})
+) -> Visits:
+    """The same for the same seed and shard, whatever the target does. `phases` are the arrivals of those that may have
+    operations of their own: in one that has some only these are done."""
     chance = np.random.default_rng(np.random.SeedSequence([seed, shard, _VISIT_STREAM]))
     actions = _drawn(profile, chance, count, "")
-    if last_phase_from is not None and last_phase_from < count:
-        actions[last_phase_from:] = _drawn(profile, chance, count - last_phase_from, FINAL_READS)
+    own = {action.phase for action in profile.actions}
+    for phase, arrivals in phases.items():
+        if phase in own and len(actions[arrivals]):
+            actions[arrivals] = _drawn(profile, chance, len(actions[arrivals]), phase)
     return Visits(
         actions=actions,
         users=profile.people.draw(chance, count, seed),
@@ -319,6 +325,10 @@ def _actions(words: dict[str, Any], path: Path, lines: dict[str, int]) -> tuple[
         _check_share(visitor.share, path, lines[visitor.__name__], visitor.__name__)
         for function in found:
             _check_doing(_doing(function), path, function.__code__.co_firstlineno)
+    if all(_doing(function).phase for found in doings.values() for function in found):
+        raise ExperimentError(
+            f"{path}: nothing is done but in {' and '.join(OWN_OPERATIONS)}, and every run begins before."
+        )
     return tuple(action for phase in PHASES for action in _actions_of(doings, phase))
 
 
@@ -370,7 +380,7 @@ def _check_doing(doing: Doing, path: Path, line: int) -> None:
     if doing.phase not in PHASES:
         raise ExperimentError(
             f'{path}, line {line}: the phase of "{doing.name}" is {doing.phase!r}; '
-            f'only "{FINAL_READS}" has operations of its own.'
+            f"only {' and '.join(OWN_OPERATIONS)} may have operations of their own."
         )
 
 

@@ -41,6 +41,7 @@ LARGEST_SEED = 2**63 - 1
 def experiment_mistakes(document: Document, experiment: Experiment, target: TargetSpec) -> list[ExperimentError]:
     found = [
         *_texts(experiment),
+        *_planted(experiment, target),
         *_load(experiment),
         *_changes(experiment),
         *_phases(experiment),
@@ -77,6 +78,16 @@ def _texts(experiment: Experiment) -> Iterator[Mistake]:
     for key in ("title", "hypothesis"):
         if not getattr(experiment, key).strip():
             yield (key,), "is empty.", "Say in a sentence what has to hold."
+
+
+def _planted(experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
+    planted = experiment.planted
+    if planted is not None and planted not in target.defects:
+        yield (
+            ("planted",),
+            f"{shortened(planted)} is not a defect of {target.name}.",
+            did_you_mean(planted, target.defects),
+        )
 
 
 def _load(experiment: Experiment) -> Iterator[Mistake]:

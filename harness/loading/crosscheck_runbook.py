@@ -52,15 +52,16 @@ def diagnosis_mistakes(
 
 
 def _signals(runbook: Runbook, roles: set[str]) -> Iterator[Mistake]:
-    plain = [name for name, signal in runbook.signals.items() if not isinstance(signal, QuotientSignal)]
+    measured = [name for name, signal in runbook.signals.items() if not isinstance(signal, QuotientSignal)]
     for name, signal in runbook.signals.items():
         where: Where = ("runbook", "signals", name)
         if isinstance(signal, QuotientSignal):
             for key in ("of", "by"):
                 word = getattr(signal, key)
-                if word not in plain:
-                    sentence = f"{shortened(word)} is not a signal of the kind gauge or rate."
-                    yield (*where, key), sentence, did_you_mean(word, plain)
+                if word not in measured:
+                    sentence = f"{shortened(word)} is neither a gauge nor a rate, nor a quotient that is written above."
+                    yield (*where, key), sentence, did_you_mean(word, measured)
+            measured.append(name)
         elif signal.role is not None and signal.role not in roles:
             yield (
                 (*where, "role"),

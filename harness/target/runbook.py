@@ -40,7 +40,8 @@ class RateSignal(_OfMetric, frozen=True, kw_only=True, tag="rate"):
 
 
 class QuotientSignal(Strict, frozen=True, kw_only=True, tag_field="kind", tag="quotient"):
-    """One signal ÷ another one, both by name. Where the divisor is not above `by_above` it says nothing."""
+    """One signal ÷ another one, both by name; one that is a quotient itself is written above. Where the divisor is not
+    above `by_above` it says nothing."""
 
     of: str
     by: str

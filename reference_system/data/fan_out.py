@@ -56,10 +56,19 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """Into so many timelines, of an author's with so many followers."""
+
+    followers: int
+    timelines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """What one round did; `failed` are tries of posts, `more`: there may be more to do at once."""
 
     delivered: Sequence[Delivered] = ()
+    pushed: Sequence[Pushed] = ()
     failed: int = 0
     more: bool = False
 
@@ -92,14 +101,15 @@ class FanOut:
         for delivery in active:
             if self._rules.how(delivery.followers, limit) is How.PULL:
                 delivery.how = How.PULL  # never back: what was pulled is not pushed to all
-        await self._spend(await self._take_turns([each for each in active if not each.is_over], now_s))
+        pushed = await self._take_turns([each for each in active if not each.is_over], now_s)
+        await self._spend(sum(each.timelines for each in pushed))
         over_s = now_s + _now_s() - began_s
         failed = [delivery for delivery in active if delivery.is_over and delivery.refused]
         for delivery in failed:
             await self._fail(delivery, over_s)
         done = [delivery for delivery in active if delivery.is_over and not delivery.refused]
         finished = [*withdrawn, *await self._finish(done, over_s)]
-        return Round(delivered=finished, failed=len(failed), more=bool(active or withdrawn))
+        return Round(delivered=finished, pushed=pushed, failed=len(failed), more=bool(active or withdrawn))
 
     def _active(self, now_s: float) -> list[Delivery]:
         return [delivery for delivery in self._under_way.values() if delivery.not_before_s <= now_s]
@@ -147,16 +157,18 @@ class FanOut:
             text = f"{post.author} mentioned you: {post.text}"
             await self._backends.postgres("mention", post.id, mentioned, post.author, text, post.created_at)
 
-    async def _take_turns(self, active: Sequence[Delivery], now_s: float) -> int:
-        """How many pushes that were."""
+    async def _take_turns(self, active: Sequence[Delivery], now_s: float) -> list[Pushed]:
         if not active:
-            return 0
+            return []
         most = max(1, self._rules.pushes_a_round // len(active))
         turns = [delivery.next_turn(most=most, now_s=now_s) for delivery in active]
         replies = iter(await self._backends.redis_replies(*(command for turn in turns for command in turn.commands)))
         for delivery, turn in zip(active, turns, strict=True):
             delivery.took(turn, list(itertools.islice(replies, len(turn.commands))))
-        return sum(len(turn.readers) for turn in turns)
+        return [
+            Pushed(followers=delivery.followers, timelines=len(turn.readers))
+            for delivery, turn in zip(active, turns, strict=True)
+        ]
 
     async def _spend(self, pushes: int) -> None:
         """Wait for as long as the pushes take; what else a round takes is part of that."""

@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import Any
 
 from reference_system.data.connection_gate import ConnectionGate
+from reference_system.data.writes import Account, Writes
 from reference_system.defects.defect import Defect
 from reference_system.policies import circuit_breaker, load_shedding
 from reference_system.policies.circuit_breaker import OPEN_FOR_S, Observation, State
 from reference_system.services.parts import ApiParts
 
 BEAT_S = 1.5 * OPEN_FOR_S  # as long as the pauses are on average
+PASSWORD_S = 0.08
 LEAKED = 4  # of so many failures one
 
 
@@ -46,6 +48,19 @@ class _Leaking(ConnectionGate):
         await super().__aexit__(kind, error, traceback)
 
 
+class _OnePasswordAtATime(Writes):
+    """In each replica."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turn = asyncio.Lock()
+
+    async def login(self, name: str, password: str) -> Account | None:
+        async with self._turn:
+            await asyncio.sleep(PASSWORD_S)
+        return await super().login(name, password)
+
+
 def _never(*, waiting: int, connections: int, priority: int) -> bool:
     del waiting, connections, priority
     return False
@@ -73,6 +88,10 @@ DEFECTS: dict[str, Defect] = {
     "leaks_connections": Defect(
         breaks="A connection is given back whatever became of the call; with this some are not whose call failed.",
         api=lambda parts: replace(parts, gate=_Leaking),
+    ),
+    "one_password_at_a_time": Defect(
+        breaks="Logins do not wait for each other; with this a replica looks at twelve passwords a second, in turns.",
+        api=lambda parts: replace(parts, writes=_OnePasswordAtATime),
     ),
     "no_pool_shedding": Defect(
         breaks="When all database connections are in use the less important calls are refused; with this all wait.",

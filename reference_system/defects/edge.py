@@ -20,6 +20,23 @@ def _nobody_is_moved(
     return after, {region: replace(route, share=1.0, others_go_to=None) for region, route in routes.items()}
 
 
+def _somewhere_else(
+    state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
+) -> tuple[State, dict[Region, Route]]:
+    """To a healthy region that is not the one decided on, where there is one."""
+    after, routes = region_failover.decide(state, observation, now_s, probe_interval_s=probe_interval_s, rules=rules)
+    return after, {
+        region: replace(route, others_go_to=_another(region, route, after)) for region, route in routes.items()
+    }
+
+
+def _another(region: Region, route: Route, state: State) -> Region | None:
+    if route.others_go_to is None:
+        return None
+    others = [other for other in state if other not in (region, route.others_go_to) and state[other].healthy]
+    return next(iter(others), route.others_go_to)
+
+
 def _at_once(
     state: State, observation: Mapping[Region, Seen], now_s: float, *, probe_interval_s: float, rules: Rules
 ) -> tuple[State, dict[Region, Route]]:
@@ -54,6 +71,10 @@ DEFECTS = {
     "goes_on_routing_to_the_dead": Defect(
         breaks="A lost region's users are sent to its stand-in; with this they go on being sent to the lost one.",
         edge=lambda parts: replace(parts, decide=_nobody_is_moved),
+    ),
+    "sends_users_the_wrong_way": Defect(
+        breaks="A lost region's users are sent to its stand-in; with this to some other region.",
+        edge=lambda parts: replace(parts, decide=_somewhere_else),
     ),
     "believes_a_single_peer": Defect(
         breaks="A region that answers the edge keeps its users; with this not if one of its peers hears nothing of it.",

@@ -1,5 +1,6 @@
 """Defects of how a region is scaled with its load."""
 
+import math
 from dataclasses import replace
 
 from reference_system.defects.defect import Defect
@@ -13,6 +14,7 @@ from reference_system.services.exchange import Observations
 from reference_system.services.parts import ControllerParts
 
 AT_ONCE = Rules(stabilization_window_s=0, policies=(Policy(type=PolicyType.PERCENT, value=1000, period_s=1),))
+A_TENTH = 0.1
 assert IN_SMALL.behavior is not None
 USUAL: Behavior = IN_SMALL.behavior
 
@@ -33,6 +35,16 @@ def _one_pod_less(state: State, seen: Observation, now_s: float, spec: Spec) -> 
     return after, replace(decision, replicas=decision.replicas - 1)
 
 
+def _rest_kept(state: State, seen: Observation, now_s: float, spec: Spec) -> tuple[State, Decision]:
+    """Of the tenth by which pods go, a part of a pod stays a whole one."""
+    after, decision = as_kubernetes_does(state, seen, now_s, spec)
+    least = math.ceil(seen.replicas * (1 - A_TENTH))
+    if decision.replicas >= least:
+        return after, decision
+    removed = after.removed if least < seen.replicas else state.removed
+    return replace(after, removed=removed), replace(decision, replicas=least)
+
+
 def _admitted(observations: Observations) -> float:
     """What was answered within the window of five seconds, and not what arrived."""
     return (observations.ok + observations.error) / 5.0
@@ -50,6 +62,10 @@ DEFECTS: dict[str, Defect] = {
     "rounds_pods_down": Defect(
         breaks="A load that needs seven and a half pods gets eight; with this it gets seven.",
         controller=lambda parts: _scaled(parts, Scaling(decide=_one_pod_less)),
+    ),
+    "keeps_the_last_part_of_a_pod": Defect(
+        breaks="A tenth of nine pods is one that goes; with this it is none, and the region never gives any back.",
+        controller=lambda parts: _scaled(parts, Scaling(decide=_rest_kept)),
     ),
     "fewer_pods_than_allowed": Defect(
         breaks="A region has five pods even where its load needs four; with this it has four.",

@@ -30,7 +30,6 @@ from reference_system.data.heartbeats import Heartbeats
 from reference_system.data.postgres import connect_when_ready
 from reference_system.data.redis_client import RedisClient
 from reference_system.data.subscription import Subscription
-from reference_system.data.writes import Writes
 from reference_system.policies.load_shedding import POLICIES, priority_of
 from reference_system.policies.regions import Region
 from reference_system.services import cacheability, deadlines
@@ -99,7 +98,7 @@ class Api:
             were_told=caught_up.were_told,
             visible=parts.visible,
             writing=Writing(
-                writes=Writes(self._backends, region=region, forgets=parts.forgets),
+                writes=parts.writes(self._backends, region=region, forgets=parts.forgets),
                 tokens=tokens,
                 region=region,
                 key_taken=parts.key_taken,

@@ -26,6 +26,7 @@ from reference_system.services.log import Log
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 DONE = (How.PUSH, How.PULL, "withdrawn")  # how a post was brought, or that it need not be any more
+ACCOUNTS = (ORDINARY, CELEBRITY) = ("ordinary", "celebrity")
 NOTHING = Backlog(waiting=0, oldest_at_s=None, dead_letters=0, as_of_s=0.0)
 
 
@@ -62,8 +63,11 @@ class FanOut:
         self._delay = Histogram(
             "fanout_delay_seconds", "From queued to delivered", ["account"], buckets=BUCKETS_S, registry=registry
         )
+        self._pushes = Counter("fanout_pushes_total", "Posts put into timelines", ["account"], registry=registry)
         for how in DONE:
             self._delivered.labels(how)
+        for account in ACCOUNTS:
+            self._pushes.labels(account)
         self._limit.set(self.limit)
 
     @property
@@ -114,8 +118,9 @@ class FanOut:
         self._failed.inc(done.failed)
         for delivered in done.delivered:
             self._delivered.labels(delivered.how).inc()
-            account = "celebrity" if delivered.followers >= LIMITS[0] else "ordinary"
-            self._delay.labels(account).observe(delivered.delay_s)
+            self._delay.labels(_account(delivered.followers)).observe(delivered.delay_s)
+        for pushed in done.pushed:
+            self._pushes.labels(_account(pushed.followers)).inc(pushed.timelines)
 
     async def _set_limit(self, request: Request) -> Response:
         try:
@@ -135,3 +140,7 @@ class FanOut:
             return JSONResponse({"error": str(error)}, status_code=503)
         self._log("dead_letters_queued", posts=queued)
         return JSONResponse({"queued": queued})
+
+
+def _account(followers: int) -> str:
+    return CELEBRITY if followers >= LIMITS[0] else ORDINARY

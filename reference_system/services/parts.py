@@ -18,6 +18,7 @@ from reference_system.data.reads import Reads, fall_back
 from reference_system.data.statements import STATEMENTS
 from reference_system.data.user_caches import Matching, by_scanning
 from reference_system.data.values import OnCacheLoss
+from reference_system.data.writes import Writes
 from reference_system.policies import alerting, degradation, load_shedding, pool_shedding
 from reference_system.policies.regions import Region
 from reference_system.services.admission import Serve, shed_before_work
@@ -85,6 +86,7 @@ class ApiParts:
     visible: Visible = visible
     flights: Callable[[], Flights] = Flights
     reads: type[Reads] = Reads
+    writes: type[Writes] = Writes
     statements: Mapping[str, str] = field(default_factory=lambda: STATEMENTS)
     postgres: Callable[..., Postgres] = Postgres
     key_taken: KeyTaken = the_clients

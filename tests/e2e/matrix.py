@@ -211,6 +211,7 @@ OPERATIONS_DEFECTS = (
         more=("--set", "usual=40/s", "--set", "baseline=35s", "--set", "recovery=10s"),
     ),
     _defect("rounds_pods_down", SCALING, "scaling", "predicted", to_the_end=True),
+    _defect("keeps_the_last_part_of_a_pod", SCALING, "scaling", "predicted", to_the_end=True),
     _defect(
         "scales_by_admitted_load", SCALING, "scaling", "ready capacity", to_the_end=True, more=("--set", "peak=320/s")
     ),
@@ -236,7 +237,11 @@ REGIONS_DEFECTS = (
     # The load is the same each time; with this baseline four posts are made in the second before the region is lost.
     _regions_defect("acknowledges_before_disk", LOSING_US_EAST, "consistency", "lost", recovery="58s", baseline="16s"),
     _regions_defect("goes_on_routing_to_the_dead", LOSING_US_EAST, "failover", "recovery time"),
+    _regions_defect("sends_users_the_wrong_way", LOSING_US_EAST, "failover", "reads answered by another region"),
     _regions_defect("no_hold_down", "a_flapping_region", "failover", "fail-overs in the run"),
+    _regions_defect(
+        "comes_back_with_old_caches", "freezing_asia_pacific", "consistency", "read your writes", recovery="60s"
+    ),
     _regions_defect("comes_back_empty", "destroying_us_east", "consistency", "lost", recovery="65s"),
     _regions_defect("hides_its_lag", "coming_back_behind", "failover", "surely behind when its users returned"),
     _regions_defect(

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.clock import NS_PER_S
 from harness.load.arrivals import scheduled_times
-from harness.load.profile import FINAL_READS, Profile, draw_visits
+from harness.load.profile import OWN_OPERATIONS, Profile, draw_visits
 from harness.plan import Plan
 
 
@@ -27,9 +27,9 @@ def draw_schedule(plan: Plan, profile: Profile, *, shard: int, shards: int) -> S
     """The same for the same plan and shard; every random choice of the offered load is made here."""
     load = plan.load
     times_s = scheduled_times(plan.rate, load.arrivals, load.seed, shard=shard, shards=shards)
-    final = plan.phase(FINAL_READS)
-    last_phase_from = None if final is None else int(times_s.searchsorted(final.start_s))
-    visits = draw_visits(profile, len(times_s), seed=load.seed, shard=shard, last_phase_from=last_phase_from)
+    spans = [span for name in OWN_OPERATIONS if (span := plan.phase(name)) is not None]
+    phases = {span.name: slice(*map(int, times_s.searchsorted((span.start_s, span.end_s)))) for span in spans}
+    visits = draw_visits(profile, len(times_s), seed=load.seed, shard=shard, phases=phases)
     return Schedule(
         due_ns=_array("q", (times_s * NS_PER_S).astype("int64")),
         actions=_array("h", visits.actions),

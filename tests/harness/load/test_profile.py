@@ -149,7 +149,7 @@ def test_final_reads_are_all_that_is_done_in_their_phase_and_nothing_before_it(w
     profile = load_profile(written(HEAD + READER + AUDITOR))
     names = np.array([action.operation for action in profile.actions])
 
-    visits = draw_visits(profile, 1000, seed=1, shard=0, last_phase_from=900)
+    visits = draw_visits(profile, 1000, seed=1, shard=0, phases={"final_reads": slice(900, 1000)})
 
     done = names[visits.actions]
     assert set(done[:900]) == {"home", "post"}
@@ -165,6 +165,42 @@ def test_what_final_reads_add_changes_nothing_before_them(written: Written) -> N
 
     assert np.array_equal(before.users, after.users)
     assert np.array_equal(before.draws, after.draws)
+
+
+STORM = """
+class Storm(Visitor):
+    @does("edit", route="PUT /all", share=3, priority=3, phase="disturbed")
+    def edits(self, site): ...
+    @does("look", route="GET /one", share=1, priority=2, phase="disturbed")
+    def looks(self, site): ...
+"""
+
+
+def test_what_is_done_while_all_is_disturbed_is_done_then_and_nothing_else_is(written: Written) -> None:
+    profile = load_profile(written(HEAD + READER + STORM + AUDITOR))
+    names = np.array([action.operation for action in profile.actions])
+
+    phases = {"disturbed": slice(200, 600), "final_reads": slice(900, 1000)}
+    done = names[draw_visits(profile, 1000, seed=1, shard=0, phases=phases).actions]
+
+    assert set(done[:200]) == set(done[600:900]) == {"home", "post"}
+    assert set(done[200:600]) == {"edit", "look"}
+    assert (done[200:600] == "edit").mean() == pytest.approx(0.75, abs=0.07)
+    assert set(done[900:]) == {"audit"}
+
+
+def test_a_phase_without_operations_of_its_own_is_like_the_others(written: Written) -> None:
+    profile = load_profile(written(HEAD + READER))
+    before = draw_visits(profile, 500, seed=1, shard=0)
+
+    after = draw_visits(profile, 500, seed=1, shard=0, phases={"disturbed": slice(100, 200)})
+
+    assert np.array_equal(before.actions, after.actions)
+
+
+def test_something_has_to_be_done_before_all_is_disturbed(written: Written) -> None:
+    with pytest.raises(ExperimentError, match="nothing is done but in disturbed and final_reads"):
+        load_profile(written(HEAD + STORM + AUDITOR))
 
 
 def test_another_phase_has_no_operations_of_its_own(written: Written) -> None:

@@ -18,8 +18,16 @@ TARGET_MISTAKES = [
     ("value: 3", "value: 5", "levels are written in order"),
     ("evaluation_period: 1s", "evaluation_period: 1", '1 has no unit: write "1s"'),
     ('"2": 10%', '"2": ten', '$.promises.shedding.curve["1.5"]["2"]: "ten" is not a ratio'),
-    ("of: seconds", "of: second", '$.runbook.signals.mean.of: "second" is not a signal of the kind gauge or rate'),
-    ("by: calls", "by: mean", '$.runbook.signals.mean.by: "mean" is not a signal of the kind gauge or rate'),
+    (
+        "of: seconds",
+        "of: second",
+        '$.runbook.signals.mean.of: "second" is neither a gauge nor a rate, nor a quotient that is written above',
+    ),
+    (
+        "by: calls",
+        "by: mean",
+        '$.runbook.signals.mean.by: "mean" is neither a gauge nor a rate, nor a quotient that is written above',
+    ),
     ("role: api}", "role: apis}", 'no service has the role "apis".\nDid you mean "api"?'),
     ("signal: latency", "signal: latencie", '$.runbook.symptoms.slow.signal: "latencie" is not one of the signals'),
     ("signal: mean, above: 0.05, rises_to: 2", "signal: mean", "steps.storage_time: has no bound"),

@@ -42,6 +42,7 @@ PLANTED: list[tuple[str, str, dict[str, float]]] = [
     ("timeline_latency", "fan_out", SLOW | LATE),
     ("timeline_latency", "user_service", SLOW | {"login_s": 0.6}),
     ("timeline_latency", "elsewhere", SLOW),
+    ("timeline_latency", "elsewhere", SLOW | {"login_s": 0.6, "home_s": 6.0}),  # all are slow alike
     ("fan_out_backlog", "celebrity_post", LATE | {"to_popular": 30}),
     ("fan_out_backlog", "store_fails", LATE | {"redis_failures": 10}),
     ("fan_out_backlog", "store_fails", LATE | {"db_failures": 10}),
