@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_S
 from harness.experiment.faults import MomentaryFault, ServiceFault
+from harness.experiment.phases import DISTURBED
 from harness.plan import Plan, PlannedFault, WholeFault, whole_faults, whole_of
 from harness.record import rows
 from harness.record.reader import Run
@@ -168,8 +169,8 @@ def attacks_on(run: Run, service: str) -> list[Window]:
 
 
 def disturbances(run: Run) -> list[Window]:
-    """All that is done to the system on purpose: each injection and each revert, with time to settle, and each planned
-    change of the rate. A step has no length."""
+    """All that is done to the system on purpose: each injection and each revert, with time to settle, each planned
+    change of the rate, and of what users do. A step has no length."""
     found = [
         Window(
             name=f"{edge.action} {edge.fault}",
@@ -189,11 +190,20 @@ def disturbances(run: Run) -> list[Window]:
         for before, after in pairwise(rates)
         if before.to_per_s != after.from_per_s
     ]
+    found += [Window(name="other operations", start_s=at_s, end_s=at_s) for at_s in _other_operations_s(run.plan)]
     return sorted(found, key=lambda disturbance: disturbance.start_s)
 
 
+def _other_operations_s(plan: Plan) -> list[float]:
+    """When users begin to do something else, and go back to what they did."""
+    span = plan.phase(DISTURBED)
+    if span is None or not any(operation.phase == DISTURBED for operation in plan.operations):
+        return []
+    return [span.start_s, span.end_s]
+
+
 def first_disturbance_s(run: Run) -> float:
-    """The first injection or planned change of the rate."""
+    """The first injection or planned change of the load."""
     return min((disturbance.start_s for disturbance in disturbances(run)), default=math.inf)
 
 
@@ -206,11 +216,11 @@ def is_steady(run: Run, window: Window) -> bool:
     )
 
 
-def last_rate_change_s(plan: Plan) -> float | None:
-    """When the planned rate last became what it then stayed; None where it never changed."""
+def last_load_change_s(plan: Plan) -> float | None:
+    """When the planned load last became what it then stayed; None where it never changed."""
     moments = [segment.end_s for segment in plan.rate if segment.from_per_s != segment.to_per_s]
     moments += [after.start_s for before, after in pairwise(plan.rate) if before.to_per_s != after.from_per_s]
-    return max(moments, default=None)
+    return max([*moments, *_other_operations_s(plan)], default=None)
 
 
 def disturbance_over_s(run: Run) -> tuple[float | None, str]:
@@ -219,7 +229,7 @@ def disturbance_over_s(run: Run) -> tuple[float | None, str]:
     if doubt:
         return None, doubt
     moments = [] if reverted_s is None else [reverted_s]
-    changed_s = last_rate_change_s(run.plan)
+    changed_s = last_load_change_s(run.plan)
     if changed_s is not None:
         moments.append(changed_s)
     if not moments:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.plan import RateSegment
 from harness.record.reader import Run
-from harness.verify.windows import Window, first_disturbance_s, is_steady, parts_outside
+from harness.verify.windows import Window, disturbance_over_s, first_disturbance_s, is_steady, parts_outside
 from tests.harness.a_run import a_run
 
 STEPS = a_run().with_overload(from_s=30.0, to_s=50.0, per_s=150.0).built()
@@ -25,7 +25,15 @@ def _with_a_ramp() -> Run:
     return dataclasses.replace(run, plan=msgspec.structs.replace(run.plan, rate=rate))
 
 
-RAMP = _with_a_ramp()
+def _with_another_mix() -> Run:
+    """From 30 to 60 s users do something else."""
+    run = a_run().with_phases(warm_up=10.0, baseline=20.0, disturbed=30.0, recovery=20.0).built()
+    first, *rest = run.plan.operations
+    operations = (msgspec.structs.replace(first, phase="disturbed"), *rest)
+    return dataclasses.replace(run, plan=msgspec.structs.replace(run.plan, operations=operations))
+
+
+RAMP, MIX = _with_a_ramp(), _with_another_mix()
 
 
 @pytest.mark.parametrize(
@@ -45,6 +53,10 @@ RAMP = _with_a_ramp()
         ("settled after the revert", FAULT, 42.5, 80.0, True),
         ("within a ramp", RAMP, 30.0, 40.0, False),
         ("after a ramp", RAMP, 45.0, 80.0, True),
+        ("before users do something else", MIX, 10.0, 30.0, True),
+        ("when users begin to do something else", MIX, 25.0, 35.0, False),
+        ("while users do something else", MIX, 31.0, 60.0, True),
+        ("when users do what they did", MIX, 50.0, 70.0, False),
     ],
 )
 def test_a_window_is_steady_where_nothing_is_done_to_the_system(
@@ -54,9 +66,9 @@ def test_a_window_is_steady_where_nothing_is_done_to_the_system(
 
 
 @pytest.mark.parametrize(
-    ("run", "first_s"), [(a_run().built(), float("inf")), (STEPS, 30.0), (FAULT, 30.0), (RAMP, 25.0)]
+    ("run", "first_s"), [(a_run().built(), float("inf")), (STEPS, 30.0), (FAULT, 30.0), (RAMP, 25.0), (MIX, 30.0)]
 )
-def test_the_first_disturbance_is_a_step_a_ramp_or_an_injection(run: Run, first_s: float) -> None:
+def test_the_first_disturbance_is_a_change_of_the_load_or_an_injection(run: Run, first_s: float) -> None:
     assert first_disturbance_s(run) == first_s
 
 
@@ -77,3 +89,7 @@ def _window(start_s: float, end_s: float) -> Window:
 )
 def test_a_stretch_without_windows(why: str, windows: list[Window], left: list[tuple[float, float]]) -> None:
     assert parts_outside(windows, 10.0, 20.0) == left, why
+
+
+def test_the_disturbance_is_over_when_users_do_again_what_they_did() -> None:
+    assert disturbance_over_s(MIX) == (60.0, "")
