@@ -96,6 +96,15 @@ STAMPEDE = "everybody_asks_for_the_same"
 
 ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
+PLANTED_CAUSES = (
+    "everybody_logs_in",
+    "a_leaking_replica",
+    "everything_is_pushed",
+    "more_posts_than_are_delivered",
+    "a_worker_that_was_away",
+    "more_calls_than_connections",
+    "more_load_than_servers",
+)
 MINUTE = "posts_wait_a_minute"
 FULL = "a_full_cache"
 FORGETFUL = "a_forgetful_redis"
@@ -121,7 +130,18 @@ CLEAN = (
     ),
     *(
         _clean(experiment, gate=False)
-        for experiment in (ERRORS, WARM, FLUSHED, TAKEN_AWAY, STAMPEDE, *DIAGNOSED, MINUTE, FULL, FORGETFUL)
+        for experiment in (
+            ERRORS,
+            WARM,
+            FLUSHED,
+            TAKEN_AWAY,
+            STAMPEDE,
+            *DIAGNOSED,
+            *PLANTED_CAUSES,
+            MINUTE,
+            FULL,
+            FORGETFUL,
+        )
     ),
     *(_clean(experiment, gate=False) for experiment in (LOSING_US_EAST, *REGIONS)),
     *(_in_containers(experiment) for experiment in ("crashed_database", "lost_node", "starved_replica")),
