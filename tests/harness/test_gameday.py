@@ -35,3 +35,13 @@ def test_what_a_check_says_of_an_operation_that_nobody_does_is_refused(tmp_path:
 
     with pytest.raises(ExperimentError, match=r"still_shown\.posts: .posts. is not an operation of twitter_day\.py"):
         make_plan(path)
+
+
+def test_an_experiment_that_is_about_a_defect_starts_the_target_with_it() -> None:
+    path = EXPERIMENTS / "a_leaking_replica.yaml"
+
+    assert make_plan(path).defect == "leaks_connections"
+    assert make_plan(path, defect="leaks_connections").defect == "leaks_connections"
+    with pytest.raises(ExperimentError, match=r'"no_banner" cannot be planted as well: .* the defect "leaks_conn'):
+        make_plan(path, defect="no_banner")
+    assert make_plan(EXPERIMENTS / "steady_state.yaml", defect="no_banner").defect == "no_banner"

@@ -38,3 +38,10 @@ def test_all_cross_checked_mistakes_are_told_at_once(written: Written) -> None:
 
     places = [re.search(r":(\d+),", line) for line in message.splitlines() if "wrong.yaml" in line]
     assert [place and place[1] for place in places] == ["4", "11", "13"]
+
+
+def test_what_is_planted_has_to_be_a_defect_of_the_target(written: Written) -> None:
+    planted = SMALL.replace("target.yaml\n", "target.yaml\nplanted: flag_says_of\n", 1)
+    message = error_of(written(planted))
+
+    assert 'wrong.yaml:4, $.planted: "flag_says_of" is not a defect of twitter-in-small.' in message
