@@ -25,8 +25,11 @@ from reference_system.data.seed import prepare
 from reference_system.data.statements import STATEMENTS
 from reference_system.data.timelines import Cache
 from reference_system.data.writes import NewPost, Writes
-from reference_system.policies.fan_out import LIMITS
+from reference_system.policies.fan_out import LIMITS, How
 from reference_system.policies.redelivery import TRIES
+from reference_system.services.fan_out import FanOut as Worker
+from reference_system.services.fan_out import FanOutParts
+from reference_system.services.log import Log
 from tests.reference_system import servers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -140,6 +143,33 @@ def test_followers_find_a_post_in_their_cached_timeline(in_a_region: In, author:
         assert await region.shows(reader, post)
         assert done == {how: 1}
         assert (post.encode() in list_of_ids[0]) is (how == "push")
+
+    in_a_region(play)
+
+
+@pytest.mark.parametrize(
+    ("rules", "celebritys"),
+    [(Rules(), "the author"), (Rules(how=lambda followers, limit: How.PUSH), "all followers and the author")],
+)
+def test_pushes_are_counted_by_whose_posts_they_are(in_a_region: In, rules: Rules, celebritys: str) -> None:
+    async def play(region: Region) -> None:
+        registry = CollectorRegistry()
+        worker = Worker(
+            region.backends, FanOutParts(rules=rules), pushes_per_s=1e9, registry=registry, log=Log("worker")
+        )
+        rows = await region.backends.postgres("follower_counts", [ORDINARY, CELEBRITY])
+        followers = {row["followee"]: row["followers"] for row in rows}
+        for author in (ORDINARY, CELEBRITY):
+            await region.post(author)
+        while await worker.run_once():
+            pass
+
+        pushes = {
+            account: registry.get_sample_value("fanout_pushes_total", {"account": account})
+            for account in ("ordinary", "celebrity")
+        }
+        celebrity = 1 if celebritys == "the author" else followers[CELEBRITY] + 1
+        assert pushes == {"ordinary": followers[ORDINARY] + 1, "celebrity": celebrity}
 
     in_a_region(play)
 
