@@ -9,21 +9,18 @@ from pathlib import Path
 from harness import clock
 from harness.by_hand import by_hand
 from harness.errors import ExperimentError, TargetError, UncleanError
-from harness.experiment.expectations.caching import CachingCheck
-from harness.experiment.expectations.check import Check
-from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.faults import WrittenFault, fault_id
-from harness.experiment.phases import FINAL_READS
 from harness.faults.injector import refusals
 from harness.faults.revert import leftovers
 from harness.faults.whereabouts import linked
 from harness.interrupts import Interrupts, run_through
 from harness.load.profile import describe
 from harness.loader import LoadedExperiment, load_experiment
-from harness.loading.mistakes import did_you_mean, shortened
+from harness.loading.crosscheck import told
 from harness.observe import logs
 from harness.observe.watching import watched
-from harness.plan import OperationSpec, Plan, build_plan, planned_faults
+from harness.operations import operation_mistakes
+from harness.plan import Plan, build_plan, planned_faults
 from harness.record.writer import Sample, create_run_folder
 from harness.runner import Conductor, Progress, RunResult
 from harness.target import runtimes
@@ -88,13 +85,9 @@ def make_plan(
 def plan_of(loaded: LoadedExperiment, *, defect: str | None = None, runtime: str) -> Plan:
     """The plan of an experiment that has been read, whether or not the runtime can do all of it."""
     operations = describe(loaded.profile_path)
-    if loaded.experiment.phases.final_reads > 0 and not any(one.phase == FINAL_READS for one in operations):
-        raise loaded.document.mistake(
-            ("phases", "final_reads"),
-            f'{loaded.profile_path.name} has no operations for it, marked @does(…, phase="{FINAL_READS}").',
-            "Add one, or leave the phase out.",
-        )
-    _refuse_unknown_operations(loaded, operations)
+    found = operation_mistakes(loaded.experiment, operations, profile=loaded.profile_path.name)
+    if mistakes := told(loaded.document, found):
+        raise ExperimentError("\n".join(map(str, mistakes)))
     return build_plan(
         loaded.experiment,
         name=loaded.path.stem,
@@ -107,30 +100,6 @@ def plan_of(loaded: LoadedExperiment, *, defect: str | None = None, runtime: str
         runtime=runtime,
         defect=defect,
     )
-
-
-def _refuse_unknown_operations(loaded: LoadedExperiment, operations: tuple[OperationSpec, ...]) -> None:
-    """What a check says of an operation that nobody does would never be put to the test."""
-    known = [operation.name for operation in operations]
-    for number, check in enumerate(loaded.experiment.expect):
-        for key, name in _named_operations(check):
-            if name not in known:
-                raise loaded.document.mistake(
-                    ("expect", number, key, name),
-                    f"{shortened(name)} is not an operation of {loaded.profile_path.name}.",
-                    did_you_mean(name, known),
-                )
-
-
-def _named_operations(check: Check) -> list[tuple[str, str]]:
-    """The operations that a check names, each after the key that it is under."""
-    match check:
-        case CachingCheck():
-            return [("still_shown", name) for name in check.still_shown]
-        case FanOutCheck():
-            return [("p95", name) for name in check.p95]
-        case _:
-            return []
 
 
 def run_plan(

@@ -85,27 +85,23 @@ def _routing(check: RoutingCheck, where: Where, experiment: Experiment, target: 
 
 def _recovery(check: RecoveryCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:
     del target
-    recovery_s = float(experiment.phases.recovery)
-    if recovery_s <= 0:
+    if experiment.phases.recovery <= 0:
         yield where, "needs the phase recovery, which has length 0s.", "Give $.phases.recovery a length."
+    if experiment.phases.disturbed <= 0:
+        yield where, "needs the phase disturbed, which has length 0s.", "There is nothing to recover from."
+
+
+def recovery_watch(check: RecoveryCheck, where: Where, experiment: Experiment, *, over_s: float) -> Iterator[Mistake]:
+    """Whether a recovery could be seen to be missed; the disturbance is over `over_s` after `disturbed` began."""
+    recovery_s = float(experiment.phases.recovery)
     needed_s = check.rto + check.hold + UNSEEN_S
-    watched_s = float(experiment.phases.disturbed) + recovery_s - _disturbance_over_s(experiment)
+    watched_s = float(experiment.phases.disturbed) + recovery_s - over_s
     if recovery_s > 0 and needed_s > watched_s + EPSILON_S:
         sentence = (
             f"to see it missed takes {needed_s:g}s ({check.rto}, {check.hold} of `hold`, {UNSEEN_S:g}s of whole "
             f"seconds), but the load ends {watched_s:g}s after the last disturbance."
         )
         yield (*where, "rto"), sentence, f"Make $.phases.recovery {recovery_s + needed_s - watched_s:g}s long."
-    if experiment.phases.disturbed <= 0:
-        yield where, "needs the phase disturbed, which has length 0s.", "There is nothing to recover from."
-    if not experiment.faults and not experiment.load.changes:
-        yield where, "there is neither a fault nor a change of the load to recover from.", ""
-
-
-def _disturbance_over_s(experiment: Experiment) -> float:
-    """From the start of `disturbed` until all faults are over and the load is what it then stays, as planned."""
-    faults_s = [float(fault.at) + getattr(fault, "lasts", 0.0) for fault in experiment.faults]
-    return max([*faults_s, *map(change_over_s, experiment.load.changes)], default=0.0)
 
 
 def change_over_s(change: RateChange) -> float:
@@ -173,8 +169,6 @@ def _alerts(check: AlertsCheck, where: Where, experiment: Experiment, target: Ta
             if alert not in known:
                 sentence = f"{shortened(alert)} is not an alert of {target.name}."
                 yield (*where, key, number), sentence, did_you_mean(alert, known)
-    if check.fire and not experiment.faults and not experiment.load.changes:
-        yield (*where, "fire"), "there is neither a fault nor a change of the load that an alert could tell of.", ""
     watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)
     if check.fire and check.within > watched_s:
         sentence = (
@@ -252,9 +246,6 @@ def _fan_out(check: FanOutCheck, where: Where, experiment: Experiment, target: T
     if experiment.phases.final_reads <= 0:
         hint = "Give $.phases.final_reads a length: only where nobody posts any more can all have arrived."
         yield where, "needs the phase final_reads, which has length 0s.", hint
-    if check.drained_within is not None and not experiment.faults and not experiment.load.changes:
-        sentence = "there is neither a fault nor a change of the load after which anything has to drain."
-        yield (*where, "drained_within"), sentence, ""
 
 
 def _shedding(check: SheddingCheck, where: Where, experiment: Experiment, target: TargetSpec) -> Iterator[Mistake]:

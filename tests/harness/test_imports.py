@@ -55,6 +55,7 @@ PARTS = {
     "harness.searching": "cli",
     "harness.gameday": "cli",
     "harness.judging": "cli",
+    "harness.operations": "cli",
     "harness.suite": "cli",
     "harness.commands": "cli",
     "harness.display": "cli",
