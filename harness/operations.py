@@ -24,13 +24,14 @@ def operation_mistakes(
     if experiment.phases.final_reads > 0 and not any(one.phase == FINAL_READS for one in operations):
         sentence = f'{profile} has no operations for it, marked @does(…, phase="{FINAL_READS}").'
         yield ("phases", "final_reads"), sentence, "Add one, or leave the phase out."
-    known = [operation.name for operation in operations]
+    lasting = [one for one in operations if not one.phase or getattr(experiment.phases, one.phase) > 0]
+    known = [operation.name for operation in lasting]
     for number, check in enumerate(experiment.expect):
         for key, name in _named_operations(check):
             if name not in known:
                 sentence = f"{shortened(name)} is not an operation of {profile}."
                 yield ("expect", number, key, name), sentence, did_you_mean(name, known)
-    others = any(one.phase == DISTURBED for one in operations)
+    others = any(one.phase == DISTURBED for one in lasting)
     for number, check in enumerate(experiment.expect):
         yield from _happenings(check, ("expect", number), experiment, others=others)
 

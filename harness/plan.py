@@ -54,8 +54,8 @@ class RateSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class OperationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that users of a profile do: its share of all arrivals (0–1), priority and whether it writes. `phase` is
-    empty, or the one phase in which it and its like are all that is done."""
+    """One thing that users of a profile do: its share of its phase's arrivals (0–1), priority and whether it writes.
+    `phase` is empty, or the one phase in which it and its like are all that is done."""
 
     name: str
     route: str

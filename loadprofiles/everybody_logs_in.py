@@ -3,9 +3,9 @@
 from harness.errors import LoadError
 from harness.load.profile import Lobby, Site, Visitor, Zipf, does
 
-people = Zipf(population=3000, cast=300)
+people = Zipf(population=3000, cast=100)
 
-LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
+LOGINS_AT_ONCE = 3
 
 
 def prepare(lobby: Lobby) -> None:

@@ -136,14 +136,22 @@ def show_plan(plan: Plan, console: Console) -> None:
     for start_s, end_s, what in sorted(_moments(plan)):
         table.add_row(f"{start_s:g}s", f"{end_s:g}s", escape(what))
     console.print(table)
-    shares = ", ".join(f"{operation.name} {ratio(operation.share)}" for operation in plan.operations)
+    shares = _shares(plan, "")
     shards = "1 shard" if plan.load.shards == 1 else f"{plan.load.shards} shards"
     console.print(f"\n[bold]load[/]  {plan.load.arrivals} arrivals, seed {plan.load.seed}, {shards}: {shares}")
+    for phase in plan.phases:
+        if own := _shares(plan, phase.name):
+            console.print(f"[bold]load[/]  in {phase.name} instead: {own}")
     for check in plan.expect:
         settings = {name: value for name, value in msgspec.to_builtins(check, enc_hook=enc_hook).items() if value}
         kind = settings.pop("check")
         told = "; ".join(f"{name} {_setting(value)}" for name, value in settings.items())
         console.print(f"[bold]expect[/]  {kind}" + escape(f": {told}" if told else ""))
+
+
+def _shares(plan: Plan, phase: str) -> str:
+    """Of what is done in that phase and in no other; the empty name is for what is done in all others."""
+    return ", ".join(f"{one.name} {ratio(one.share)}" for one in plan.operations if one.phase == phase)
 
 
 def _setting(value: object) -> str:

@@ -12,7 +12,8 @@
                 answer.saw("analytics", working="analytics_event" in answer.json())
 
 An operation asks the target for exactly one thing, and looks at what came. Shares are relative: of the visitors in the
-file, of the operations in their class. Nothing here knows Locust, so that a plan can be made without it.
+file who do anything in a phase, of the operations in their class. Nothing here knows Locust, so that a plan can be made
+without it.
 """
 
 import ast
@@ -200,7 +201,7 @@ _VISIT_STREAM = 1_000_033
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One method of one visitor class: what an arrival can turn out to be, and how likely (all add up to 1)."""
+    """One method of one visitor class: what an arrival can turn out to be, and how likely (1 in all of a phase)."""
 
     visitor: type[Visitor]
     perform: Operation
@@ -255,7 +256,7 @@ def _drawn(profile: Profile, chance: np.random.Generator, count: int, phase: str
 
 
 def describe(path: Path) -> tuple[OperationSpec, ...]:
-    """What users of the profile do; shares add up to 1. ExperimentError with file and line if it is broken."""
+    """What users of the profile do; shares add up to 1 in a phase. ExperimentError with file and line otherwise."""
     return load_profile(path).operations
 
 

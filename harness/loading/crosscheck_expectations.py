@@ -14,7 +14,7 @@ from harness.experiment.expectations.check import Check
 from harness.experiment.expectations.consistency import ConsistencyCheck
 from harness.experiment.expectations.degradation import DegradationCheck
 from harness.experiment.expectations.diagnosis import DiagnosisCheck
-from harness.experiment.expectations.failover import FailoverCheck
+from harness.experiment.expectations.failover import FailoverCheck, Operations
 from harness.experiment.expectations.fan_out import FanOutCheck
 from harness.experiment.expectations.recovery import RecoveryCheck
 from harness.experiment.expectations.routing import RoutingCheck
@@ -130,6 +130,8 @@ def _failover(check: FailoverCheck, where: Where, experiment: Experiment, target
         )
     elif refuge == check.cohort:
         yield (*where, "taken_over_by"), f"{refuge} is the region that is lost.", ""
+    if refuge is not None and check.operations is Operations.WRITES:
+        yield (*where, "taken_over_by"), "is about what users read, and here only their writes are looked at.", ""
     if not experiment.faults:
         yield where, "there is no fault, so no region is lost.", ""
     watched_s = float(experiment.phases.disturbed + experiment.phases.recovery)

@@ -94,7 +94,7 @@ def _elsewhere(story: Story) -> Iterable[go.Scatter]:
     if marks.routed is None:
         return
     back_s = story.stretch.until_s if returned is None or returned.back is None else returned.back.at_s
-    words = f"users are sent to {marks.taken_over_by or 'another region'}"
+    words = f"users are sent to {marks.mostly_served_by or 'another region'}"
     lane = story.cohort.cohort.name
     yield bar(lane, marks.routed.at_s, back_s, role="shown", group="elsewhere", words=words)
 

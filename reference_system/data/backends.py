@@ -70,7 +70,6 @@ class Backends:
         size = Gauge("postgres_pool_size", "Connections that there may be", registry=registry)
         size.set(postgres.connections)
         in_use = Gauge("postgres_pool_in_use", "Connections lent and not given back", registry=registry)
-        # A place that was not given back is as good as a connection: nobody gets either any more.
         in_use.set_function(lambda: max(self._gate.inside, postgres.in_use))
         self.background = Background()
         self.cache_requests = Counter("cache_requests_total", "Cache look-ups", ["layer", "result"], registry=registry)
@@ -81,6 +80,11 @@ class Backends:
             ["kind"],
             registry=registry,
         )
+
+    @property
+    def pool_busy_ratio(self) -> float:
+        """Of Postgres' connections; a place that was not given back is as good as one: nobody gets either any more."""
+        return max(self._gate.inside / self._postgres_client.connections, self._postgres_client.busy_ratio)
 
     async def redis(self, *commands: Command) -> list[Reply]:
         """One round trip. Raises DependencyError."""

@@ -16,7 +16,6 @@ from reference_system.services.parts import ApiParts
 
 BEAT_S = 1.5 * OPEN_FOR_S  # as long as the pauses are on average
 PASSWORD_S = 0.08
-LEAKED = 4  # of so many failures one
 
 
 def _closes_unseen(state: State, observation: Observation, now_s: float) -> tuple[State, bool]:
@@ -34,17 +33,13 @@ def _until_the_beat(draw: float) -> float:
 
 
 class _Leaking(ConnectionGate):
-    """Of calls that failed some do not give their connection back."""
-
-    _failed = 0
+    """A call that fails does not give its connection back."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None and error.__cause__ is not None:  # without a cause it was the breaker that refused
-            self._failed += 1
-            if self._failed % LEAKED == 0:
-                return
+            return
         await super().__aexit__(kind, error, traceback)
 
 
@@ -86,7 +81,7 @@ DEFECTS: dict[str, Defect] = {
         api=_with_dependencies(pause_s=_until_the_beat),
     ),
     "leaks_connections": Defect(
-        breaks="A connection is given back whatever became of the call; with this some are not whose call failed.",
+        breaks="A connection is given back whatever became of the call; with this it is not where the call failed.",
         api=lambda parts: replace(parts, gate=_Leaking),
     ),
     "one_password_at_a_time": Defect(

@@ -132,7 +132,7 @@ class Api:
             parts=parts,
             handlers=self._handlers,
             placing=placing if self._has_peers else None,
-            pool_ratio=lambda: self._postgres.busy_ratio,
+            pool_ratio=lambda: self._backends.pool_busy_ratio,
             expired=self._backends.dependency_metrics.expired,
             registry=registry,
         )

@@ -63,7 +63,9 @@ class FanOut:
         self._delay = Histogram(
             "fanout_delay_seconds", "From queued to delivered", ["account"], buckets=BUCKETS_S, registry=registry
         )
-        self._pushes = Counter("fanout_pushes_total", "Posts put into timelines", ["account"], registry=registry)
+        self._pushes = Counter(
+            "fanout_pushes_total", "Tries to put a post into a timeline", ["account"], registry=registry
+        )
         for how in DONE:
             self._delivered.labels(how)
         for account in ACCOUNTS:

@@ -1,4 +1,6 @@
-"""What every run of the matrix has to end with: the clean system, each planted defect, each defect of the harness."""
+"""What every run of the matrix has to end with: the clean system, causes that the runbook has to find, each planted
+defect, each defect of the harness.
+"""
 
 from dataclasses import dataclass
 
@@ -96,7 +98,8 @@ STAMPEDE = "everybody_asks_for_the_same"
 
 ERRORS = "errors_climb_the_ladder"
 DIAGNOSED = ("a_slow_database", "a_silent_redis")
-PLANTED_CAUSES = (
+CAUSES = (
+    "a_database_that_is_away",
     "everybody_logs_in",
     "a_leaking_replica",
     "everything_is_pushed",
@@ -137,7 +140,7 @@ CLEAN = (
             TAKEN_AWAY,
             STAMPEDE,
             *DIAGNOSED,
-            *PLANTED_CAUSES,
+            *CAUSES,
             MINUTE,
             FULL,
             FORGETFUL,

@@ -101,3 +101,10 @@ def test_a_plan_says_how_the_rate_changes_where_it_does(tmp_path: Path) -> None:
 
     assert "18s 23s rate 84/s → 126/s" in words
     assert "78s 98s rate 84/s load" in words, "the last row, and nothing behind the rate that stays"
+
+
+def test_a_plan_tells_what_users_do_instead_while_all_is_disturbed() -> None:
+    told = CliRunner().invoke(app, ["plan", str(ROOT / "experiments" / "everybody_logs_in.yaml")]).output
+
+    assert "1 shard: home 72 %, profile 26 %, login 2 %" in told.replace("\n", " ")
+    assert "in disturbed instead: return_login 35 %, return_home 65 %" in told.replace("\n", " ")

@@ -114,9 +114,9 @@ class Forwarder:
         with contextlib.suppress(OSError):  # an end like any other
             while chunk := source.recv(65536):
                 time.sleep(self.delay_s)
-                while self._mode is Mode.FREEZES:
+                while (mode := self._mode) is Mode.FREEZES:
                     self._moves.wait()
-                if self._mode is Mode.PASSES and source not in self._orphans:
+                if mode is Mode.PASSES and source not in self._orphans:
                     sink.sendall(chunk)
         time.sleep(self.delay_s)
         self._drop(source, sink)

@@ -6,16 +6,22 @@ import pytest
 import yaml
 
 import reference_system
+from harness.loader import load_experiment
 from reference_system import defects
 from reference_system.data.posts import Post
 from reference_system.defects import DEFECTS, regions
+from reference_system.policies.autoscaling.fleet import Fleet, name_of, resized
+from reference_system.policies.autoscaling.fleet import pods as pods_of
+from reference_system.policies.autoscaling.memory import State as AutoscalerState
+from reference_system.policies.autoscaling.observation import Observation, Sample
 from reference_system.policies.autoscaling.timeline_api import IN_SMALL
 from reference_system.policies.degradation import Level
 from reference_system.policies.failback import DEFAULT_RULES
-from reference_system.policies.region_failover import AT_FIRST, Seen, State
+from reference_system.policies.region_failover import AT_FIRST, Route, Seen, State
 from reference_system.policies.regions import Region
 from reference_system.services.edge_parts import EdgeParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
+from tests.e2e.matrix import PLANTED
 
 TARGET = Path(reference_system.__file__).parent / "target.yaml"
 
@@ -24,6 +30,12 @@ def test_target_yaml_tells_the_harness_the_same_names_and_sentences() -> None:
     told = yaml.safe_load(TARGET.read_text())["defects"]
 
     assert told == {name: defect.breaks for name, defect in DEFECTS.items()}
+
+
+def test_every_defect_is_found_by_a_run() -> None:
+    loaded = [load_experiment(path).experiment for path in TARGET.parents[1].glob("experiments/*.yaml")]
+
+    assert set(DEFECTS) == {cell.name for cell in PLANTED} | {one.planted for one in loaded if one.planted is not None}
 
 
 @pytest.mark.parametrize("name", DEFECTS)
@@ -220,3 +232,43 @@ def test_planted_flights_are_nobodys_but_their_own() -> None:
     asyncio.run(asked_twice(defects.for_api("no_single_flight", ApiParts())))
     assert begun == 3
     assert joined == [True, False]
+
+
+def test_users_who_are_sent_the_wrong_way_go_to_a_healthy_region_that_is_not_the_stand_in() -> None:
+    decide = defects.for_edge("sends_users_the_wrong_way", EdgeParts()).decide
+    dead, well = Seen(probe=False), Seen(probe=True)
+
+    def sent_to(*healthy: Region) -> Region | None:
+        state: State = AT_FIRST
+        routes: dict[Region, Route] = {}
+        for second in range(10):
+            seen = {region: well if region in healthy else dead for region in Region}
+            state, routes = decide(state, seen, float(second), probe_interval_s=1.0, rules=DEFAULT_RULES)
+        return routes[Region.US_EAST].others_go_to
+
+    assert sent_to(Region.US_WEST, Region.EUROPE, Region.ASIA_PACIFIC) in (Region.EUROPE, Region.ASIA_PACIFIC)
+    assert sent_to(Region.US_WEST) is Region.US_WEST, "there is no other one"
+    assert sent_to(*Region) is None
+
+
+@pytest.mark.parametrize(("pods", "left"), [(9, 9), (20, 18)])
+def test_of_the_tenth_by_which_pods_go_a_part_of_a_pod_stays(pods: int, left: int) -> None:
+    scaling = defects.for_controller("keeps_the_last_part_of_a_pod", ControllerParts()).scaling
+    assert IN_SMALL.behavior is not None
+    window_s = IN_SMALL.behavior.scale_down.stabilization_window_s
+    fleet, state, decided = resized(Fleet(), pods, -100.0), AutoscalerState(), pods
+    for second in range(int(window_s) + 2):
+        names = [name_of(number) for number, _ in fleet.started]
+        idle = Sample(value_milli=0, at_s=float(second), window_s=2.0)
+        seen = Observation(
+            replicas=pods,
+            existing=pods,
+            pods=pods_of(fleet, float(second), start_up_s=2.0),
+            samples={metric.name: dict.fromkeys(names, idle) for metric in IN_SMALL.metrics},
+        )
+        state, decision = scaling.decide(state, seen, float(second), IN_SMALL)
+        decided = min(decided, decision.replicas)
+        if decided < pods:
+            break
+
+    assert decided == left

@@ -34,7 +34,7 @@ def check_failover(run: Run, check: FailoverCheck) -> Verdict:
     for story in stories:
         own = [*of_outage(check, story), *of_refuge(check, story), *_shares(check, story)]
         found += own if len(stories) == 1 else [_named(figure, story.outage.fault) for figure in own]
-    refuge = stories[0].cohort.marks.taken_over_by
+    refuge = stories[0].cohort.marks.mostly_served_by
     strays = None if routes is None else strays_of(run, routes, refuge=refuge)
     found += [*_writers(check, strays), *_flaps(check, routes)]
     told = " ".join(words.told(story) for story in stories)

@@ -30,7 +30,7 @@ class Marks:
     routed: Moment | None
     succeeded: Moment | None
     recovered: Moment | None
-    taken_over_by: str = ""  # the region that served most of the cohort since
+    mostly_served_by: str = ""  # the region that served most of the cohort since
 
     def in_order(self) -> tuple[Moment | None, ...]:
         """T0 to T6."""
@@ -65,7 +65,7 @@ def marks_of(cohort: Cohort, routes: Routes | None, stretch: Stretch, *, unserve
         routed=routed,
         succeeded=Moment.exactly(float(cohort.finished_s[elsewhere].min()), "requests") if elsewhere.any() else None,
         recovered=_recovered(cohort, stretch, unserved_ratio),
-        taken_over_by=_most(cohort, elsewhere),
+        mostly_served_by=_most(cohort, elsewhere),
     )
 
 

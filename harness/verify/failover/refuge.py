@@ -8,6 +8,7 @@ from harness.verify import figures
 from harness.verify.failover.outage import NOBODY_TELLS
 from harness.verify.failover.story import Story
 from harness.verify.figures import unknown
+from harness.verify.moments import Moment
 from harness.verify.verdict import Figure
 from harness.verify.windows import Bools
 
@@ -20,13 +21,13 @@ def of_refuge(check: FailoverCheck, story: Story) -> list[Figure]:
     promised = check.taken_over_by
     if promised is None:
         return []
-    name, routed = f"reads answered by another region than {promised}", story.cohort.marks.routed
-    if routed is None:
-        why = NOBODY_TELLS if story.routes is None else "its users were never sent away"
+    name, empty = f"reads answered by another region than {promised}", _empty_since(story)
+    if empty is None:
+        why = NOBODY_TELLS if story.routes is None else "its users were never all sent away"
         return [unknown(name, unit="ratio", accept=f"at most {figures.say(ELSEWHERE_AT_MOST, 'ratio')}", reason=why)]
     cohort, returned = story.cohort.cohort, story.returned
     until_s = story.stretch.until_s if returned is None else returned.began.earliest_s
-    away = (cohort.sent_s > routed.latest_s) & (cohort.sent_s < until_s)
+    away = (cohort.sent_s > empty.latest_s) & (cohort.sent_s < until_s)
     reads: Bools = cohort.ok & ~cohort.writes & (cohort.served != "") & away
     elsewhere = reads & (cohort.served != promised)
     many, judged = int(elsewhere.sum()), int(reads.sum())
@@ -37,3 +38,12 @@ def of_refuge(check: FailoverCheck, story: Story) -> list[Figure]:
             reason=f"{many:,} of {judged:,} were answered by {others}",
         )
     ]  # fmt: skip
+
+
+def _empty_since(story: Story) -> Moment | None:
+    """When none of its users were sent to it any more."""
+    routed = story.cohort.marks.routed
+    if routed is None or story.routes is None:
+        return None
+    found = (step.since for step in story.routes.steps if step.share == 0 and step.since.latest_s >= routed.latest_s)
+    return next((since for since in found if since.at_s < story.stretch.until_s), None)

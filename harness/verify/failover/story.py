@@ -146,7 +146,7 @@ def _row(cohort: Cohort, routes: Routes | None, stretch: Stretch, baseline: Wind
 
 def _spared(row: Row) -> Row:
     """Users of a region that was not lost are not taken over; travellers are served elsewhere at any time."""
-    return replace(row, marks=replace(row.marks, succeeded=None, taken_over_by=""))
+    return replace(row, marks=replace(row.marks, succeeded=None, mostly_served_by=""))
 
 
 def _return(run: Run, cohorts: _Cohorts, routes: Routes | None, marks: Marks, stretch: Stretch) -> Return | None:

@@ -60,7 +60,7 @@ def _taken_over(story: Story) -> str:
     if marks.succeeded is None:
         return f"no other region took over after it {happened}"
     after = _say(lapse(marks.began, marks.succeeded).value_s)
-    return f"{marks.taken_over_by} took over {after} after the region {happened}"
+    return f"{marks.mostly_served_by} took over {after} after the region {happened}"
 
 
 def _others(others: Iterable[Row]) -> str:

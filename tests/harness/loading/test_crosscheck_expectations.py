@@ -20,6 +20,10 @@ from tests.harness.loading.an_experiment import SMALL, TARGET, Written, error_of
             "cohort: us-east, rto: 5s, holds: 10s, taken_over_by: us-east",
             "$.expect[0].taken_over_by: us-east is the region that is lost",
         ),
+        (
+            "cohort: us-east, rto: 5s, holds: 10s, taken_over_by: us-west, operations: writes",
+            "$.expect[0].taken_over_by: is about what users read",
+        ),
         ("cohort: us-east, rto: 45s, holds: 10s", "$.expect[0].rto: 45s and then 10s of service"),
         ("cohort: us-east, rto: 21s", "21s and then 30s of service are more than disturbed and recovery (50s)"),
         ("cohort: us-east, rto: 5s, holds: 500ms", "$.expect[0].holds: 500ms is less than 1s"),

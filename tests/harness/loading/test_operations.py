@@ -103,3 +103,13 @@ def test_users_who_do_something_else_do_so_until_the_phase_is_over(written: Writ
 
     assert make_plan(written(right)).expect
     assert "the load ends 20s after the last disturbance" in _error_of(written(right.replace("rto: 15s", "rto: 16s")))
+
+
+def test_what_is_done_in_a_phase_of_no_length_is_never_done(written: Written, profile: Path) -> None:
+    profile.write_text(PROFILE + STORM)
+    calm = CALM.replace("disturbed: 30s", "disturbed: 0s")
+
+    told = _error_of(written(calm.replace("slo, p99: 150ms", "alerts, fire: [api_latency]")))
+    assert "there is neither a fault nor a change of the load that an alert could tell of" in told
+    named = _error_of(written(calm.replace("slo, p99: 150ms", "caching, still_shown: {edit: 1s}")))
+    assert '"edit" is not an operation of twitter_day.py' in named

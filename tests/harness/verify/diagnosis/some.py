@@ -33,6 +33,8 @@ RATES = {
     "to_others": ((WORKER,), "fanout_pushes_total", 'account="ordinary"', 9.0),
     "redis_tries": ((WORKER,), "dependency_attempts_total", 'dependency="redis"', 20.0),
     "redis_failures": ((WORKER,), "dependency_errors_total", 'dependency="redis"', 0.0),
+    "call_tries": (REPLICAS, "dependency_attempts_total", 'dependency="postgres"', 10.0),
+    "call_failures": (REPLICAS, "dependency_errors_total", 'dependency="postgres"', 0.0),
     "db_tries": ((WORKER,), "dependency_attempts_total", 'dependency="postgres"', 40.0),
     "db_failures": ((WORKER,), "dependency_errors_total", 'dependency="postgres"', 0.0),
 }

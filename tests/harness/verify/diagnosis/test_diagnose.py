@@ -43,12 +43,15 @@ PLANTED: list[tuple[str, str, dict[str, float]]] = [
     ("timeline_latency", "user_service", SLOW | {"login_s": 0.6}),
     ("timeline_latency", "elsewhere", SLOW),
     ("timeline_latency", "elsewhere", SLOW | {"login_s": 0.6, "home_s": 6.0}),  # all are slow alike
+    ("timeline_latency", "elsewhere", SLOW | {"home_s": 0.1}),  # logins are what they were
     ("fan_out_backlog", "celebrity_post", LATE | {"to_popular": 30}),
     ("fan_out_backlog", "store_fails", LATE | {"redis_failures": 10}),
     ("fan_out_backlog", "store_fails", LATE | {"db_failures": 10}),
     ("fan_out_backlog", "too_few_workers", LATE | {"posts": 16}),
     ("fan_out_backlog", "worker", LATE),
+    ("connections_exhausted", "database_away", FULL | {"pool_in_use": 0.01, "call_failures": 10, "db_s": 0.01}),
     ("connections_exhausted", "leak", FULL | {"pool_in_use": 10, "db_s": 0.2}),
+    ("connections_exhausted", "leak", FULL | {"pool_in_use": 10, "db_s": 0.001, "db_calls": 1.0}),  # of all connections
     ("connections_exhausted", "long_queries", FULL | {"pool_in_use": 10, "db_s": 12.0}),
     ("connections_exhausted", "too_many", FULL | {"pool_in_use": 10, "db_s": 10.0, "db_calls": 400}),
 ]
@@ -117,7 +120,7 @@ def test_what_comes_after_an_open_question_is_asked_and_not_sure() -> None:
         ("redis_time", True),
         ("database_time", False),
         ("delivery", False),
-        ("users", False),
+        ("logins", False),
     ]
 
 

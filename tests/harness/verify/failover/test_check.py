@@ -250,7 +250,7 @@ def test_who_answered_before_they_were_sent_away_and_after_they_returned_is_no_m
     ("failover", "why"),
     [
         (replace(a_failover(), logged=False, scraped=False), "nobody tells where users are sent"),
-        (a_failover().routed(), "its users were never sent away"),
+        (a_failover().routed(), "its users were never all sent away"),
     ],
 )
 def test_where_nobody_was_sent_away_the_promise_is_not_known_to_be_kept(failover: Failover, why: str) -> None:
