@@ -109,7 +109,7 @@ def test_what_is_done_in_a_phase_of_no_length_is_never_done(written: Written, pr
     profile.write_text(PROFILE + STORM)
     calm = CALM.replace("disturbed: 30s", "disturbed: 0s")
 
-    told = _error_of(written(calm.replace("slo, p99: 150ms", "alerts, fire: [api_latency]")))
+    told = _error_of(written(calm.replace("slo, p99: 150ms", "alerts, fire: [api_latency], within: 9s")))
     assert "there is neither a fault nor a change of the load that an alert could tell of" in told
     named = _error_of(written(calm.replace("slo, p99: 150ms", "caching, still_shown: {edit: 1s}")))
     assert '"edit" is not an operation of twitter_day.py' in named
