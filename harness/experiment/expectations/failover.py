@@ -21,7 +21,7 @@ class FailoverCheck(Strict, frozen=True, kw_only=True, tag_field="check", tag="f
     counts from the injection of the fault that strikes the whole region. Within `rto` begins the first stretch of
     `holds` in which at most `error_ratio` of the cohort's requests are failed, unknown or unsent, and goodput is at
     least 95 % of the baseline's; the same holds from then on and while its users return. `taken_over_by` is the region
-    that answers what they read while all of them are away, but for a twentieth that may be answered where they have
+    that answers what they read while all of them are away, but for a tenth that may be answered where they have
     just written. `first_success_within` and `detect_within` are for parts of the way. `rpo` and `rpo_writes` bound how
     far back acknowledged writes are missing elsewhere, and how many. `split_brain_writes` counts acknowledged writes by
     more than the one region that was to take them. `back_within` counts from the revert, and `behind_at_return` bounds
