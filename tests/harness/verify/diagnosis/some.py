@@ -15,6 +15,7 @@ GAUGES = {
     "fanout_lag": ((WORKER,), "fanout_lag_seconds", "", 0.1),
     "pool_busy": (REPLICAS, "postgres_pool_busy_ratio", "", 0.1),
     "pool_in_use": (REPLICAS, "postgres_pool_in_use", "", 0.01),
+    "pool_size": (REPLICAS, "postgres_pool_size", "", 10.0),
 }
 RATES = {
     "hits": (REPLICAS, "cache_requests_total", 'layer="redis",result="hit"', 15.0),
@@ -33,8 +34,6 @@ RATES = {
     "to_others": ((WORKER,), "fanout_pushes_total", 'account="ordinary"', 9.0),
     "redis_tries": ((WORKER,), "dependency_attempts_total", 'dependency="redis"', 20.0),
     "redis_failures": ((WORKER,), "dependency_errors_total", 'dependency="redis"', 0.0),
-    "call_tries": (REPLICAS, "dependency_attempts_total", 'dependency="postgres"', 10.0),
-    "call_failures": (REPLICAS, "dependency_errors_total", 'dependency="postgres"', 0.0),
     "db_tries": ((WORKER,), "dependency_attempts_total", 'dependency="postgres"', 40.0),
     "db_failures": ((WORKER,), "dependency_errors_total", 'dependency="postgres"', 0.0),
 }

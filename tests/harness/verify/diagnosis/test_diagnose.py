@@ -49,7 +49,7 @@ PLANTED: list[tuple[str, str, dict[str, float]]] = [
     ("fan_out_backlog", "store_fails", LATE | {"db_failures": 10}),
     ("fan_out_backlog", "too_few_workers", LATE | {"posts": 16}),
     ("fan_out_backlog", "worker", LATE),
-    ("connections_exhausted", "database_away", FULL | {"pool_in_use": 0.01, "call_failures": 10, "db_s": 0.01}),
+    ("connections_exhausted", "database_away", FULL | {"pool_in_use": 0.01, "db_s": 0.01}),
     ("connections_exhausted", "leak", FULL | {"pool_in_use": 10, "db_s": 0.2}),
     ("connections_exhausted", "leak", FULL | {"pool_in_use": 10, "db_s": 0.001, "db_calls": 1.0}),  # of all connections
     ("connections_exhausted", "long_queries", FULL | {"pool_in_use": 10, "db_s": 12.0}),
