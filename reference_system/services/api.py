@@ -59,7 +59,9 @@ class Api:
         place, region = settings.place, Region(settings.place.region)
         registry = CollectorRegistry()
         self._log = Log(place.service)
-        self._postgres = parts.postgres(settings.postgres_dsn, statements=parts.statements)
+        self._postgres = parts.postgres(
+            settings.postgres_dsn, statements=parts.statements, connections=settings.postgres_connections
+        )
         self._backends = Backends(
             redis=RedisClient(settings.redis_url),
             postgres=self._postgres,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from reference_system.data.postgres import CONNECTIONS
 from reference_system.policies.failback import DEFAULT_RULES, Rules
 from reference_system.policies.region_failover import PROBE_INTERVAL_S
 from reference_system.policies.regions import Region
@@ -31,6 +32,7 @@ class ApiSettings:
     place: Place
     redis_url: str
     postgres_dsn: str
+    postgres_connections: int
     slots: int
     service_time_s: float
     target_rate_per_s: float
@@ -86,6 +88,7 @@ def api_settings(environment: Mapping[str, str] = os.environ) -> ApiSettings:
         place=_place(environment, "us-east-api-1"),
         redis_url=get("REDIS_URL", "redis://127.0.0.1:6379"),
         postgres_dsn=get("POSTGRES_DSN", "postgresql://postgres@127.0.0.1:5432/postgres"),
+        postgres_connections=int(get("POSTGRES_CONNECTIONS", str(CONNECTIONS))),
         slots=int(get("SLOTS", "3")),
         service_time_s=float(get("SERVICE_TIME_MS", "20")) / 1000,
         target_rate_per_s=float(get("TARGET_RATE", "100")),
