@@ -179,17 +179,6 @@ _LIKES_REVIVE = """
     CREATE OR REPLACE TRIGGER revive AFTER INSERT OR UPDATE ON likes FOR EACH ROW EXECUTE FUNCTION revive();
     ALTER TABLE likes ENABLE REPLICA TRIGGER revive"""
 
-# So a region that was away has all that was written meanwhile in its database, and shows what its caches had before.
-_CACHES_ARE_TOLD_NOTHING_OLD = """
-    CREATE OR REPLACE FUNCTION queue_fan_out() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF NEW.created_at > extract(epoch FROM clock_timestamp()) - 3 THEN
-            INSERT INTO public.fanout_outbox (post, author, queued_at)
-            VALUES (NEW.id, NEW.author, extract(epoch FROM clock_timestamp()));
-        END IF;
-        RETURN NULL;
-    END $$"""
-
 # As a region that has never been there before, which has nothing to copy.
 _TAKES_ITSELF_FOR_NEW = """
     INSERT INTO incarnation (id, rejoins, complete)
@@ -270,10 +259,6 @@ DEFECTS: dict[str, Defect] = {
     "likes_revive_deleted_posts": Defect(
         breaks="A deleted post stays deleted; with this a like that arrives afterwards brings it back.",
         worker=with_rules(_LIKES_REVIVE),
-    ),
-    "comes_back_with_old_caches": Defect(
-        breaks="A region that was away brings to its caches what it missed; with this it shows what they had before.",
-        worker=with_rules(_CACHES_ARE_TOLD_NOTHING_OLD),
     ),
     "comes_back_empty": Defect(
         breaks="A region that has lost its data gets them from its peers; with this it goes on without them.",

@@ -262,14 +262,6 @@ REGIONS_DEFECTS = (
     _regions_defect("goes_on_routing_to_the_dead", LOSING_US_EAST, "failover", "recovery time"),
     _regions_defect("sends_users_the_wrong_way", LOSING_US_EAST, "failover", "reads answered by another region"),
     _regions_defect("no_hold_down", "a_flapping_region", "failover", "fail-overs in the run"),
-    _regions_defect(
-        "comes_back_with_old_caches",
-        "freezing_asia_pacific",
-        "consistency",
-        "monotonic reads",
-        recovery="60s",
-        baseline="20s",
-    ),
     _regions_defect("comes_back_empty", "destroying_us_east", "consistency", "lost", recovery="65s"),
     _regions_defect("hides_its_lag", "coming_back_behind", "failover", "surely behind when its users returned"),
     _regions_defect(
