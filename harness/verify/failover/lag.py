@@ -9,6 +9,7 @@ from harness.verify.consistency.recorded import heartbeat_samples
 from harness.verify.moments import Moment
 
 STALE_AFTER_S = 5.0  # a sample that old says nothing of the moment
+LATE_S = 1.5  # what a region knew is seen in its metrics by then: it looks twice a second, and is scraped as often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,17 @@ def lags_of_others(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
 
 
 def lags_of_its_own(run: Run, region: str, when: Moment) -> tuple[Lag, ...]:
-    """How far `region` surely was behind with what each other one had written: what it knew between two scrapes nobody
-    tells, and it may have caught up at any moment in between."""
+    """How far `region` surely was behind with what each other one had written.
+
+    What it knew between two looks nobody tells, and it may have caught up at any moment in between. A sample tells what
+    was known at the last look before it, which may be from before the moment; so the best of the next ones counts.
+    """
     samples = [each for each in _around(run, when) if each.target == region]
     last = _lags({each.source: each for each in samples if _before(each, when)}, when)
-    following = _lags({each.source: each for each in reversed(samples) if not _before(each, when)}, when)
-    next_s = {lag.other: lag.lag_s for lag in following}
-    return tuple(Lag(other=lag.other, lag_s=min(lag.lag_s, next_s.get(lag.other, lag.lag_s))) for lag in last)
+    soon = [each for each in samples if not _before(each, when) and each.at_s < when.at_s + LATE_S]
+    best = {each.source: each for each in sorted(soon, key=lambda sample: sample.age_s - sample.at_s, reverse=True)}
+    known_s = {lag.other: lag.lag_s for lag in _lags(best, when)}
+    return tuple(Lag(other=lag.other, lag_s=min(lag.lag_s, known_s.get(lag.other, lag.lag_s))) for lag in last)
 
 
 def _around(run: Run, when: Moment) -> list[HeartbeatSample]:
