@@ -4,6 +4,7 @@ An age is in whole seconds, cut off or rounded up by who writes it, so a second 
 answers that came so late in the run that they could be too old are an occasion; without any, ages are only reported.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,7 +22,11 @@ SHOWN = 2
 
 
 def figures_of(run: Run, layer: CacheLayer, *, asked: bool, evidence: list[Evidence]) -> Iterator[Figure]:
-    """Answers that are too old, and all ages. That none of them has an age is a doubt if the layer was `asked` for."""
+    """Answers that are too old, and all ages. That none has an age is a doubt if the layer was `asked` for.
+
+    That there are no answers from it is none in a run so short that they could not be too old: what it has may all go
+    to the layer above, which asks behind everybody's back.
+    """
     if layer.oldest is None:
         return
     frame = run.requests
@@ -29,7 +34,8 @@ def figures_of(run: Run, layer: CacheLayer, *, asked: bool, evidence: list[Evide
     aged = frame.loc[mine & (frame["age_s"].to_numpy() != NO_AGE)]
     name = f"answers from {layer.layer} older than {say(layer.oldest, 's')}"
     if aged.empty:
-        if asked:
+        longest_s = math.inf if frame.empty else windows.column(frame, "finished_s").max()
+        if asked and (mine.any() or longest_s > layer.oldest + ROUNDING_S):
             yield figures.unknown(name, unit="", accept="0", reason="no answer from it said how old it was")
         return
     ages_s = np.sort(aged["age_s"].to_numpy(dtype=np.float64))

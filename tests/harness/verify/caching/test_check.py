@@ -218,6 +218,12 @@ DOUBTS = [
     ),
     ("no ages", lambda run: with_requests(run, age_s=NO_AGE), "answers from", "no answer from it said how old it was"),
     (
+        "no answers from a layer",
+        lambda run: with_requests(run, cache="disk"),
+        "answers from process older",
+        "no answer from it said how old it was",
+    ),
+    (
         "builds that nobody counts",
         lambda run: without(run, "cache_builds_total"),
         "builds",
@@ -251,6 +257,15 @@ def test_what_was_not_put_to_the_test_is_not_decided(
 
     assert found.outcome is Outcome.INCONCLUSIVE
     assert why in found.reason
+
+
+def test_a_layer_that_has_answered_nobody_has_shown_nothing_old_where_it_could_not(sound: Run) -> None:
+    """As a gateway whose answers all go to the edge, in a run that is shorter than anything it keeps."""
+    silent = _promising(with_requests(sound, cache="disk"), Seconds(86400.0))
+
+    assert not [
+        one for one in check_caching(silent, CHECK).figures if one.name.startswith("answers from process older")
+    ]
 
 
 def test_what_nobody_counted_before_the_stampede_is_part_of_it(sound: Run) -> None:
