@@ -1,7 +1,7 @@
 """Users of four regions: most are at home, some travel, and strangers look from elsewhere at what was just written.
 
-What each operation shows of the posts of a user and of the likes of a post is what the consistency checks go by. A post
-carries its own key in its text, so that every reader can tell which one it is.
+What each operation shows of the posts of a user and of what is counted of a post is what the consistency checks go by.
+A post carries its own key in its text, so that every reader can tell which one it is.
 """
 
 import re
@@ -22,8 +22,10 @@ WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", 
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
 DOUBTED_POSTS = 4  # of the latest of each user: as old as a fail-over takes
 LIKED_POSTS = 1  # the first of each user: few counters that are raised often say more than many that are raised once
+RETWEETED_POSTS = 10  # the first of those
 FAVOURITE_FOR = 1500  # visits of all users: 25 s at 60 a second, as long as a cut
 PROFILE_PAGE = 20  # a profile with fewer posts shows all there are
+COUNTERS = {"like": "likes", "retweet": "retweets"}  # what raises it → what shows it
 KEY = re.compile(r"#(\S+)$")
 
 
@@ -69,7 +71,7 @@ class Reader(Visitor):
     def reads_own_profile(self, site: Site) -> None:
         """The page that a write is expected on at once, through the caches."""
         answer = site.get(f"/users/user-{self.user}/profile", user=self.user)
-        if answer.ok:
+        if _shows_own_writes(answer):
             posts = answer.json()["posts"]
             answer.read(_posts_of(self.user), _keys(answer, posts), whole=len(posts) < PROFILE_PAGE)
 
@@ -79,7 +81,8 @@ class Reader(Visitor):
 
 
 class Writer(Visitor):
-    """Has something to say, likes what others say, and takes back what was said, or who was followed, in haste."""
+    """Has something to say, likes and retweets what others say, and takes back what was said, or who was followed, in
+    haste."""
 
     share = 0.44
 
@@ -87,19 +90,20 @@ class Writer(Visitor):
     def posts(self, site: Site) -> None:
         _post(site, self, f"{site.run}-{self.number}")
 
-    @does("like", route="POST /tweets/{id}/like", share=3, priority=3)
+    @does("like", route="POST /tweets/{id}/like", share=2.4, priority=3)
     def likes(self, site: Site) -> None:
         """What can be seen from here. First of all what its author has taken back without this region knowing: likes of
         that count for nothing, and must not bring it back. Before there is anything, a post from before the run."""
         if gone := still_there.pop(site.region, None):
-            _like(site, self.user, gone.post)
+            _raise(site, self, "like", gone.post)
             return
-        seen = [*shown[site.region].values()]
-        if not seen:
-            _like(site, self.user, "us-east-1")
-            return
-        posted = self.pick(seen)
-        _like(site, self.user, posted.post, intent=raises(_likes_of(posted.key)))
+        _raise_one(site, self, "like", [*shown[site.region].values()])
+
+    @does("retweet", route="POST /tweets/{id}/retweet", share=0.6, priority=3)
+    def retweets(self, site: Site) -> None:
+        """What many have liked, where it can be seen from here."""
+        some = [*likeable][:RETWEETED_POSTS]
+        _raise_one(site, self, "retweet", [shown[site.region][key] for key in some if key in shown[site.region]])
 
     @does("delete", route="DELETE /tweets/{id}", share=1, priority=3)
     def takes_back(self, site: Site) -> None:
@@ -171,7 +175,8 @@ class Stranger(Visitor):
     def counts(self, site: Site) -> None:
         site.travel(self.pick(REGIONS))
         if likeable:
-            _count_likes(site, self.pick([*likeable.values()]))
+            kind = self.pick([*COUNTERS.values()])
+            _count(site, kind, self.pick([*likeable.values()][: None if kind == "likes" else RETWEETED_POSTS]))
         else:
             _list_posts(site, self.user)
 
@@ -188,18 +193,14 @@ class Auditor(Visitor):
         what, region = unread
         site.travel(region)
         kind, _, name = what.partition(" of ")
-        if kind == "likes":
-            _count_likes(site, likeable[name])
-        else:
+        if kind == "posts":
             _list_posts(site, int(name.removeprefix("user-")))
+        else:
+            _count(site, kind, likeable[name])
 
 
 def _posts_of(user: int) -> str:
     return f"posts of user-{user}"
-
-
-def _likes_of(key: str) -> str:
-    return f"likes of {key}"
 
 
 def _favourite_of(visitor: Visitor) -> int:
@@ -236,8 +237,17 @@ def _post(site: Site, visitor: Visitor, key: str, *, text: str = "") -> None:
             deletable[user].append(posted)
 
 
-def _like(site: Site, user: int, post: str, *, intent: Intent = NOTHING) -> None:
-    _remember(site, site.post(f"/tweets/{post}/like", {}, user=user, intent=intent))
+def _raise_one(site: Site, visitor: Visitor, how: str, seen: list[Posted]) -> None:
+    """A counter of one of these; before there is anything, that of a post from before the run."""
+    if not seen:
+        _raise(site, visitor, how, "us-east-1")
+        return
+    posted = visitor.pick(seen)
+    _raise(site, visitor, how, posted.post, intent=raises(f"{COUNTERS[how]} of {posted.key}"))
+
+
+def _raise(site: Site, visitor: Visitor, how: str, post: str, *, intent: Intent = NOTHING) -> None:
+    _remember(site, site.post(f"/tweets/{post}/{how}", {}, user=visitor.user, intent=intent))
 
 
 def _remember(site: Site, answer: Answer) -> None:
@@ -246,16 +256,21 @@ def _remember(site: Site, answer: Answer) -> None:
         site.carry({"X-Read-After": token})
 
 
+def _shows_own_writes(answer: Answer) -> bool:
+    """Or says that it may lack some: who is told so has been promised nothing."""
+    return answer.ok and not answer.header("x-stale")
+
+
 def _list_posts(site: Site, of: int, *, user: int | None = None) -> None:
     answer = site.get(f"/users/user-{of}/posts", user=user)
-    if answer.ok:
+    if _shows_own_writes(answer):
         page = answer.json()
         answer.read(_posts_of(of), _keys(answer, page["posts"]), whole=page["whole"])
 
 
-def _count_likes(site: Site, posted: Posted) -> None:
+def _count(site: Site, kind: str, posted: Posted) -> None:
     answer = site.get(f"/users/user-{posted.author}/posts")
     if answer.ok:
-        counts = [post["likes"] for post in answer.json()["posts"] if post["text"].endswith(f"#{posted.key}")]
-        if counts:  # a post that has not arrived yet has no count, and its likes are for the set's checks to miss
-            answer.counted(_likes_of(posted.key), counts[0])
+        counts = [post[kind] for post in answer.json()["posts"] if post["text"].endswith(f"#{posted.key}")]
+        if counts:  # a post that has not arrived yet has no count, and what is counted is for the set's checks to miss
+            answer.counted(f"{kind} of {posted.key}", counts[0])

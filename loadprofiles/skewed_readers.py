@@ -21,6 +21,7 @@ people = Zipf(population=3000, cast=80, exponent=0.8)
 
 POPULARITY = 1.8  # exponent of who is looked at
 WORDS = ("coffee", "football", "rain", "music", "election", "holiday", "train", "chess")
+ASSETS = ("page.html", "page.css", "page.js")
 LOGINS_AT_ONCE = 3  # at 25 ms each 120 a second: below the target rate of even two replicas
 TAKEN_AT_MOST = 6  # by one user: a timeline without anybody in it shows nothing
 KEY = re.compile(r"#(\S+)$")
@@ -57,9 +58,21 @@ class Stranger(Visitor):
 
     share = 0.50
 
-    @does("trending", route="GET /trending", share=6, priority=4)
+    @does("trending", route="GET /trending", share=5, priority=4)
     def sees_what_is_going_on(self, site: Site) -> None:
         site.get("/trending")
+
+    @does("picture", route="GET /media/{number}.svg", share=2, priority=3)
+    def sees_a_picture(self, site: Site) -> None:
+        answer = site.get(f"/media/{_somebody(self)}.svg?width=320")
+        if answer.ok and not answer.body.startswith(b"<svg "):
+            answer.wrong("no picture")
+
+    @does("asset", route="GET /assets/{name}", share=1, priority=3)
+    def loads_the_page(self, site: Site) -> None:
+        answer = site.get(f"/assets/{self.pick(ASSETS)}")
+        if answer.ok and not answer.body:
+            answer.wrong("nothing in it")
 
     @does("public_profile", route="GET /users/{id}/profile", share=4, priority=2)
     def looks_at_somebody(self, site: Site) -> None:

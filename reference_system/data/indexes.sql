@@ -15,7 +15,7 @@ ALTER TABLE tombstones ADD PRIMARY KEY (post);
 ALTER TABLE idempotency ADD PRIMARY KEY (author, idempotency_key);
 ALTER TABLE notifications ADD PRIMARY KEY (id);
 CREATE INDEX ON notifications (recipient, created_at DESC);
-ALTER TABLE likes ADD PRIMARY KEY (post, region);
+ALTER TABLE engagements ADD PRIMARY KEY (post, region);
 ALTER TABLE heartbeats ADD PRIMARY KEY (region);
 CREATE INDEX ON fanout_outbox (author, queued_at, post);
 CREATE INDEX ON fanout_outbox (queued_at);

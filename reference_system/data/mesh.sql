@@ -88,10 +88,12 @@ END $$;
 
 -- Rows of one region. Only a region that has lost its memory inserts one that is known; it must not stop the link.
 
-CREATE FUNCTION merge_likes() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION merge_engagements() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO public.likes AS known SELECT NEW.*
-    ON CONFLICT (post, region) DO UPDATE SET n = greatest(known.n, excluded.n);
+    INSERT INTO public.engagements AS known SELECT NEW.*
+    ON CONFLICT (post, region) DO UPDATE
+        SET (likes, retweets)
+            = (greatest(known.likes, excluded.likes), greatest(known.retweets, excluded.retweets));
     RETURN NULL;
 END $$;
 
@@ -112,7 +114,8 @@ DECLARE
     one text;
 BEGIN
     FOREACH one IN ARRAY ARRAY[
-        'users', 'follows', 'filters', 'posts', 'tombstones', 'idempotency', 'notifications', 'likes', 'heartbeats'
+        'users', 'follows', 'filters', 'posts', 'tombstones', 'idempotency', 'notifications', 'engagements',
+        'heartbeats'
     ] LOOP
         EXECUTE format('CREATE TRIGGER merge BEFORE INSERT ON %I FOR EACH ROW WHEN (pg_trigger_depth() = 0) '
                        'EXECUTE FUNCTION merge_%s()', one, one);
@@ -254,4 +257,4 @@ END $$;
 CREATE PUBLICATION merged FOR TABLE
     users WHERE (updated_at > 0), follows WHERE (changed_at > 0), filters, posts, tombstones, idempotency, notifications
     WITH (publish = 'insert');
-CREATE PUBLICATION owned FOR TABLE likes, heartbeats WITH (publish = 'insert, update');
+CREATE PUBLICATION owned FOR TABLE engagements, heartbeats WITH (publish = 'insert, update');

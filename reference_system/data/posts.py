@@ -14,6 +14,7 @@ class Post(msgspec.Struct, frozen=True, array_like=True):
     text: str
     created_at: float
     likes: int
+    retweets: int
     media: str | None = None
 
 
@@ -33,6 +34,7 @@ class ServedPost(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     created_at: float
     likes: int
+    retweets: int
     media: Media | None = None
 
 
@@ -49,7 +51,7 @@ def decoded(blob: bytes) -> Post:
 
 
 def from_row(row: Any) -> Post:
-    return Post(row["id"], row["author"], row["text"], row["created_at"], row["likes"], row["media"])
+    return Post(row["id"], row["author"], row["text"], row["created_at"], row["likes"], row["retweets"], row["media"])
 
 
 def region_of(post_id: str) -> str:
@@ -63,7 +65,7 @@ def newest_first(posts: Iterable[Post]) -> list[Post]:
 
 def served(post: Post, *, previews: bool) -> ServedPost:
     media = _media(post.media, post.text, previews=previews) if post.media else None
-    return ServedPost(post.id, post.author, post.text, post.created_at, post.likes, media)
+    return ServedPost(post.id, post.author, post.text, post.created_at, post.likes, post.retweets, media)
 
 
 def _media(link: str, title: str, *, previews: bool) -> Media:

@@ -68,11 +68,12 @@ CREATE TABLE notifications (
     seen boolean NOT NULL         -- stays true once it is
 );
 
--- One row a region, which only that region changes; the count is their sum.
-CREATE TABLE likes (
+-- What users did with a post: one row a region, which only that region changes; the counts are their sums.
+CREATE TABLE engagements (
     post text NOT NULL,
     region text NOT NULL,
-    n integer NOT NULL
+    likes integer NOT NULL DEFAULT 0,
+    retweets integer NOT NULL DEFAULT 0
 );
 
 -- One row a region, which only that region changes. Links apply a region's transactions in the order of their commits,

@@ -1,4 +1,4 @@
-"""Fills an empty database: 3,000 users, a skewed follow graph, 10,000 posts, likes and notifications.
+"""Fills an empty database: 3,000 users, a skewed follow graph, 10,000 posts with likes and retweets, notifications.
 
 The same rows in every region, because links carry only what comes later. Users are spread evenly over the regions, and
 what they wrote before is numbered in their home region. Idempotent: a database that has been seeded is left alone, and
@@ -27,6 +27,7 @@ FAMOUS = (0.80, 0.75, 0.70, 0.65, 0.20, 0.20)
 POSTS = 10_000
 NOTIFICATIONS_PER_USER = 3
 MEDIA_SHARE = 0.3
+LIKES_A_RETWEET = 5
 FIRST_POST_AT = 1_767_225_600.0  # 2026-01-01, a fixed day: the same seed gives the same rows
 POSTS_SPREAD_S = 86_400.0
 LOCK = 4_711  # any number, the same for all who seed
@@ -58,7 +59,7 @@ async def prepare(dsn: str, *, seed: int = SEED) -> bool:
                 return False
             await _fill(connection, seed=seed)
         # Not the empty ones: the planner would take them to stay so.
-        await connection.execute("ANALYZE users, follows, posts, likes, notifications")
+        await connection.execute("ANALYZE users, follows, posts, engagements, notifications")
         return True
     finally:
         await connection.close()
@@ -85,7 +86,7 @@ def tables(*, seed: int) -> dict[str, list[Row]]:
         "users": [_user(name) for name in authors],
         "follows": list(_follows(chance, authors, popularity)),
         "posts": posts,
-        "likes": [(post[0], _region_of(post[1]), int(chance.paretovariate(0.7))) for post in posts],
+        "engagements": [(post[0], _region_of(post[1]), *_counts(chance)) for post in posts],
         "notifications": list(_notifications(chance, authors)),
         "heartbeats": [(region, 0.0) for region in REGIONS],
     }
@@ -118,10 +119,16 @@ def _posts(chance: random.Random, authors: list[str], popularity: list[float]) -
     for number, author in enumerate(by, start=1):
         topics = chance.choices(_TOPICS, cum_weights=_TOPIC_WEIGHTS, k=2)
         text = f"{topics[0]} {chance.choice(_FILLERS)} {topics[1]}"
-        media = f"https://media.example/{number}.jpg" if chance.random() < MEDIA_SHARE else None
+        media = f"/media/{number}.svg" if chance.random() < MEDIA_SHARE else None
         at = FIRST_POST_AT + POSTS_SPREAD_S * number / POSTS
         region = _region_of(author)
         yield (f"{region}-{next(numbers[region])}", author, text, media, sorted(set(topics)), at)
+
+
+def _counts(chance: random.Random) -> tuple[int, int]:
+    """Likes, and of some of those who like a post a retweet."""
+    likes = int(chance.paretovariate(0.7))
+    return likes, likes // LIKES_A_RETWEET
 
 
 def _notifications(chance: random.Random, authors: list[str]) -> Iterator[Row]:

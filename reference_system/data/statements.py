@@ -4,16 +4,20 @@
 
 PAGE = 20  # posts in a timeline, and results of a search
 LISTED = 100  # posts that the listing of a user shows at most
-ONCE = frozenset({"like"})  # counts; all others do the same when they are done again
-COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "likes", "filters")
+ONCE = frozenset({"like", "retweet"})  # counts; all others do the same when they are done again
+COMPARED = ("users", "follows", "posts", "tombstones", "idempotency", "notifications", "engagements", "filters")
 REPLICATED = (*COMPARED, "heartbeats")  # never the same anywhere, and the first to show when a link is not working
 # What readers see of a post is in three tables. One group of posts in four is compared, by a hash of their ids: few
 # enough to be read every two seconds, and so small that a write makes only its own group differ.
 POST_GROUPS, SAMPLED_GROUPS = 256, 64
-_SAMPLED = {"posts": "id", "tombstones": "post", "likes": "post"}
+_SAMPLED = {"posts": "id", "tombstones": "post", "engagements": "post"}
 
 _POST = "p.id, p.author, p.text, p.media, p.created_at"
-_LIKES = "coalesce((SELECT sum(n) FROM likes WHERE post = p.id), 0)::int AS likes"
+_COUNTS = "e.likes, e.retweets"
+_COUNTED = """CROSS JOIN LATERAL (
+            SELECT coalesce(sum(likes), 0)::int AS likes, coalesce(sum(retweets), 0)::int AS retweets
+            FROM engagements WHERE post = p.id
+        ) e"""
 _VISIBLE = "NOT EXISTS (SELECT 1 FROM tombstones WHERE post = posts.id)"
 _NEWEST = f"SELECT * FROM posts WHERE author = %s AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {PAGE}"
 _NOW_S = "extract(epoch FROM clock_timestamp())::float8"
@@ -23,6 +27,15 @@ _DIGEST = """
     SELECT '{0}' AS name, count(*) AS rows, coalesce(sum(hash_record_extended({0}, 0)), 0) AS hashes FROM {0}
     WHERE '{0}' = ANY($1::text[]) HAVING '{0}' = ANY($1::text[])"""
 
+# Post, region. Counts every call; gives the sum of all regions. No row: there is no such post here.
+_COUNT = """
+    WITH counted AS (
+        INSERT INTO engagements (post, region, {0}) SELECT id, $2, 1 FROM posts WHERE id = $1 AND {1}
+        ON CONFLICT (post, region) DO UPDATE SET {0} = engagements.{0} + 1 RETURNING {0}
+    )
+    SELECT ({0} + coalesce((SELECT sum({0}) FROM engagements WHERE post = $1 AND region <> $2), 0))::int AS n
+    FROM counted"""
+
 _OF_A_GROUP = """
     SELECT hashtext({1}) & {2} AS number, hash_record_extended({0}, 0) AS hash FROM {0}
     WHERE hashtext({1}) & {2} < {3}"""
@@ -30,27 +43,28 @@ _OF_A_GROUP = """
 STATEMENTS: dict[str, str] = {
     "ping": "SELECT 1",
     "home": f"""
-        SELECT {_POST}, {_LIKES} FROM (
+        SELECT {_POST}, {_COUNTS} FROM (
             SELECT p.* FROM (SELECT followee AS author FROM follows WHERE follower = $1 AND following UNION SELECT $1) a
             CROSS JOIN LATERAL ({_NEWEST % "a.author"}) p
             ORDER BY p.created_at DESC, p.id DESC LIMIT {PAGE}
-        ) p ORDER BY p.created_at DESC, p.id DESC""",
+        ) p {_COUNTED} ORDER BY p.created_at DESC, p.id DESC""",
     "profile": f"""
         SELECT u.id AS user_id, u.name, u.bio, u.home_region, u.updated_at || '@' || u.updated_in AS version,
-            {_POST}, {_LIKES} FROM users u
-        LEFT JOIN LATERAL ({_NEWEST % "u.id"}) p ON true
+            {_POST}, {_COUNTS} FROM users u
+        LEFT JOIN LATERAL ({_NEWEST % "u.id"}) p ON true {_COUNTED}
         WHERE u.id = $1 ORDER BY p.created_at DESC, p.id DESC""",
-    "posts": f"SELECT {_POST}, {_LIKES} FROM (SELECT * FROM posts WHERE id = ANY($1::text[]) AND {_VISIBLE}) p",
+    "posts": f"""
+        SELECT {_POST}, {_COUNTS} FROM (SELECT * FROM posts WHERE id = ANY($1::text[]) AND {_VISIBLE}) p {_COUNTED}""",
     # One more than are listed, which tells that there are more.
     "posts_of": f"""
-        SELECT {_POST}, {_LIKES} FROM (
+        SELECT {_POST}, {_COUNTS} FROM (
             SELECT * FROM posts WHERE author = $1 AND {_VISIBLE} ORDER BY created_at DESC, id DESC LIMIT {LISTED + 1}
-        ) p ORDER BY p.created_at DESC, p.id DESC""",
+        ) p {_COUNTED} ORDER BY p.created_at DESC, p.id DESC""",
     "ids_of": f"SELECT id FROM posts WHERE author = $1 AND {_VISIBLE}",
     "search": f"""
-        SELECT {_POST}, {_LIKES} FROM (
+        SELECT {_POST}, {_COUNTS} FROM (
             SELECT * FROM posts WHERE words @> ARRAY[$1::text] AND {_VISIBLE} ORDER BY created_at DESC LIMIT {PAGE}
-        ) p ORDER BY p.created_at DESC""",
+        ) p {_COUNTED} ORDER BY p.created_at DESC""",
     "notifications": """
         SELECT id, actor, text, created_at, seen FROM notifications
         WHERE recipient = $1 ORDER BY created_at DESC LIMIT 20""",
@@ -102,14 +116,8 @@ STATEMENTS: dict[str, str] = {
             ON CONFLICT (post) DO NOTHING
         )
         SELECT id, words FROM own""",
-    # Post, region. Counts every call; gives the sum of all regions. No row: there is no such post here.
-    "like": f"""
-        WITH liked AS (
-            INSERT INTO likes (post, region, n) SELECT id, $2, 1 FROM posts WHERE id = $1 AND {_VISIBLE}
-            ON CONFLICT (post, region) DO UPDATE SET n = likes.n + 1 RETURNING n
-        )
-        SELECT (n + coalesce((SELECT sum(n) FROM likes WHERE post = $1 AND region <> $2), 0))::int AS likes
-        FROM liked""",
+    "like": _COUNT.format("likes", _VISIBLE),
+    "retweet": _COUNT.format("retweets", _VISIBLE),
     # Follower, followee, whether it follows from now on, Unix seconds, region. No row: there is no such followee
     # here, or none that this one may begin to follow.
     "set_following": """

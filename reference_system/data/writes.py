@@ -1,5 +1,5 @@
-"""What users write: posts, likes, follows and accounts. Postgres decides; the caches that the acting user reads from in
-this region are right before the answer.
+"""What users write: posts, likes and retweets, follows and accounts. Postgres decides; the caches that the acting user
+reads from in this region are right before the answer.
 
 A post is one statement that also queues its fan-out, and it may be repeated with the same idempotency key. Other users'
 caches, and other regions', are the worker's. Losing Redis does not fail a write: the worker repeats what was lost, and
@@ -49,7 +49,7 @@ class Writes:
             # Whoever made it may have died before the author's caches had it.
             await self._tell_caches(*forget(Kind.HOME, new.author), *forget(Kind.PROFILE, new.author))
             return str(known["id"])
-        post = Post(rows[0]["id"], new.author, new.text, at_s, 0, new.media)
+        post = Post(rows[0]["id"], new.author, new.text, at_s, 0, 0, new.media)
         # The next read finds the post in the caches, or builds from Postgres, which has it.
         lists = (*pushes(Kind.HOME, post.author, post), *pushes(Kind.PROFILE, post.author, post))
         await self._tell_caches(keep_tweets([post]), *lists)
@@ -64,8 +64,11 @@ class Writes:
 
     async def like(self, post: str) -> int | None:
         """The likes of all regions, as known here; None if there is no such post here. Caches show it by and by."""
-        rows = await self._backends.postgres("like", post, self._region)
-        return int(rows[0]["likes"]) if rows else None
+        return await self._counted("like", post)
+
+    async def retweet(self, post: str) -> int | None:
+        """The retweets, likewise. They are counted and shown; followers' timelines do not get them."""
+        return await self._counted("retweet", post)
 
     async def follow(self, follower: str, followee: str, *, following: bool, at_s: float) -> bool:
         """False if there is no such followee here, or none who wants to be followed by this one."""
@@ -119,6 +122,10 @@ class Writes:
             if matches(password, row["password"]):
                 return Account(user=row["id"], home=row["home_region"])
         return None
+
+    async def _counted(self, statement: str, post: str) -> int | None:
+        rows = await self._backends.postgres(statement, post, self._region)
+        return int(rows[0]["n"]) if rows else None
 
     async def _tell_caches(self, *commands: Command) -> None:
         try:

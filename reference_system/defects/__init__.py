@@ -1,12 +1,13 @@
 """Planted defects: name → the promise it breaks, in a sentence → the part it replaces at start-up.
 
 A verdict is worth something only if it can be red. Ordinary code knows nothing of this table: services hand their parts
-through `for_api`, `for_worker`, `for_controller` or `for_edge` once, before they start. The names and sentences are
+through `for_api` and its like once, before they start. The names and sentences are
 repeated in target.yaml, for the harness; a test holds the two together.
 """
 
 from reference_system.defects import caches, dependencies, edge, fan_out, one_region, regions, scaling
 from reference_system.services.edge_parts import EdgeParts
+from reference_system.services.gateway_parts import GatewayParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
 DEFECTS = {
@@ -48,3 +49,8 @@ def for_controller(name: str, parts: ControllerParts) -> ControllerParts:
 def for_edge(name: str, parts: EdgeParts) -> EdgeParts:
     check(name)
     return DEFECTS[name].edge(parts) if name else parts
+
+
+def for_gateway(name: str, parts: GatewayParts) -> GatewayParts:
+    check(name)
+    return DEFECTS[name].gateway(parts) if name else parts

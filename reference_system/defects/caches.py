@@ -119,6 +119,10 @@ DEFECTS = {
         breaks="The edge keeps what anybody may see; with this it keeps and hands out what one viewer was shown.",
         edge=lambda parts: replace(parts, past_the_cache=_PERSONAL_IS_KEPT),
     ),
+    "pictures_are_kept_by_nobody": Defect(
+        breaks="Static assets and pictures are kept at the edge; with this nobody may keep them.",
+        gateway=lambda parts: replace(parts, assets_cache_control="no-store"),
+    ),
     "edge_forgets_at_once": Defect(
         breaks="What the edge keeps it has for as long as the answer says; with this for a second.",
         edge=lambda parts: replace(parts, past_the_cache=_NOT_FOR_LONG),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reference_system.services.edge_parts import EdgeParts
+from reference_system.services.gateway_parts import GatewayParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 
 
@@ -23,6 +24,10 @@ def _untouched_edge(parts: EdgeParts) -> EdgeParts:
     return parts
 
 
+def _untouched_gateway(parts: GatewayParts) -> GatewayParts:
+    return parts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     breaks: str
@@ -30,3 +35,4 @@ class Defect:
     worker: Callable[[WorkerParts], WorkerParts] = _untouched_worker
     controller: Callable[[ControllerParts], ControllerParts] = _untouched_controller
     edge: Callable[[EdgeParts], EdgeParts] = _untouched_edge
+    gateway: Callable[[GatewayParts], GatewayParts] = _untouched_gateway

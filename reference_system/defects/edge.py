@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reference_system.defects.defect import Defect
+from reference_system.defects.regions import all_that_is_asked_for
 from reference_system.policies import region_failover
 from reference_system.policies.failback import Rules
 from reference_system.policies.region_failover import Route, Seen, State
@@ -87,5 +88,10 @@ DEFECTS = {
     "comes_back_without_catching_up": Defect(
         breaks="A region gets its users back when it has caught up; with this as soon as it answers.",
         edge=lambda parts: replace(parts, decide=_without_catching_up),
+    ),
+    "reads_stale_after_coming_back": Defect(
+        breaks="Who comes home sees what they wrote in the stand-in; with this not, where it has not arrived.",
+        edge=lambda parts: replace(parts, decide=_without_catching_up),
+        worker=lambda parts: replace(parts, caught_up=all_that_is_asked_for),
     ),
 }

@@ -8,7 +8,7 @@ from reference_system.defects.defect import Defect
 from reference_system.policies import alerting, circuit_breaker, degradation, load_shedding, retry_budget
 from reference_system.policies.alerting import Input, Rule
 from reference_system.policies.degradation import Level
-from reference_system.services.admission import Desk
+from reference_system.services.admission import Desk, shed_before_work
 from reference_system.services.answers import SHED, Answer
 from reference_system.services.operations import Call
 from reference_system.services.outcomes import Outcome
@@ -114,6 +114,16 @@ async def _work_before_shedding(desk: Desk, call: Call) -> Answer:
     shed = desk.sheds(call)
     answer = desk.replaced(call) or await desk.work(call)
     return SHED if shed else answer
+
+
+async def _normal_shedding(desk: Desk, call: Call) -> Answer:
+    """As at the level below CRITICAL."""
+    return await shed_before_work(desk, replace(call, level=min(call.level, Level.WARNING)))
+
+
+async def _refused_is_shed(desk: Desk, call: Call) -> Answer:
+    answer = await shed_before_work(desk, call)
+    return SHED if answer.outcome is Outcome.DISABLED and answer.status != 200 else answer
 
 
 def _shed_is_error(outcome: Outcome) -> Outcome:
@@ -227,6 +237,14 @@ DEFECTS: dict[str, Defect] = {
     "sheds_after_the_handler": Defect(
         breaks="A request is shed before it costs anything; with this only after all its work is done.",
         api=lambda parts: replace(parts, serve=_work_before_shedding),
+    ),
+    "no_emergency_shedding": Defect(
+        breaks="From CRITICAL on more is shed than below; with this as much as at any level.",
+        api=lambda parts: replace(parts, serve=_normal_shedding),
+    ),
+    "read_only_is_shedding": Defect(
+        breaks="Posts that read-only mode refuses are not shed; with this they are said to be.",
+        api=lambda parts: replace(parts, serve=_refused_is_shed),
     ),
     "retries_without_budget": Defect(
         breaks="Retries stay within a tenth of the calls; with this every failed call is tried four times.",

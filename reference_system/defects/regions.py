@@ -113,7 +113,7 @@ class _LateCommits(Postgres):
 # Regions: what replication brings.
 
 
-def _all_that_is_asked_for(heartbeats_s: Mapping[str, float]) -> Mapping[str, float]:
+def all_that_is_asked_for(heartbeats_s: Mapping[str, float]) -> Mapping[str, float]:
     """A day ahead of what was heard."""
     return {region: at_s + 86_400.0 for region, at_s in heartbeats_s.items()}
 
@@ -121,14 +121,15 @@ def _all_that_is_asked_for(heartbeats_s: Mapping[str, float]) -> Mapping[str, fl
 # As if a single row were everybody's. It is replicated as an update: the sender's number takes the place of ours.
 _LIKE_ONE_ROW = """
     WITH liked AS (
-        UPDATE likes SET n = n + 1 WHERE post = $1 AND region = (SELECT min(region) FROM likes WHERE post = $1)
-        RETURNING n
+        UPDATE engagements SET likes = likes + 1
+        WHERE post = $1 AND region = (SELECT min(region) FROM engagements WHERE post = $1)
+        RETURNING likes AS n
     ), first AS (
-        INSERT INTO likes (post, region, n)
-        SELECT id, $2, 1 FROM posts WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM likes WHERE post = $1)
-        ON CONFLICT (post, region) DO UPDATE SET n = likes.n + 1 RETURNING n
+        INSERT INTO engagements (post, region, likes)
+        SELECT id, $2, 1 FROM posts WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM engagements WHERE post = $1)
+        ON CONFLICT (post, region) DO UPDATE SET likes = engagements.likes + 1 RETURNING likes AS n
     )
-    SELECT n AS likes FROM liked UNION ALL SELECT n FROM first"""
+    SELECT n FROM liked UNION ALL SELECT n FROM first"""
 
 _BEAT_AHEAD = STATEMENTS["beat"].replace("clock_timestamp()", "clock_timestamp() + interval '5 seconds'")
 assert STATEMENTS["beat"] != _BEAT_AHEAD
@@ -176,8 +177,8 @@ _LIKES_REVIVE = """
         DELETE FROM public.tombstones WHERE post = NEW.post;
         RETURN NULL;
     END $$;
-    CREATE OR REPLACE TRIGGER revive AFTER INSERT OR UPDATE ON likes FOR EACH ROW EXECUTE FUNCTION revive();
-    ALTER TABLE likes ENABLE REPLICA TRIGGER revive"""
+    CREATE OR REPLACE TRIGGER revive AFTER INSERT OR UPDATE ON engagements FOR EACH ROW EXECUTE FUNCTION revive();
+    ALTER TABLE engagements ENABLE REPLICA TRIGGER revive"""
 
 # As a region that has never been there before, which has nothing to copy.
 _TAKES_ITSELF_FOR_NEW = """
@@ -230,7 +231,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     "claims_to_have_caught_up": Defect(
         breaks="A region answers a read with a token only when it has that write; with this it says so before.",
-        worker=lambda parts: replace(parts, caught_up=_all_that_is_asked_for),
+        worker=lambda parts: replace(parts, caught_up=all_that_is_asked_for),
     ),
     "beats_ahead_of_time": Defect(
         breaks="A heartbeat proves that all that was written before it has arrived; with this it is of a time to come.",

@@ -1,4 +1,5 @@
 """Which answers others may keep, and for how long: the one place that decides; nginx at the gateway and the edge obeys.
+What a gateway has itself, static assets and pictures, is said of in `gateway_parts.py`.
 
 Anybody's answer may be kept: what a stranger is shown of a profile or of trends, at whatever level it was made. Without
 these caches replicas would have to do many times as much just when they cannot.

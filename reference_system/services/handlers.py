@@ -55,6 +55,7 @@ class Handlers:
             Operation.POST: writing.post,
             Operation.DELETE: writing.delete,
             Operation.LIKE: writing.like,
+            Operation.RETWEET: writing.retweet,
             Operation.FOLLOW: writing.follow,
             Operation.UNFOLLOW: writing.unfollow,
             Operation.BLOCK: writing.block,

@@ -27,7 +27,7 @@ ALL_TABLES_EVERY = 5  # comparisons
 SAMPLE_EVERY_S = 2.0  # all regions at the same instants of the clock, so that their answers can be held side by side
 # Longer than Postgres may take to tell of a change. Where nothing has changed for that long nothing is compared.
 SAMPLED_AFTER_CHANGE_S = 15.0
-SAMPLED_TABLES = ("posts", "tombstones", "likes")
+SAMPLED_TABLES = ("posts", "tombstones", "engagements")
 DIGEST_BITS = 53  # as many as a float holds, and metrics are floats
 LOW_BITS = (1 << DIGEST_BITS) - 1
 assert SAMPLED_AFTER_CHANGE_S > ALL_TABLES_EVERY * COMPARE_EVERY_S

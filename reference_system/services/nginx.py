@@ -1,4 +1,5 @@
-"""Starts nginx as a region's gateway: fills in the template and becomes nginx. The edge fills in its own the same way.
+"""Starts nginx as a region's gateway (`python -m reference_system.services.nginx`): fills in the template and becomes
+nginx. The edge fills in its own the same way.
 
 Templates are in `reference_system/edge`: `{{ NAME }}` is an environment variable, `{{ servers NAME }}` makes a `server`
 line of each `host:port` in a comma-separated variable. As root, nginx drops its worker to the user `nobody` by itself.
@@ -10,10 +11,11 @@ import platform
 import pwd
 import re
 import shutil
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from reference_system.services.binaries import become, in_wheel, service_folder
+from reference_system.services.gateway_parts import GatewayParts
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "edge"
 _SERVERS = re.compile(r"\{\{ servers (?P<name>[A-Z_]+) \}\}(?P<parameters>[^;]*;)")
@@ -51,12 +53,32 @@ def user_directive() -> str:
     return f"user nobody {grp.getgrgid(nobody.pw_gid).gr_name};"
 
 
-def main(role: str) -> None:
-    template = (TEMPLATES / f"{role}.conf").read_text()
-    folder = service_folder()
-    write_caching(folder, layer=role, service=os.environ["SERVICE"])
-    variables = {**os.environ, "USER_DIRECTIVE": user_directive()}
+def write_gateway(folder: Path, environment: Mapping[str, str], parts: GatewayParts) -> None:
+    """`nginx.conf`, its scripts and the assets in the service's folder."""
+    service = environment["SERVICE"]
+    write_caching(folder, layer="gateway", service=service)
+    shutil.copy(TEMPLATES / "media.js", folder)
+    shutil.copytree(TEMPLATES / "assets", folder / "assets", dirs_exist_ok=True)
+    said = {
+        "X-Served-By": service,
+        "X-Region": environment["REGION"],
+        "X-Cache": "none",
+        "X-Made-At": "$msec",
+        "Cache-Control": f'"{parts.assets_cache_control}"',
+    }
+    variables = {
+        **environment,
+        "FOLDER": str(folder),
+        "SAID_OF_ASSETS": "\n            ".join(f"add_header {name} {value};" for name, value in said.items()),
+        "USER_DIRECTIVE": user_directive(),
+    }
+    template = (TEMPLATES / "gateway.conf").read_text()
     (folder / "nginx.conf").write_text(configuration(template, variables))
+
+
+def main() -> None:
+    folder = service_folder()
+    write_gateway(folder, os.environ, _parts(os.environ.get("DEFECT", "")))
     binary, *arguments = program(folder)
     become(Path(binary), *arguments)
 
@@ -68,5 +90,13 @@ def program(folder: Path) -> list[str]:
     return [str(binary), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr"]
 
 
+def _parts(defect: str) -> GatewayParts:
+    if not defect:
+        return GatewayParts()
+    from reference_system import defects  # noqa: PLC0415 - and with them all that replicas are made of
+
+    return defects.for_gateway(defect, GatewayParts())
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

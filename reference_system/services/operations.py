@@ -18,6 +18,7 @@ class Operation(StrEnum):
     POST = "post"
     DELETE = "delete"
     LIKE = "like"
+    RETWEET = "retweet"
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
     BLOCK = "block"
@@ -53,6 +54,7 @@ _BY_ROUTE = {
 _OF_SUBJECT: dict[tuple[str, ...], Operation] = {
     ("DELETE", "tweets"): Operation.DELETE,
     ("POST", "tweets", "like"): Operation.LIKE,
+    ("POST", "tweets", "retweet"): Operation.RETWEET,
     ("PUT", "users", "follow"): Operation.FOLLOW,
     ("DELETE", "users", "follow"): Operation.UNFOLLOW,
     ("PUT", "users", "block"): Operation.BLOCK,
@@ -86,6 +88,7 @@ WRITES = {
     Operation.POST: Datum.TWEET,
     Operation.DELETE: Datum.TWEET,
     Operation.LIKE: Datum.ENGAGEMENT_COUNTER,
+    Operation.RETWEET: Datum.ENGAGEMENT_COUNTER,
     Operation.FOLLOW: Datum.FOLLOW,
     Operation.UNFOLLOW: Datum.FOLLOW,
     # What a user filters is the user's relation to others, like whom it follows.

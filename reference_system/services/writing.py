@@ -1,4 +1,5 @@
-"""What each write answers: accounts, posts, likes, follows and filters. What was done says where and when, as a token.
+"""What each write answers: accounts, posts, likes and retweets, follows and filters. What was done says where and when,
+as a token.
 
 The token's time is later than the answer of the database, so a heartbeat as new proves that the write has arrived. With
 it go the tokens of what the client has written before in other regions, so that who sends the latest answer's says all.
@@ -105,6 +106,13 @@ class Writing:
         if likes is None:
             return NO_SUCH_POST
         return self._done(call, self._with_count_age(Answer(body={"likes": likes})))
+
+    async def retweet(self, call: Call) -> Answer:
+        caller(call, self._tokens)
+        retweets = await self._writes.retweet(subject(call))
+        if retweets is None:
+            return NO_SUCH_POST
+        return self._done(call, self._with_count_age(Answer(body={"retweets": retweets})))
 
     async def follow(self, call: Call) -> Answer:
         return await self._set_following(call, following=True)

@@ -182,6 +182,8 @@ DEFECTS = (
     _defect("sheds_at_0_9x", OVERLOAD, "shedding", "priority 4 shed"),
     _defect("sheds_by_the_formula", OVERLOAD, "shedding", "priority 2 shed whenever overloaded"),
     _defect("sheds_after_the_handler", OVERLOAD, "shedding", "refusal p99"),
+    _defect("no_emergency_shedding", ERRORS, "shedding", "priority [234] shed"),
+    _defect("read_only_is_shedding", ERRORS, "shedding", "priority 1"),
     _defect("neither_sheds_nor_drops", HYSTERESIS, "recovery", "goodput was 0 % of the offered load", to_the_end=True),
     _defect("counts_shed_as_errors", OVERLOAD, "degradation", "another error_ratio than clients saw"),
     _defect("retries_without_budget", REDIS, "retries", "redis attempts per call", gate=True, more=SHORT_FAULTS),
@@ -199,6 +201,7 @@ CACHES_DEFECTS = (
     _in_full("keeps_the_timeline_on_unfollow", TAKEN_AWAY, "caching", "unfollow: longest"),
     _in_full("keeps_the_profile_on_edit", TAKEN_AWAY, "caching", "edit_profile: longest"),
     _in_full("edge_forgets_at_once", WARM, "caching", "hit ratio of edge"),
+    _in_full("pictures_are_kept_by_nobody", WARM, "caching", "hit ratio of edge"),
     _in_full("keeps_the_biography_on_erasure", TAKEN_AWAY, "caching", "erase: longest"),
     _in_full("keys_instead_of_scan", TAKEN_AWAY, "caching", "KEYS asked of a cache"),
     _in_full(
@@ -267,6 +270,7 @@ REGIONS_DEFECTS = (
     _regions_defect(
         "comes_back_without_catching_up", "coming_back_behind", "failover", "surely behind when its users returned"
     ),
+    _regions_defect("reads_stale_after_coming_back", "coming_back_behind", "consistency", "read your writes"),
 )
 
 PLANTED = (*DEFECTS, *CACHES_DEFECTS, *FAN_OUT_DEFECTS, *OPERATIONS_DEFECTS, *REGIONS_DEFECTS)  # in the system

@@ -72,7 +72,13 @@ def test_requests_go_through_edge_link_and_gateway_to_every_replica(target: Proc
     assert {headers["x-served-by"] for _, headers, _ in answers} == {"api-1", "api-2"}
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/seen", "/trending/x", "/notificationsx", "/authx"])
+def test_the_edge_has_a_page_to_look_at(target: ProcessesTarget) -> None:
+    status, headers, _ = ask("/")
+
+    assert (status, headers["content-type"]) == (200, "text/html")
+
+
+@pytest.mark.parametrize("path", ["/x", "/metrics", "/healthz", "/seen", "/trending/x", "/notificationsx", "/authx"])
 def test_only_public_routes_are_reachable_from_outside(target: ProcessesTarget, path: str) -> None:
     assert ask(path)[0] == 404
 

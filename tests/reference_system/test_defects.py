@@ -20,6 +20,7 @@ from reference_system.policies.failback import DEFAULT_RULES
 from reference_system.policies.region_failover import AT_FIRST, Route, Seen, State
 from reference_system.policies.regions import Region
 from reference_system.services.edge_parts import EdgeParts
+from reference_system.services.gateway_parts import GatewayParts
 from reference_system.services.parts import ApiParts, ControllerParts, WorkerParts
 from tests.e2e.matrix import PLANTED
 
@@ -40,21 +41,24 @@ def test_every_defect_is_found_by_a_run() -> None:
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_every_defect_replaces_a_part_and_says_which_promise_it_breaks(name: str) -> None:
-    api, worker, controller, edge = ApiParts(), WorkerParts(), ControllerParts(), EdgeParts()
+    parts = (ApiParts(), WorkerParts(), ControllerParts(), EdgeParts(), GatewayParts())
+    api, worker, controller, edge, gateway = parts
     planted = (
         defects.for_api(name, api),
         defects.for_worker(name, worker),
         defects.for_controller(name, controller),
         defects.for_edge(name, edge),
+        defects.for_gateway(name, gateway),
     )
 
-    assert planted != (api, worker, controller, edge)
+    assert planted != parts
     assert DEFECTS[name].breaks.endswith(".")
 
 
 def test_no_defect_changes_nothing() -> None:
-    api, worker, controller, edge = ApiParts(), WorkerParts(), ControllerParts(), EdgeParts()
+    api, worker, controller, edge, gateway = ApiParts(), WorkerParts(), ControllerParts(), EdgeParts(), GatewayParts()
 
+    assert defects.for_gateway("", gateway) is gateway
     assert defects.for_edge("", edge) is edge
     assert defects.for_api("", api) is api
     assert defects.for_worker("", worker) is worker
@@ -137,7 +141,7 @@ def test_planted_looking_for_keys_asks_for_all_at_once() -> None:
 
 
 def test_planted_filtering_shows_each_page_as_to_its_first_viewer_and_all_that_is_new() -> None:
-    bob, cid = Post("1", "bob", "", 1.0, 0), Post("2", "cid", "", 2.0, 0)
+    bob, cid = Post("1", "bob", "", 1.0, 0, 0), Post("2", "cid", "", 2.0, 0, 0)
     shown = defects.for_api("viewer_filter_before_the_cache", ApiParts()).visible
 
     async def play() -> list[list[str]]:

@@ -19,6 +19,7 @@ import pytest
 import redis as redis_client
 
 from reference_system.services import binaries, nginx, postgres
+from reference_system.services.gateway_parts import GatewayParts
 from tests.loopback import loopback
 
 HOST = loopback(12)
@@ -52,10 +53,12 @@ def test_a_placeholder_without_a_value_is_an_error() -> None:
         nginx.configuration("listen {{ PORT }};", {})
 
 
-def test_the_gateway_has_no_placeholder_that_compose_does_not_set() -> None:
-    variables = dict.fromkeys(["HOST", "PORT", "DATA", "REPLICAS", "USER_DIRECTIVE"], "x")
+def test_the_gateway_has_no_placeholder_that_compose_does_not_set(tmp_path: Path) -> None:
+    variables = dict.fromkeys(["SERVICE", "REGION", "HOST", "PORT", "DATA", "REPLICAS"], "x")
+    nginx.write_gateway(tmp_path, variables, GatewayParts())
 
-    assert "{{" not in nginx.configuration((nginx.TEMPLATES / "gateway.conf").read_text(), variables)
+    assert "{{" not in (tmp_path / "nginx.conf").read_text()
+    assert {"caching.js", "media.js", "assets"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it() -> None:

@@ -153,9 +153,8 @@ class TwoRegions:
         )
         region.replica = str(self.start_replica(region).base_url)
         replicas = httpx.URL(region.replica)
-        self._launched(
-            "nginx", region.gateway_port, f"{region.name}-gateway", "gateway", REPLICAS=replicas.netloc.decode()
-        )
+        name, addresses = f"{region.name}-gateway", replicas.netloc.decode()
+        self._launched("nginx", region.gateway_port, name, REGION=region.name, REPLICAS=addresses)
         servers.wait_until_open(region.gateway_port)
         url = f"http://{servers.HOST}:{region.gateway_port}"
         region.client = self._started.enter_context(httpx.Client(base_url=url, timeout=10, trust_env=False))

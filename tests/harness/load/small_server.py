@@ -145,7 +145,8 @@ def home(degraded: bool) -> dict[str, object]:
     media = {"link": "http://x/1"} if degraded else {"link": "http://x/1", "preview": {"title": "x"}}
     order = range(20, 0, -1) if degraded else [3, 9, 1, *range(20, 10, -1)]
     posts = [
-        {"id": str(n), "author": 1, "text": "x", "created_at": float(n), "likes": n, "media": media} for n in order
+        {"id": str(n), "author": 1, "text": "x", "created_at": float(n), "likes": n, "retweets": 0, "media": media}
+        for n in order
     ]
     return {"posts": posts} if degraded else {"posts": posts, "analytics_event": "event-1"}
 

@@ -77,8 +77,9 @@ def perform(profile: Profile, operation: str, site: FixedSite, *, number: int = 
 
 
 def listing(*keys: str, whole: bool = True) -> dict[str, object]:
-    posts = [{"id": f"europe-{n}", "text": f"rain #{key}", "likes": 3} for n, key in enumerate(keys, start=1)]
-    return {"posts": [*posts, {"id": "europe-9", "text": "from before", "likes": 1}], "whole": whole}
+    texts = {f"europe-{n}": f"rain #{key}" for n, key in enumerate(keys, start=1)}
+    posts = [{"id": post, "text": text, "likes": 3, "retweets": 2} for post, text in texts.items()]
+    return {"posts": [*posts, {"id": "europe-9", "text": "from before", "likes": 1, "retweets": 0}], "whole": whole}
 
 
 def posted(profile: Profile, number: int) -> FixedSite:
@@ -126,6 +127,14 @@ def test_a_full_profile_page_does_not_show_all(profile: Profile, posts: int, who
     page = {"posts": [{"id": str(n), "text": f"rain #{n}", "likes": 0} for n in range(posts)]}
 
     assert perform(profile, "own_profile", FixedSite(200, page)).whole is whole
+
+
+@pytest.mark.parametrize("operation", ["own_posts", "own_profile", "arrival", "return"])
+def test_an_answer_that_says_that_it_may_lack_what_was_written_shows_nothing(profile: Profile, operation: str) -> None:
+    sure, unsure = FixedSite(200, listing("run-1-1")), FixedSite(200, listing("run-1-1"), x_stale="token")
+    told = [perform(profile, operation, site).object for site in (sure, unsure)]
+
+    assert told == ["posts of user-7", ""]
 
 
 def test_the_first_post_of_a_user_is_kept_and_later_ones_may_be_taken_back(profile: Profile) -> None:
@@ -250,17 +259,38 @@ def test_only_what_a_region_has_shown_is_liked_there(profile: Profile) -> None:
     assert here.asked == [("POST", "/tweets/europe-1/like", USER)]
 
 
+def test_few_posts_are_retweeted_by_many(profile: Profile) -> None:
+    """The first ones of all that were shown here, whichever were shown here first."""
+    for user in range(1, 13):
+        site = FixedSite(201, {"id": f"europe-{user}"}, x_write_token="europe:1.000000")
+        action = next(action for action in profile.actions if action.operation == "post")
+        action.perform(action.visitor(user, user, 0, "europe"), site)
+    for key in reversed(range(1, 13)):
+        perform(profile, "own_posts", FixedSite(200, listing(f"run-1-{key}")))
+    counters = set()
+    for draw in range(100):
+        site = FixedSite(200, {"retweets": 1})
+        perform(profile, "retweet", site, draw=draw)
+        counters.add(site.intent.object)
+
+    assert counters == {f"retweets of run-1-{n}" for n in range(1, 11)}
+
+
 @pytest.mark.parametrize(
-    ("keys", "count", "why"),
-    [(("run-1-1",), 3, "the post is there"), (("run-1-2",), NO_COUNT, "a post that has not arrived has no count")],
+    ("draw", "there", "counted"),
+    [
+        (0, "run-1-1", ("likes of run-1-1", 3)),
+        (1, "run-1-1", ("retweets of run-1-1", 2)),
+        (0, "run-1-2", ("", NO_COUNT)),  # a post that has not arrived has no count
+    ],
 )
-def test_strangers_count_likes_of_posts_of_this_run(
-    profile: Profile, keys: tuple[str, ...], count: int, why: str
+def test_strangers_count_what_was_done_with_posts_of_this_run(
+    profile: Profile, draw: int, there: str, counted: tuple[str, int]
 ) -> None:
     posted(profile, 1)
-    answer = perform(profile, "strange_count", FixedSite(200, listing(*keys)))
+    answer = perform(profile, "strange_count", FixedSite(200, listing(there)), draw=draw)
 
-    assert answer.count == count, why
+    assert (answer.object, answer.count) == counted
 
 
 def test_travellers_are_elsewhere_with_their_session_and_come_home(profile: Profile) -> None:
@@ -273,7 +303,8 @@ def test_travellers_are_elsewhere_with_their_session_and_come_home(profile: Prof
 
 
 @pytest.mark.parametrize(
-    ("what", "seen", "count"), [("posts of user-7", "run-1-1", NO_COUNT), ("likes of run-1-1", "", 3)]
+    ("what", "seen", "count"),
+    [("posts of user-7", "run-1-1", NO_COUNT), ("likes of run-1-1", "", 3), ("retweets of run-1-1", "", 2)],
 )
 def test_in_the_end_everything_is_read_where_it_has_not_been_read_yet(
     profile: Profile, what: str, seen: str, count: int

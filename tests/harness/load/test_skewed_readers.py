@@ -124,6 +124,26 @@ def test_a_biography_from_before_any_run_is_known_as_the_first(profile: Profile)
     assert site.answer.ids_seen == "first biography of user-40,anything of user-40"
 
 
+@pytest.mark.parametrize(
+    ("operation", "path", "body", "right"),
+    [
+        ("picture", "/media/40.svg?width=320", b"<svg />", True),
+        ("picture", "/media/40.svg?width=320", b"{}", False),
+        ("asset", "/assets/page.html", b"<!doctype html>", True),
+        ("asset", "/assets/page.html", b"", False),
+    ],
+)
+def test_strangers_look_at_pictures_and_load_the_page(
+    profile: Profile, operation: str, path: str, body: bytes, right: bool
+) -> None:
+    site = FixedSite({})
+    site.answer = Answer(200, {}, body)
+    perform(profile, operation, site)
+
+    assert site.asked == [("GET", path, None)]
+    assert (site.answer.why_wrong is None) == right
+
+
 def test_an_empty_profile_shows_nothing_of_anybody(profile: Profile) -> None:
     site = perform(profile, "public_profile", FixedSite({"user": {"id": "user-40", "bio": ""}, "posts": []}))
 

@@ -5,7 +5,7 @@ from reference_system.data.posts import Post
 from reference_system.data.resp import Command, RedisReplyError
 from reference_system.policies.fan_out import How
 
-POST = Post("us-east-1", "ann", "hello @bob and @bob", 5.0, 0)
+POST = Post("us-east-1", "ann", "hello @bob and @bob", 5.0, 0, 0)
 
 
 def _delivery(*readers: str, how: How = How.PUSH) -> Delivery:

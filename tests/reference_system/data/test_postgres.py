@@ -62,6 +62,7 @@ class Pool(Postgres):
     [
         ("profile", 0, 2, "may be done again"),
         ("like", 0, 1, "would be counted twice"),
+        ("retweet", 0, 1, "would be counted twice"),
         ("like", 1, 1, "was never sent at first"),
     ],
 )

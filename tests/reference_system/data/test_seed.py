@@ -25,7 +25,8 @@ def test_users_are_spread_over_the_regions_and_number_their_posts_in_their_own(t
     assert Counter(home.values()) == dict.fromkeys(seed.REGIONS, 750)
     assert all(post[0].rpartition("-")[0] == home[post[1]] for post in tables["posts"])
     assert len({post[0] for post in tables["posts"]}) == 10_000
-    assert {post: region for post, region, _ in tables["likes"]} == {post[0]: home[post[1]] for post in tables["posts"]}
+    counted_in = {post: region for post, region, *_ in tables["engagements"]}
+    assert counted_in == {post[0]: home[post[1]] for post in tables["posts"]}
 
 
 def test_users_follow_about_twenty_others_some_are_popular_and_a_few_famous(tables: Tables) -> None:
@@ -39,7 +40,7 @@ def test_users_follow_about_twenty_others_some_are_popular_and_a_few_famous(tabl
 
 
 def test_every_home_timeline_has_ten_posts_with_media_whose_score_order_is_not_time_order(tables: Tables) -> None:
-    likes = {post: n for post, _, n in tables["likes"]}
+    likes = {post: likes for post, _, likes, _ in tables["engagements"]}
     by_author: defaultdict[int, list[seed.Row]] = defaultdict(list)
     for post in tables["posts"]:
         by_author[post[1]].append(post)

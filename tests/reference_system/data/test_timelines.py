@@ -5,7 +5,7 @@ from reference_system.data.timelines import KEEP, TWEET_TTL_S, Kind, keep_tweets
 
 def test_posts_that_are_stored_together_do_not_end_together() -> None:
     ids = [f"us-east-{n}" for n in range(20)]
-    _, _, count, *words = keep_tweets(Post(id, "ann", "", 1.0, 0) for id in ids)
+    _, _, count, *words = keep_tweets(Post(id, "ann", "", 1.0, 0, 0) for id in ids)
     keys, lives_ms = words[:20], words[20::2]
 
     assert (count, keys) == (20, [*map(tweet_key, ids)])
@@ -16,7 +16,7 @@ def test_posts_that_are_stored_together_do_not_end_together() -> None:
 
 def test_a_post_is_put_where_its_time_is_and_not_where_others_came_before_it() -> None:
     """What Redis makes of it is tested against Redis (e2e/test_timelines.py)."""
-    late = Post("europe-1", "ann", "", 1795579811.909921, 0)
+    late = Post("europe-1", "ann", "", 1795579811.909921, 0, 0)
     (to_one,) = (command for command in pushes(Kind.HOME, "bob", late) if command[0] == "EVAL")
     to_many = push_to_many(["bob", "cid"], late)
 

@@ -64,9 +64,16 @@ def replicas() -> Iterator[list[Replica]]:
 def gateway(replicas: list[Replica], tmp_path: Path) -> Iterator[httpx.Client]:
     port = servers.free_port(HOST)
     addresses = ",".join(f"{HOST}:{replica.port}" for replica in replicas)
-    place = {"SERVICE": "gateway", "HOST": HOST, "PORT": str(port), "DATA": str(tmp_path), "REPLICAS": addresses}
+    place = {
+        "SERVICE": "gateway",
+        "HOST": HOST,
+        "PORT": str(port),
+        "DATA": str(tmp_path),
+        "REPLICAS": addresses,
+        "REGION": "us-east",
+    }
     tmp_path.chmod(0o755)
-    command = [sys.executable, "-m", "reference_system.services.nginx", "gateway"]
+    command = [sys.executable, "-m", "reference_system.services.nginx"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log)
     try:
@@ -84,6 +91,7 @@ def gateway(replicas: list[Replica], tmp_path: Path) -> Iterator[httpx.Client]:
         ("GET", "/users/user-1/posts", 2),
         ("POST", "/tweets/create", 1),
         ("POST", "/tweets/x/like", 1),
+        ("POST", "/tweets/x/retweet", 1),
         ("DELETE", "/tweets/x", 1),
         ("PUT", "/users/user-1/follow", 1),
         ("DELETE", "/users/user-1/follow", 1),

@@ -64,7 +64,13 @@ async def bio(region: Region, user: str) -> str:
 
 
 async def likes(region: Region, post: str) -> int:
-    return int((await region.run("posts", [post]))[0]["likes"])
+    return (await counts(region, post))[0]
+
+
+async def counts(region: Region, post: str) -> tuple[int, int]:
+    """Likes and retweets."""
+    (row,) = await region.run("posts", [post])
+    return int(row["likes"]), int(row["retweets"])
 
 
 # --- what regions write while they cannot see each other; each of these collides somewhere ---
@@ -306,22 +312,22 @@ def test_a_key_that_arrives_while_the_same_one_is_being_written_waits_and_conver
     in_all_regions(mesh, experiment)
 
 
-def test_no_like_is_lost_or_counted_twice(mesh: Mesh) -> None:
+def test_no_like_or_retweet_is_lost_or_counted_twice(mesh: Mesh) -> None:
     async def experiment(mesh: Mesh, regions: list[Region]) -> None:
         post = "europe-1"
-        before = await likes(regions[0], post)
+        before = await counts(regions[0], post)
 
-        async def like(region: Region, times: int) -> None:
-            for _ in range(times):
-                await region.run("like", post, region.name)
+        async def raise_both(region: Region, *, likes: int, retweets: int) -> None:
+            for statement in ["like"] * likes + ["retweet"] * retweets:
+                await region.run(statement, post, region.name)
 
-        await asyncio.gather(*(like(region, 100) for region in regions))
+        await asyncio.gather(*(raise_both(region, likes=100, retweets=50) for region in regions))
         separate_all(mesh)
-        await asyncio.gather(like(regions[0], 10), like(regions[1], 7))
+        await asyncio.gather(raise_both(regions[0], likes=10, retweets=3), raise_both(regions[1], likes=7, retweets=0))
         mesh.heal()
 
         assert await converged(regions)
-        assert {await likes(region, post) for region in regions} == {before + 417}
+        assert {await counts(region, post) for region in regions} == {(before[0] + 417, before[1] + 203)}
 
     in_all_regions(mesh, experiment)
 

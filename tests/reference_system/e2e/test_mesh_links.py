@@ -276,7 +276,7 @@ def test_a_peer_that_has_no_tables_yet_is_waited_for() -> None:
                 await asyncio.sleep(0.5)
                 assert not waiting.done()
                 assert await west.run("incoming") == []
-                await east.connection.execute("CREATE PUBLICATION owned FOR TABLE likes, heartbeats")
+                await east.connection.execute("CREATE PUBLICATION owned FOR TABLE engagements, heartbeats")
             assert [row["enabled"] for row in await west.run("incoming")] == [True]
 
     with meshes.running(connected=False) as mesh:

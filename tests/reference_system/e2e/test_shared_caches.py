@@ -125,9 +125,16 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def gateway(replica: Replica, folder: Path) -> Iterator[Layer]:
+    with in_front_of(replica, folder) as layer:
+        yield layer
+
+
+@contextlib.contextmanager
+def in_front_of(replica: Replica, folder: Path, defect: str = "") -> Iterator[Layer]:
     replicas = f"{HOST}:{replica.server_address[1]}"
-    with launched(folder, "nginx", "gateway", SERVICE="us-east-gateway", REPLICAS=replicas) as layer:
-        yield Layer(name="gateway", url=layer, replica=replica)
+    where = {"REGION": "us-east", "REPLICAS": replicas, "DEFECT": defect}
+    with launched(folder, "nginx", SERVICE="us-east-gateway", **where) as url:
+        yield Layer(name="gateway", url=url, replica=replica)
 
 
 @pytest.fixture
@@ -145,10 +152,10 @@ def before(gateway: Layer, folder: Path, defect: str = "") -> Iterator[Layer]:
 
 
 @contextlib.contextmanager
-def launched(folder: Path, launcher: str, *arguments: str, **environment: str) -> Iterator[str]:
+def launched(folder: Path, launcher: str, **environment: str) -> Iterator[str]:
     port = servers.free_port(HOST)
     place = {"HOST": HOST, "PORT": str(port), "DATA": str(folder), **environment}
-    command = [sys.executable, "-m", f"reference_system.services.{launcher}", *arguments]
+    command = [sys.executable, "-m", f"reference_system.services.{launcher}"]
     with (folder / f"{launcher}.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log)
     try:
@@ -293,10 +300,9 @@ def test_the_edge_hears_of_all_pages_that_have_changed_however_many_they_are(gat
 
 
 def test_a_gateway_that_starts_again_has_kept_nothing(replica: Replica, folder: Path) -> None:
-    replicas = f"{HOST}:{replica.server_address[1]}"
     for number in (1, 2):
-        with launched(folder, "nginx", "gateway", SERVICE="us-east-gateway", REPLICAS=replicas) as url:
-            assert CLIENT.get(f"{url}{PROFILE}").json()["number"] == number
+        with in_front_of(replica, folder) as layer:
+            assert [layer.number(), layer.number()] == [number, number]
 
 
 def test_users_reach_neither_the_gateways_own_routes_nor_what_is_between_layers(edge: Layer) -> None:
@@ -311,6 +317,64 @@ def test_users_reach_neither_the_gateways_own_routes_nor_what_is_between_layers(
 def test_a_profile_is_still_edited_once(gateway: Layer) -> None:
     assert CLIENT.put(f"{gateway.url}{PROFILE}", json={"bio": "x"}).status_code == 200
     assert gateway.replica.answered == ["PUT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "begins"),
+    [
+        ("/", "text/html", "<!doctype html>"),
+        ("/assets/page.css", "text/css", "body {"),
+        ("/assets/page.js", "application/javascript", "// What"),
+        ("/media/17.svg", "image/svg+xml", "<svg "),
+        ("/media/17.svg?width=320", "image/svg+xml", "<svg "),
+    ],
+)
+def test_assets_and_pictures_are_the_gateways_and_kept_at_the_edge_whoever_asks(
+    edge: Layer, path: str, kind: str, begins: str
+) -> None:
+    first, second = edge.get(path), edge.get(path, Authorization="Bearer user-1~us-east.0a")
+
+    assert (first.status_code, first.headers["content-type"]) == (200, kind)
+    assert first.text.startswith(begins)
+    assert (first.headers["x-region"], first.headers["x-served-by"]) == ("us-east", "us-east-gateway")
+    assert (second.text, second.headers["x-cache"], second.headers["age"]) == (first.text, "edge", "0")
+    assert second.headers["cache-control"] == "public, max-age=60, stale-while-revalidate=60"
+    assert [edge.counted(result) for result in ("miss", "hit")] == [1, 1]
+    assert edge.replica.answered == [], "no replica is asked for them"
+
+
+def test_a_picture_is_the_same_wherever_it_is_drawn_and_its_thumbnail_is_smaller(edge: Layer, gateway: Layer) -> None:
+    whole, small = edge.get("/media/17.svg").text, edge.get("/media/17.svg?width=320").text
+
+    assert gateway.get("/media/17.svg").text == whole
+    assert ('width="640">' in whole, 'width="320">' in small) == (True, True)
+    assert whole.replace('width="640">', "") == small.replace('width="320">', "")
+    assert edge.get("/media/18.svg").text != whole
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/x.svg",
+        "/media/1.svg?width=321",
+        "/media/1234567.svg",
+        "/media/",
+        "/assets/none.js",
+        "/assets/%2e%2e/nginx.conf",
+    ],
+)
+def test_what_is_no_asset_and_no_picture_is_not_there_and_not_kept(edge: Layer, path: str) -> None:
+    for _ in range(2):
+        assert edge.get(path).status_code in {403, 404}
+
+    assert edge.counted("hit") == 0
+
+
+def test_planted_pictures_that_nobody_may_keep(replica: Replica, folder: Path) -> None:
+    with in_front_of(replica, folder, "pictures_are_kept_by_nobody") as gateway, before(gateway, folder) as edge:
+        for _ in range(3):
+            assert edge.get("/media/17.svg").status_code == 200
+        assert [edge.counted(result) for result in ("miss", "hit")] == [3, 0]
 
 
 def test_planted_private_answers_at_the_edge(gateway: Layer, folder: Path) -> None:

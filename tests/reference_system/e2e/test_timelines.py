@@ -29,9 +29,9 @@ from tests.reference_system.mesh import until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _users = (f"reader-{n}" for n in itertools.count())
-OLD = [Post("us-east-2", "user-1", "b", 2.0, 0), Post("us-east-1", "user-1", "a", 1.0, 5)]
-NEW = Post("us-east-3", "user-1", "c", 1795579811.909921, 0)
-LATE = [Post(f"europe-{n}", "user-2", "d", 1.5 + n / 1000, 0) for n in range(50)]
+OLD = [Post("us-east-2", "user-1", "b", 2.0, 0, 0), Post("us-east-1", "user-1", "a", 1.0, 5, 0)]
+NEW = Post("us-east-3", "user-1", "c", 1795579811.909921, 0, 0)
+LATE = [Post(f"europe-{n}", "user-2", "d", 1.5 + n / 1000, 0, 0) for n in range(50)]
 
 Use = Callable[[Backends, Timelines], Awaitable[None]]
 With = Callable[[Use], None]
@@ -169,7 +169,7 @@ def test_posts_that_the_cache_lost_come_from_postgres(with_timelines: With) -> N
 
 def test_who_read_a_post_before_it_was_deleted_does_not_bring_it_back(with_timelines: With) -> None:
     async def use(backends: Backends, timelines: Timelines) -> None:
-        deleted, other = Post("us-east-20", "user-1", "b", 2.0, 0), Post("us-east-21", "user-1", "a", 1.0, 5)
+        deleted, other = Post("us-east-20", "user-1", "b", 2.0, 0, 0), Post("us-east-21", "user-1", "a", 1.0, 5, 0)
         await backends.redis(keep_tweets([deleted, other]), *withdraw(deleted.id, deleted.author, ["word"]))
         await backends.redis(keep_tweets([deleted, other]))
 

@@ -130,7 +130,7 @@ def test_a_travellers_writes_go_home_and_say_so(east: Region, west: Region) -> N
     assert west.run("posts", [posted.json()["id"]]) == []
 
 
-def test_likes_are_counted_where_the_user_is_and_add_up_everywhere(
+def test_likes_and_retweets_are_counted_where_the_user_is_and_add_up_everywhere(
     both: TwoRegions, east: Region, west: Region
 ) -> None:
     author = User(east.client, next(_easterners))
@@ -140,13 +140,17 @@ def test_likes_are_counted_where_the_user_is_and_add_up_everywhere(
         for _ in range(times):
             answer = region.client.post(f"/tweets/{post}/like", headers={**ALL, **author.headers})
             assert (answer.status_code, answer.headers["x-region"]) == (200, region.name)
+        answer = region.client.post(f"/tweets/{post}/retweet", headers={**ALL, **author.headers})
+        assert (answer.status_code, answer.headers["x-region"]) == (200, region.name)
     both.arrived()
 
     for region in (east, west):
         listed = _read(region, f"/users/{author.name}/posts", author)
-        assert [one["likes"] for one in listed.json()["posts"] if one["id"] == post] == [5]
+        counted = [(one["likes"], one["retweets"]) for one in listed.json()["posts"] if one["id"] == post]
+        assert counted == [(5, 2)]
         assert 0 <= float(listed.headers["x-count-age"]) < 2
-    assert east.client.post("/tweets/none/like", headers={**ALL, **author.headers}).status_code == 404
+    for how in ("like", "retweet"):
+        assert east.client.post(f"/tweets/none/{how}", headers={**ALL, **author.headers}).status_code == 404
 
 
 def test_while_home_takes_no_writes_its_stand_in_does(east: Region, west: Region) -> None:
@@ -461,7 +465,7 @@ def test_workers_measure_their_links_and_tables(both: TwoRegions, east: Region, 
     def the_same() -> bool:
         return all(
             region.metric(f'table_digest{{table="{table}"}}') == east.metric(f'table_digest{{table="{table}"}}') > 0
-            for table in ("users", "follows", "posts", "idempotency", "likes", "notifications")
+            for table in ("users", "follows", "posts", "idempotency", "engagements", "notifications")
             for region in (east, west)
         )
 

@@ -80,6 +80,7 @@ def _answer(route: tuple[str, str], headers: Mapping[str, str], body: bytes) -> 
         *((method, f"/users/{{}}/{what}") for method in ("PUT", "DELETE") for what in ("follow", "block", "mute")),
         ("DELETE", "/tweets/{}"),
         ("POST", "/tweets/{}/like"),
+        ("POST", "/tweets/{}/retweet"),
     ],
 )
 @pytest.mark.parametrize("bad", ["a\0b", "x" * 81, "a b", "é\n"], ids=["NUL", "too long", "space", "end of line"])

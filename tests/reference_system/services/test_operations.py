@@ -10,6 +10,7 @@ from reference_system.services.operations import A_PATH, WRITES, Operation, oper
         ("POST", "/tweets/create", Operation.POST, 1),
         ("DELETE", "/tweets/us-east-7", Operation.DELETE, 3),
         ("POST", "/tweets/us-east-7/like", Operation.LIKE, 3),
+        ("POST", "/tweets/us-east-7/retweet", Operation.RETWEET, 3),
         ("PUT", "/users/user-7/follow", Operation.FOLLOW, 3),
         ("DELETE", "/users/user-7/follow", Operation.UNFOLLOW, 3),
         ("PUT", "/users/user-7/profile", Operation.EDIT_PROFILE, 2),
