@@ -150,6 +150,7 @@ EXEMPTIONS = {
     ("reference_system.services.worker", "reference_system.defects"): "a process plants its defect when it starts",
     ("reference_system.services.controller", "reference_system.defects"): "a process plants its defect when it starts",
     ("reference_system.services.edge", "reference_system.defects"): "a process plants its defect when it starts",
+    ("reference_system.services.nginx", "reference_system.defects"): "a process plants its defect when it starts",
 }
 
 
