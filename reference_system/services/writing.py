@@ -6,7 +6,7 @@ it go the tokens of what the client has written before in other regions, so that
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -101,18 +101,10 @@ class Writing:
         return self._done(call, Answer(body={"deleted": post}))
 
     async def like(self, call: Call) -> Answer:
-        caller(call, self._tokens)
-        likes = await self._writes.like(subject(call))
-        if likes is None:
-            return NO_SUCH_POST
-        return self._done(call, self._with_count_age(Answer(body={"likes": likes})))
+        return await self._counted(call, "likes", self._writes.like)
 
     async def retweet(self, call: Call) -> Answer:
-        caller(call, self._tokens)
-        retweets = await self._writes.retweet(subject(call))
-        if retweets is None:
-            return NO_SUCH_POST
-        return self._done(call, self._with_count_age(Answer(body={"retweets": retweets})))
+        return await self._counted(call, "retweets", self._writes.retweet)
 
     async def follow(self, call: Call) -> Answer:
         return await self._set_following(call, following=True)
@@ -149,6 +141,13 @@ class Writing:
         if posts is None:
             return NO_SUCH_USER
         return self._done(call, Answer(body={"erased": posts}))
+
+    async def _counted(self, call: Call, what: str, count: Callable[[str], Awaitable[int | None]]) -> Answer:
+        caller(call, self._tokens)
+        counted = await count(subject(call))
+        if counted is None:
+            return NO_SUCH_POST
+        return self._done(call, self._with_count_age(Answer(body={what: counted})))
 
     async def _set_following(self, call: Call, *, following: bool) -> Answer:
         follower, followee = caller(call, self._tokens).user, subject(call)

@@ -352,6 +352,14 @@ def test_a_picture_is_the_same_wherever_it_is_drawn_and_its_thumbnail_is_smaller
     assert edge.get("/media/18.svg").text != whole
 
 
+@pytest.mark.parametrize("odd", ["WIDTH=320", "%77idth=320", "width=&width=320"])
+def test_nobody_puts_one_size_in_the_place_of_the_other(edge: Layer, odd: str) -> None:
+    edge.get(f"/media/17.svg?{odd}")
+
+    assert 'width="320">' in edge.get("/media/17.svg?width=320").text
+    assert 'width="640">' in edge.get("/media/17.svg").text
+
+
 @pytest.mark.parametrize(
     "path",
     [
